@@ -1,1 +1,15 @@
-export {};
+export { formatWorkloadIdentity, isDnsName, matchesIdentitySuffix, parseWorkloadIdentity } from './identity-name.ts';
+export type { WorkloadIdentity } from './identity-name.ts';
+export {
+  cidr,
+  cidrContains,
+  formatCidr,
+  formatIp,
+  formatSocketAddress,
+  isLoopback,
+  parseCidr,
+  parseIp,
+  parseSocketAddress,
+} from './ip.ts';
+export type { Cidr, IpBytes, SocketAddress } from './ip.ts';
+export { parsePortSet, PortSet } from './port-set.ts';
