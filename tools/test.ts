@@ -1,0 +1,115 @@
+/**
+ * Runs the tests that need neither Docker nor root, ring by ring, and prints one line per ring and a
+ * closing `N passed, N failed` line.
+ *
+ * Usage: tools/test.ts [--only RING[,RING…]] [PATTERN…]
+ *   RING      unit, integration, e2e (default: all)
+ *   PATTERN   run only test files whose path contains one of these
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(fileURLToPath(import.meta.url), '../..');
+
+interface Ring {
+  readonly name: string;
+  readonly files: readonly string[];
+  /** Pure tests share one process (they are many and small); the others get one each. */
+  readonly isolated: boolean;
+  /** Test files at the same time. Rings that start whole clusters take turns: two cores are shared. */
+  readonly concurrency: number;
+  /** A test above this is stuck, not slow. */
+  readonly timeoutMs: number;
+}
+
+const RINGS: readonly Ring[] = [
+  {
+    name: 'unit',
+    files: [
+      'packages/*/src/**/*.test.ts',
+      'packages/*/src/**/*.fuzz.test.ts',
+      'tools/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'examples/**/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
+    isolated: true,
+    concurrency: 2,
+    timeoutMs: 60_000,
+  },
+  {
+    name: 'integration',
+    files: ['packages/*/test/**/*.test.ts', 'test/embedded-conformance/**/*.test.ts'],
+    isolated: true,
+    concurrency: 2,
+    timeoutMs: 120_000,
+  },
+  { name: 'e2e', files: ['test/e2e/**/*.test.ts'], isolated: true, concurrency: 1, timeoutMs: 240_000 },
+];
+
+interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs one ring; the runner's own summary lines are read, its output goes through. */
+async function runRing(ring: Ring, files: readonly string[]): Promise<Totals> {
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const args = [
+    '--test',
+    `--test-isolation=${ring.isolated ? 'process' : 'none'}`,
+    `--test-concurrency=${ring.concurrency}`,
+    `--test-timeout=${ring.timeoutMs}`,
+    `--test-reporter=${join(ROOT, 'tools/test-reporter.ts')}`,
+    '--test-reporter-destination=stdout',
+    ...files,
+  ];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const summary = /^summary passed=(\d+) failed=(\d+) skipped=(\d+)$/.exec(line);
+    if (summary === null) console.log(line);
+    else Object.assign(totals, { passed: Number(summary[1]), failed: Number(summary[2]), skipped: Number(summary[3]) });
+  }
+  const code =
+    child.exitCode ?? (await new Promise<number>((done) => child.once('exit', (status) => done(status ?? 1))));
+  // A runner that dies without a summary, or that found fault with a file as a whole, is a failure too.
+  if (code !== 0 && totals.failed === 0) totals.failed = 1;
+  if (totals.passed + totals.failed === 0) totals.failed = 1;
+  return totals;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true });
+  const only = values.only?.split(',');
+  const unknown = only?.filter((name) => !RINGS.some((ring) => ring.name === name)) ?? [];
+  if (unknown.length > 0) {
+    console.error(`--only: unknown ring ${unknown.join(', ')}; rings are ${RINGS.map((ring) => ring.name).join(', ')}`);
+    return 64;
+  }
+  const sum: Totals = { passed: 0, failed: 0, skipped: 0 };
+  for (const ring of RINGS) {
+    if (only !== undefined && !only.includes(ring.name)) continue;
+    const files = globSync([...ring.files], { cwd: ROOT, exclude: (name) => name.includes('node_modules') })
+      .filter((file) => positionals.length === 0 || positionals.some((pattern) => file.includes(pattern)))
+      .toSorted();
+    if (files.length === 0) continue;
+    const startedAt = performance.now();
+    const totals = await runRing(ring, files);
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    console.log(
+      `${ring.name}: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped (${files.length} files, ${seconds} s)`,
+    );
+    sum.passed += totals.passed;
+    sum.failed += totals.failed;
+    sum.skipped += totals.skipped;
+  }
+  console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
