@@ -1,1 +1,17 @@
-export {};
+export * as destination from './gen/destination.ts';
+export * as grpcRoute from './gen/grpc_route.ts';
+export * as httpRoute from './gen/http_route.ts';
+export * as httpTypes from './gen/http_types.ts';
+export * as identity from './gen/identity.ts';
+export * as inbound from './gen/inbound.ts';
+export * as meta from './gen/meta.ts';
+export * as net from './gen/net.ts';
+export * as opaqueRoute from './gen/opaque_route.ts';
+export * as outbound from './gen/outbound.ts';
+export * as spiffe from './gen/spiffe.ts';
+export * as tap from './gen/tap.ts';
+export * as tlsRoute from './gen/tls_route.ts';
+export * as transport from './gen/transport.ts';
+export { durationFromMs, durationToMs } from './duration.ts';
+export { formatIpAddress, formatTcpAddress, ipAddress, tcpAddress } from './address.ts';
+export type { Duration } from './gen/google/protobuf/duration.ts';
