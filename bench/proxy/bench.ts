@@ -1,0 +1,96 @@
+/**
+ * The sidecar against its rivals, in one run: a plain hop and an mTLS pair over HTTP/1.1 with keep-alive and small
+ * bodies, with a row without any proxy. Rows take turns; each figure is the median of the rounds.
+ */
+import { fileURLToPath } from 'node:url';
+import { createBenchCertificates } from '../lib/certificates.ts';
+import { loadMissing } from '../lib/load.ts';
+import { LOAD_CPU, pinned, startProgram, untilListening } from '../lib/programs.ts';
+import { formatTable, withRatios, type BenchRow } from '../lib/report.ts';
+import type { Address } from './haproxy-config.ts';
+import { meshRows } from './mesh.ts';
+import { rivalRows } from './rivals.ts';
+import { RowMeasurement } from './row.ts';
+
+export interface ProxyBenchOptions {
+  readonly connections: number;
+  readonly durationS: number;
+  readonly rounds: number;
+  /** Progress for a person; never on the stream of the result. */
+  readonly say: (line: string) => void;
+}
+
+export interface ProxyBenchResult {
+  readonly rows: readonly BenchRow[];
+  readonly skipped: readonly { readonly scenario: string; readonly proxy: string; readonly reason: string }[];
+}
+
+const BACKEND: Address = { host: '127.9.0.100', port: 8080 };
+
+export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBenchResult> {
+  const noLoad = loadMissing();
+  if (noLoad !== undefined) return { rows: [], skipped: [{ scenario: 'all', proxy: 'all', reason: noLoad }] };
+  await using stack = new AsyncDisposableStack();
+  const certificates = await createBenchCertificates();
+  stack.defer(() => certificates.remove());
+  const backendFile = fileURLToPath(new URL('../lib/backend.ts', import.meta.url));
+  const backend = stack.use(
+    startProgram(pinned(LOAD_CPU, [process.execPath, backendFile, BACKEND.host, String(BACKEND.port)])),
+  );
+  await untilListening(BACKEND.host, BACKEND.port, backend);
+
+  const skipped: { scenario: string; proxy: string; reason: string }[] = [];
+  const measured: RowMeasurement[] = [];
+  for (const spec of [...rivalRows(certificates), ...meshRows(certificates)]) {
+    const reason = spec.missing();
+    if (reason === undefined) measured.push(new RowMeasurement(spec, stack.use(await spec.start(BACKEND))));
+    else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
+  }
+  // The first run opens connections, warms caches and compiles: not counted.
+  for (let round = 0; round <= options.rounds; round += 1) {
+    for (const row of measured) {
+      options.say(
+        round === 0
+          ? `warm-up: ${row.spec.scenario} ${row.spec.proxy}`
+          : `round ${round}: ${row.spec.scenario} ${row.spec.proxy}`,
+      );
+      await row.run(options.connections, round === 0 ? Math.min(2, options.durationS) : options.durationS, round > 0);
+    }
+  }
+  return { rows: withRatios(measured.map((row) => row.row(options.connections))), skipped };
+}
+
+export function proxyBenchTable(result: ProxyBenchResult): string {
+  const headers = [
+    'SCENARIO',
+    'PROXY',
+    'RUNTIME',
+    'CONN',
+    'RPS',
+    'CPU_US/REQ',
+    'VS_HAPROXY',
+    'P50_MS',
+    'P99_MS',
+    'P99.9_MS',
+    'RSS_MB',
+    'PRIVATE_MB',
+  ];
+  const table = formatTable(
+    headers,
+    result.rows.map((row) => [
+      row.scenario,
+      row.proxy,
+      row.runtime,
+      row.connections,
+      row.rps,
+      row.cpu_us_per_request,
+      row.cpu_vs_haproxy,
+      row.p50_ms,
+      row.p99_ms,
+      row.p999_ms,
+      row.rss_mb,
+      row.private_mb,
+    ]),
+  );
+  return [table, ...result.skipped.map((row) => `skipped: ${row.scenario} ${row.proxy}: ${row.reason}`)].join('\n');
+}

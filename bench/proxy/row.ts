@@ -1,0 +1,81 @@
+/** What a benchmark row is: something between the load and the backend, and how it is measured. */
+import { runLoad, type LoadResult } from '../lib/load.ts';
+import { treeCpuTimeUs, treeMemory } from '../lib/process-cost.ts';
+import { median, round, type BenchRow } from '../lib/report.ts';
+import type { Address } from './haproxy-config.ts';
+
+/** A row that is up: where the load goes, and which processes stand in between. */
+export interface Running extends AsyncDisposable {
+  readonly entry: Address;
+  readonly pids: readonly number[];
+}
+
+export interface RowSpec {
+  readonly scenario: string;
+  readonly proxy: string;
+  readonly runtime: string;
+  /** Why the row can't run here, or undefined. */
+  readonly missing: () => string | undefined;
+  readonly start: (backend: Address) => Promise<Running>;
+}
+
+interface Sample extends LoadResult {
+  readonly cpuUsPerRequest: number;
+}
+
+/** Runs of one row, taken in turn with the other rows' so that a slow minute of the machine hits all alike. */
+export class RowMeasurement {
+  readonly spec: RowSpec;
+  readonly #running: Running;
+  readonly #samples: Sample[] = [];
+
+  constructor(spec: RowSpec, running: Running) {
+    this.spec = spec;
+    this.#running = running;
+  }
+
+  async run(connections: number, durationS: number, record: boolean): Promise<void> {
+    const before = this.#cpuUs();
+    const result = await runLoad({ ...this.#running.entry, path: '/', connections, durationS });
+    const cpuUsPerRequest = (this.#cpuUs() - before) / Math.max(1, result.requests);
+    if (result.errors > 0)
+      throw new Error(
+        `${this.spec.scenario}/${this.spec.proxy}: ${result.errors} failed requests of ${result.requests}`,
+      );
+    if (record) this.#samples.push({ ...result, cpuUsPerRequest });
+  }
+
+  row(connections: number): BenchRow {
+    const memory = this.#running.pids.map((pid) => treeMemory(pid));
+    const middle = (pick: (sample: Sample) => number): number => median(this.#samples.map(pick));
+    return {
+      scenario: this.spec.scenario,
+      proxy: this.spec.proxy,
+      runtime: this.spec.runtime,
+      connections,
+      rps: Math.round(middle((sample) => sample.rps)),
+      cpu_us_per_request: round(
+        middle((sample) => sample.cpuUsPerRequest),
+        1,
+      ),
+      p50_ms: round(
+        middle((sample) => sample.p50Ms),
+        2,
+      ),
+      p99_ms: round(
+        middle((sample) => sample.p99Ms),
+        2,
+      ),
+      p999_ms: round(
+        middle((sample) => sample.p999Ms),
+        2,
+      ),
+      rss_mb: round(Math.max(0, ...memory.map((each) => each.rssMb)), 1),
+      private_mb: round(Math.max(0, ...memory.map((each) => each.privateMb)), 1),
+    };
+  }
+
+  #cpuUs(): number {
+    return this.#running.pids.reduce((sum, pid) => sum + treeCpuTimeUs(pid), 0);
+  }
+}
