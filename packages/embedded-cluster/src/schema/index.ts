@@ -37,5 +37,6 @@ export {
   valueAt,
 } from './json.ts';
 export type { JsonObject } from './json.ts';
+export { builtinKinds, builtinType, schemaFor } from './builtin-types.ts';
 export { apiVersionOf, parseApiVersion } from './types.ts';
 export type { GroupVersionKind, ListType, SchemaType, TypeSchema, ValidationRule } from './types.ts';
