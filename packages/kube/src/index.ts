@@ -29,3 +29,22 @@ export type {
   OwnerReference,
   UnknownObject,
 } from './object.ts';
+export { Backoff } from './backoff.ts';
+export type { BackoffOptions } from './backoff.ts';
+export { Controller, TerminalError } from './controller.ts';
+export type { ControllerDeps, ControllerOptions, ReconcileResult } from './controller.ts';
+export { EventRecorder, referenceTo } from './events.ts';
+export type { EventNote, EventRecorderOptions } from './events.ts';
+export { Informer, withoutManagedFields } from './informer.ts';
+export type { Change, ChangeHandler, InformerDeps, InformerOptions, Store } from './informer.ts';
+export { kubeConfigText, listContexts, loadKubeConfig } from './kubeconfig.ts';
+export type { ClusterAccess, KubeConfigOptions } from './kubeconfig.ts';
+export type { Credentials, RequestAuth } from './credentials.ts';
+export { DEFAULT_LEASE_DURATION_MS, DEFAULT_RENEW_MS, LeaderElection } from './leader-election.ts';
+export type { LeaderElectionDeps, LeaderElectionOptions } from './leader-election.ts';
+export { createKubeClient, pathOf } from './rest-client.ts';
+export { formatSelector, isEmptySelector, matchesSelector, parseSelector } from './selector.ts';
+export { DEFAULT_TRANSPORT_OPTIONS } from './transport.ts';
+export type { TransportOptions } from './transport.ts';
+export { WorkQueue } from './work-queue.ts';
+export type { Priority } from './work-queue.ts';
