@@ -11,7 +11,7 @@ import { systemClock } from '@mesh/runtime';
 import { Certificate, describeKey, isP256 } from './certificate.ts';
 import type { CertificateRequest } from './csr.ts';
 import { loadEngine, signingAlgorithm, toCryptoKey } from './engine.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Extension } from './engine.ts';
 import { PkiError } from './errors.ts';
 import { createKeyPair } from './key-pair.ts';
 import type { KeyPair } from './key-pair.ts';
@@ -238,11 +238,7 @@ function subjectOf(engine: Engine, template: Template): InstanceType<Engine['Nam
   ]);
 }
 
-async function extensionsOf(
-  engine: Engine,
-  template: Template,
-  issuer: Certificate | undefined,
-): Promise<import('@peculiar/x509').Extension[]> {
+async function extensionsOf(engine: Engine, template: Template, issuer: Certificate | undefined): Promise<Extension[]> {
   const { KeyUsageFlags } = engine;
   const publicKey = await toCryptoKey(template.publicKey);
   const names = [
@@ -250,11 +246,12 @@ async function extensionsOf(
     ...(template.ipAddresses ?? []).map((value) => ({ type: 'ip' as const, value })),
   ];
   const usages = (template.usages ?? []).map((usage) => (usage === 'server' ? EKU_SERVER : EKU_CLIENT));
-  const flags =
+  const flags: number =
     template.ca === undefined
-      ? KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment
-      : KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign;
+      ? KeyUsageFlags.digitalSignature + KeyUsageFlags.keyEncipherment
+      : KeyUsageFlags.keyCertSign + KeyUsageFlags.cRLSign;
   return [
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- flags are a sum of members
     new engine.KeyUsagesExtension(flags, true),
     new engine.BasicConstraintsExtension(template.ca !== undefined, template.ca?.pathLength, true),
     ...(usages.length === 0 ? [] : [new engine.ExtendedKeyUsageExtension(usages)]),

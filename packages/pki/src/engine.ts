@@ -2,7 +2,10 @@
 import { webcrypto } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-export type Engine = typeof import('@peculiar/x509');
+import type * as x509 from '@peculiar/x509';
+
+export type Engine = typeof x509;
+export type { Extension } from '@peculiar/x509';
 
 let loading: Promise<Engine> | undefined;
 

@@ -69,7 +69,7 @@ export function parsePrivateKey(
 
 /** PKCS#8 PEM, unencrypted. */
 export function privateKeyPem(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return key.export({ type: 'pkcs8', format: 'pem' });
 }
 
 function pemBlocks(text: string): readonly PemBlock[] {

@@ -2,6 +2,8 @@
 import { createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
+import type { asn1, pkcs12 } from 'node-forge';
+
 import { Certificate } from './certificate.ts';
 import { PkiError } from './errors.ts';
 
@@ -17,17 +19,16 @@ export interface Pkcs12Content {
  */
 export async function readPkcs12(der: Uint8Array, password: string, what = 'the PKCS#12 file'): Promise<Pkcs12Content> {
   const { default: forge } = await import('node-forge');
-  type Bag = import('node-forge').pkcs12.Bag;
-  type Asn1 = import('node-forge').asn1.Asn1;
-  const toDer = (asn1: Asn1): Uint8Array => new Uint8Array(Buffer.from(forge.asn1.toDer(asn1).getBytes(), 'latin1'));
+  const toDer = (element: asn1.Asn1): Uint8Array =>
+    new Uint8Array(Buffer.from(forge.asn1.toDer(element).getBytes(), 'latin1'));
 
-  let parsed: Asn1;
+  let parsed: asn1.Asn1;
   try {
     parsed = forge.asn1.fromDer(Buffer.from(der).toString('latin1'));
   } catch (error) {
     throw new PkiError({ code: 'malformed', what, detail: 'it is not DER' }, { cause: error });
   }
-  let bags: Bag[];
+  let bags: pkcs12.Bag[];
   try {
     // Not strict: files with an elliptic-curve key are otherwise refused, as the library itself knows RSA only.
     const pfx = forge.pkcs12.pkcs12FromAsn1(parsed, false, password);
@@ -51,11 +52,11 @@ export async function readPkcs12(der: Uint8Array, password: string, what = 'the 
         ),
       );
     } else if (bag.type === forge.pki.oids['keyBag'] || bag.type === forge.pki.oids['pkcs8ShroudedKeyBag']) {
-      const asn1 =
+      const element =
         bag.key === undefined || bag.key === null
           ? bag.asn1
           : forge.pki.wrapRsaPrivateKey(forge.pki.privateKeyToAsn1(bag.key));
-      key ??= createPrivateKey({ key: Buffer.from(toDer(asn1)), format: 'der', type: 'pkcs8' });
+      key ??= createPrivateKey({ key: Buffer.from(toDer(element)), format: 'der', type: 'pkcs8' });
     }
   }
   const own = key;

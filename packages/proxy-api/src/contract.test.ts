@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { staleFiles } from '../tools/generate.ts';
 import {
@@ -36,7 +36,7 @@ test('an IPv4 address is a fixed32 of its big-endian value, little-endian on the
 
 test('an IPv6 address is two fixed64 halves that keep all 64 bits', () => {
   const bytes = net.IPAddress.encode(ipAddress('fd00::ffff:ffff:ffff:fffe') ?? fail()).finish();
-  assert.equal(hex(bytes), '121209' + '00000000000000fd' + '11' + 'feffffffffffffff');
+  assert.equal(hex(bytes), '12120900000000000000fd11feffffffffffffff');
   assert.equal(formatIpAddress(net.IPAddress.decode(bytes)), 'fd00::ffff:ffff:ffff:fffe');
 });
 
@@ -54,7 +54,7 @@ test('the field numbers that are easy to get wrong are the contract’s', () => 
     protocol: { $case: 'opaque', value: {} },
     opaqueTransport: { inboundPort: 4143 },
   });
-  assert.equal(one(destination.ProtocolHint, hint), '1a00' + '120308af20');
+  assert.equal(one(destination.ProtocolHint, hint), '1a00120308af20');
   // Outbound and inbound number their protocol kinds differently.
   assert.equal(one(outbound.ProxyProtocol, { kind: { $case: 'http1', value: { routes: [] } } }), '1a00');
   assert.equal(one(inbound.ProxyProtocol, { kind: { $case: 'http1', value: { routes: [] } } }), '2200');
@@ -114,7 +114,7 @@ test('the last member of a oneof on the wire wins', () => {
 
 test('unknown fields of every wire type are skipped', () => {
   const known = identity.CertifyRequest.encode(identity.CertifyRequest.fromPartial({ identity: 'web' })).finish();
-  const unknown = Buffer.from('a00601' + 'a9060102030405060708' + 'b2060161' + 'ad0601020304' + 'bb060801bc06', 'hex');
+  const unknown = Buffer.from('a00601a9060102030405060708b2060161ad0601020304bb060801bc06', 'hex');
   assert.equal(identity.CertifyRequest.decode(Buffer.concat([unknown, known, unknown])).identity, 'web');
 });
 
