@@ -1,1 +1,10 @@
-export {};
+export { H2_ERROR, H2_PREFACE } from './h2/codes.ts';
+export { H2Connection } from './h2/connection.ts';
+export type { H2Handlers, H2Options } from './h2/connection.ts';
+export { fieldValue } from './h2/fields.ts';
+export type { H2Settings } from './h2/settings.ts';
+export type { H2Stream } from './h2/stream.ts';
+export { HpackDecoder } from './hpack/decoder.ts';
+export type { HpackDecoderOptions, HpackResult } from './hpack/decoder.ts';
+export { HpackEncoder } from './hpack/encoder.ts';
+export type { HpackEncoderOptions } from './hpack/encoder.ts';
