@@ -1,0 +1,69 @@
+/**
+ * What the machinery needs to know about kinds: their shapes, defaults, rules, patches and field ownership.
+ * `schema/` implements it for real; the machinery sees only this.
+ */
+import type { Resource } from './resources.ts';
+import type { FieldProblem } from './status-error.ts';
+import type { KubeList, KubeObject, ListMeta } from './types.ts';
+
+export interface TableColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  readonly priority: number;
+}
+
+export interface PrintedTable {
+  readonly columns: readonly TableColumn[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+export interface ApplyInput {
+  readonly resource: Resource;
+  readonly subresource: string | undefined;
+  readonly live: KubeObject | undefined;
+  readonly config: KubeObject;
+  readonly manager: string;
+  readonly force: boolean;
+  readonly now: string;
+}
+
+export interface RecordInput {
+  readonly resource: Resource;
+  readonly subresource: string | undefined;
+  readonly before: KubeObject | undefined;
+  readonly after: KubeObject;
+  readonly manager: string;
+  readonly now: string;
+}
+
+export interface KindLibrary {
+  /** Fills in defaults, in place. */
+  applyDefaults(resource: Resource, object: KubeObject): void;
+  /** Drops fields that the schema doesn't know and returns their paths; with `dropDuplicates` false only reports. */
+  pruneUnknown(resource: Resource, object: KubeObject): readonly string[];
+  validateCreate(resource: Resource, object: KubeObject): readonly FieldProblem[];
+  validateUpdate(
+    resource: Resource,
+    object: KubeObject,
+    previous: KubeObject,
+    subresource: string | undefined,
+  ): readonly FieldProblem[];
+  applyJsonPatch(document: KubeObject, patch: unknown): KubeObject;
+  applyMergePatch(document: KubeObject, patch: unknown): KubeObject;
+  /** 415 for custom resources, which have no patch keys. */
+  applyStrategicPatch(resource: Resource, document: KubeObject, patch: unknown): KubeObject;
+  /** The object after a server-side apply, managed fields included; throws the 409 with one cause per conflict. */
+  apply(input: ApplyInput): KubeObject;
+  /** Sets `after.metadata.managedFields` to what a create or update by `manager` makes of it. */
+  recordManager(input: RecordInput): void;
+  printTable(resource: Resource, objects: readonly KubeObject[], meta: ListMeta, nowMs: number): PrintedTable;
+  openApiV2(): unknown;
+  /** Document of a path such as `apis/apps/v1`, or undefined. */
+  openApiV3(path: string): unknown;
+  /** Paths for which {@link KindLibrary.openApiV3} has a document. */
+  openApiV3Paths(): readonly string[];
+}
+
+export type { KubeList };

@@ -1,0 +1,263 @@
+/**
+ * Create, update and patch: decode, apply, admit, validate, store.
+ *
+ * Webhooks make these asynchronous, so an update reads, computes and then commits only if nobody wrote in between;
+ * otherwise it starts again with the newer object, as a patch without a resourceVersion must never fail by a race.
+ */
+import { asObject, asString, cloneJson, equalJson } from './json.ts';
+import { decodeObject } from './decode.ts';
+import { timestamp, type AdmissionAttributes, type Machinery, type RequestContext } from './machinery.ts';
+import { beginMeta, checkAddress, checkFinalizers, checkTypeMeta, desiredStateChanged, generatedName, keepMeta } from './object-meta.ts';
+import type { Resource } from './resources.ts';
+import { alreadyExists, conflict, failure, invalid, notFound, OBJECT_MODIFIED } from './status-error.ts';
+import { idOf } from './store.ts';
+import { prepareCreate, prepareUpdate } from './strategy.ts';
+import type { KubeObject } from './types.ts';
+import { toRequested, toStored } from './versions.ts';
+
+/** Attempts of one update against concurrent writers before it gives up with a Conflict. */
+const UPDATE_ATTEMPTS_MAX = 20;
+/** New names that a generateName tries, as Kubernetes does since 1.32. */
+const GENERATE_ATTEMPTS_MAX = 8;
+
+export interface Target {
+  readonly resource: Resource;
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly subresource?: string | undefined;
+}
+
+/** Decodes and stores a new object; the result is in the requested version and must not be changed. */
+export async function createObject(
+  machinery: Machinery,
+  context: RequestContext,
+  resource: Resource,
+  namespace: string | undefined,
+  given: KubeObject,
+): Promise<KubeObject> {
+  const object = cloneJson(given);
+  decodeObject(machinery, context, resource, object);
+  checkTypeMeta(resource, object);
+  checkAddress(resource, object, namespace);
+  if ((object.metadata.resourceVersion ?? '') !== '') {
+    throw failure(500, undefined, 'resourceVersion should not be set on objects to be created');
+  }
+  const { generateName } = object.metadata;
+  const generated = (object.metadata.name ?? '') === '' && (generateName ?? '') !== '';
+  for (let attempt = 1; ; attempt += 1) {
+    const candidate = generated ? cloneJson(object) : object;
+    if (generated) candidate.metadata.name = generatedName(generateName ?? '');
+    const taken = machinery.store.get(resource.bucket, idOf(candidate.metadata.namespace, candidate.metadata.name ?? '')) !== undefined;
+    if (!(generated && taken && attempt < GENERATE_ATTEMPTS_MAX)) return storeNew(machinery, context, resource, candidate, undefined);
+  }
+}
+
+/** The second half of a creation; apply and PUT on a missing name come here too. */
+export async function storeNew(
+  machinery: Machinery,
+  context: RequestContext,
+  resource: Resource,
+  object: KubeObject,
+  applied: 'applied' | undefined,
+): Promise<KubeObject> {
+  const { kinds, store, admission } = machinery;
+  const name = object.metadata.name ?? '';
+  delete object.metadata.deletionTimestamp;
+  if (applied === undefined) delete object.metadata.managedFields;
+  const managed = object.metadata.managedFields;
+  kinds.applyDefaults(resource, object);
+  const attributes: AdmissionAttributes = {
+    operation: 'CREATE',
+    resource,
+    subresource: undefined,
+    namespace: resource.bucket === '/namespaces' ? name : object.metadata.namespace,
+    name,
+    context,
+    object,
+    oldObject: undefined,
+    options: optionsObject('CreateOptions', context),
+  };
+  const beforeAdmission = applied === undefined ? undefined : cloneJson(object);
+  await admission.mutate(attributes);
+  kinds.applyDefaults(resource, object);
+  beginMeta(resource, object, machinery.clock);
+  if (resource.custom !== undefined) object.metadata.generation = 1;
+  prepareCreate(resource, object);
+  throwProblems(resource, object, kinds.validateCreate(resource, object));
+  if (applied === undefined) delete object.metadata.managedFields;
+  else if (managed !== undefined) object.metadata.managedFields = managed;
+  if (applied === undefined || !equalWithoutMeta(beforeAdmission, object)) {
+    if (applied === undefined) {
+      kinds.recordManager({ resource, subresource: undefined, before: undefined, after: object, manager: context.manager, now: timestamp(machinery.clock) });
+    }
+  }
+  await admission.validate(attributes);
+  const id = idOf(object.metadata.namespace, name);
+  if (store.get(resource.bucket, id) !== undefined) throw alreadyExists(resource, name);
+  if (context.dryRun) return object;
+  return toRequested(resource, store.commit(resource.bucket, id, toStored(resource, object)));
+}
+
+function equalWithoutMeta(a: KubeObject | undefined, b: KubeObject): boolean {
+  return a !== undefined && equalJson({ ...a, metadata: undefined }, { ...b, metadata: undefined });
+}
+
+/** `PUT`: replaces all that the path covers. */
+export async function updateObject(
+  machinery: Machinery,
+  context: RequestContext,
+  target: Target,
+  given: KubeObject,
+): Promise<KubeObject> {
+  const { resource } = target;
+  const object = cloneJson(given);
+  decodeObject(machinery, context, resource, object);
+  checkTypeMeta(resource, object);
+  checkAddress(resource, object, target.namespace, target.name);
+  const live = machinery.store.get(resource.bucket, idOf(target.namespace, target.name));
+  if (live === undefined && resource.createOnUpdate && target.subresource === undefined) {
+    delete object.metadata.resourceVersion;
+    return storeNew(machinery, context, resource, object, undefined);
+  }
+  return replaceObject(machinery, context, target, 'UpdateOptions', () => ({ object: cloneJson(object), managed: false }));
+}
+
+export interface Replacement {
+  readonly object: KubeObject;
+  /** True when the replacement carries its managed fields already (server-side apply). */
+  readonly managed: boolean;
+}
+
+/** Computes the new state from the live one and stores it, again and again until nobody was faster. */
+export async function replaceObject(
+  machinery: Machinery,
+  context: RequestContext,
+  target: Target,
+  optionsKind: string,
+  compute: (live: KubeObject) => Replacement,
+): Promise<KubeObject> {
+  const { store } = machinery;
+  const { resource } = target;
+  const id = idOf(target.namespace, target.name);
+  for (let attempt = 1; ; attempt += 1) {
+    const stored = store.get(resource.bucket, id);
+    if (stored === undefined) throw notFound(resource, target.name);
+    const live = toRequested(resource, stored);
+    const { object, managed } = compute(live);
+    checkPreconditions(resource, target.name, object, live);
+    const outcome = await admitUpdate(machinery, context, target, optionsKind, { object, live, managed });
+    if (outcome === 'unchanged') return live;
+    if (store.get(resource.bucket, id) !== stored) {
+      if (attempt < UPDATE_ATTEMPTS_MAX) continue;
+      throw conflict(resource, target.name, OBJECT_MODIFIED);
+    }
+    if (context.dryRun) return object;
+    const saved = store.commit(resource.bucket, id, toStored(resource, object));
+    if (isFinished(resource, saved)) return toRequested(resource, store.commit(resource.bucket, id, undefined));
+    return toRequested(resource, saved);
+  }
+}
+
+/** Fails when the request names a version or identity that isn't the live one. */
+function checkPreconditions(resource: Resource, name: string, object: KubeObject, live: KubeObject): void {
+  const { uid, resourceVersion } = object.metadata;
+  if (uid !== undefined && uid !== '' && uid !== live.metadata.uid) {
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+    );
+  }
+  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
+    if (resource.unconditionalUpdate) return;
+    throw invalid(resource, name, [
+      {
+        reason: 'FieldValueInvalid',
+        field: 'metadata.resourceVersion',
+        message: 'Invalid value: 0: must be specified for an update',
+      },
+    ]);
+  }
+  if (resourceVersion !== live.metadata.resourceVersion) throw conflict(resource, name, OBJECT_MODIFIED);
+}
+
+async function admitUpdate(
+  machinery: Machinery,
+  context: RequestContext,
+  target: Target,
+  optionsKind: string,
+  states: { readonly object: KubeObject; readonly live: KubeObject; readonly managed: boolean },
+): Promise<'changed' | 'unchanged'> {
+  const { kinds, admission } = machinery;
+  const { object, live, managed } = states;
+  const { resource, subresource } = target;
+  keepMeta(object, live);
+  prepareUpdate(resource, object, live, subresource);
+  if (object.metadata.managedFields === undefined && live.metadata.managedFields !== undefined) {
+    object.metadata.managedFields = cloneJson(live.metadata.managedFields);
+  }
+  kinds.applyDefaults(resource, object);
+  const attributes: AdmissionAttributes = {
+    operation: 'UPDATE',
+    resource,
+    subresource,
+    namespace: resource.bucket === '/namespaces' ? target.name : target.namespace,
+    name: target.name,
+    context,
+    object,
+    oldObject: live,
+    options: optionsObject(optionsKind, context),
+  };
+  await admission.mutate(attributes);
+  keepMeta(object, live);
+  prepareUpdate(resource, object, live, subresource);
+  kinds.applyDefaults(resource, object);
+  object.metadata.resourceVersion = live.metadata.resourceVersion ?? '';
+  if (resource.hasGeneration || resource.custom !== undefined) {
+    const raise = subresource !== 'status' && desiredStateChanged(resource, object, live) ? 1 : 0;
+    const generation = (live.metadata.generation ?? 0) + raise;
+    if (generation > 0) object.metadata.generation = generation;
+  }
+  checkFinalizers(resource, object, live);
+  throwProblems(resource, object, kinds.validateUpdate(resource, object, live, subresource));
+  if (!managed) {
+    kinds.recordManager({ resource, subresource, before: live, after: object, manager: context.manager, now: timestamp(machinery.clock) });
+  }
+  await admission.validate(attributes);
+  return equalJson(object, live) || equalJson(withoutOwnership(object), withoutOwnership(live)) && sameOwnership(object, live) ? 'unchanged' : 'changed';
+}
+
+function withoutOwnership(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, managedFields: [] } };
+}
+
+/** Managed fields that differ in nothing but their times. */
+function sameOwnership(a: KubeObject, b: KubeObject): boolean {
+  const strip = (object: KubeObject): unknown => object.metadata.managedFields?.map((entry) => ({ ...entry, time: undefined }));
+  return equalJson(strip(a), strip(b));
+}
+
+/** True when a deletion was only waiting for finalizers and they are gone. */
+export function isFinished(resource: Resource, object: KubeObject): boolean {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers?.length ?? 0) > 0) return false;
+  if (resource.bucket === '/namespaces') {
+    const finalizers = asObject(object['spec'])?.['finalizers'];
+    return !Array.isArray(finalizers) || finalizers.length === 0;
+  }
+  return (metadata.deletionGracePeriodSeconds ?? 0) === 0;
+}
+
+export function throwProblems(resource: Resource, object: KubeObject, problems: Parameters<typeof invalid>[2]): void {
+  if (problems.length > 0) throw invalid(resource, asString(object.metadata.name) ?? '', problems);
+}
+
+export function optionsObject(kind: string, context: RequestContext): Record<string, unknown> {
+  return {
+    kind,
+    apiVersion: 'meta.k8s.io/v1',
+    ...(context.dryRun ? { dryRun: ['All'] } : {}),
+    ...(kind === 'DeleteOptions' ? {} : { fieldManager: context.manager }),
+    ...(kind === 'DeleteOptions' ? {} : { fieldValidation: context.fieldValidation }),
+  };
+}
