@@ -15,3 +15,10 @@ export type {
   TlsContext,
   TlsMaterial,
 } from './types.ts';
+export { CLEAN } from './closed.ts';
+export { createNodeDriver, ListenError } from './node-driver.ts';
+export type { ListenErrorInfo, NodeDriverOptions } from './node-driver.ts';
+export type { OriginalDstLookup } from './node-conn.ts';
+export { readSubjectAltNames } from './subject-alt-names.ts';
+export { TlsMaterialError } from './tls-context.ts';
+export type { TlsMaterialErrorInfo } from './tls-context.ts';

@@ -1,0 +1,419 @@
+/**
+ * One connection on `node:net` / `node:tls`: shared event functions, no closure per event.
+ *
+ *   accepted: open ──► data…                     (plain)
+ *                └──► startTls ──► secure ──► data… (TLS in place)
+ *   dialled:  (TCP) ──► (TLS) ──► secure ──► open ──► data…
+ *
+ * Whatever happens, `close` is the last callback and comes once.
+ */
+import type { Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { ABORTED, CLEAN, closedBy, CONNECT_TIMEOUT, HANDSHAKE_CUT, HANDSHAKE_TIMEOUT } from './closed.ts';
+import { readSubjectAltNames } from './subject-alt-names.ts';
+import type { NodeTlsContext } from './tls-context.ts';
+import type { ServerEvents } from './tls-context.ts';
+import type { Address, ClientTls, Closed, Conn, Handlers, PeerInfo, ServerTls } from './types.ts';
+
+/** Up to here parts are joined by copying: one record, one system call, and cheaper than a vectored write. */
+const JOIN_BYTES_MAX = 16 * 1024;
+const CONN = Symbol('conn');
+const NO_BYTES = new Uint8Array(0);
+const UNKNOWN: Address = { ip: '', port: 0 };
+
+/** A socket that knows its connection. */
+interface Attached extends Socket {
+  [CONN]?: AnyConn | undefined;
+}
+// oxlint-disable-next-line typescript/no-explicit-any -- the state type is erased at the socket boundary, where it is only passed back
+type AnyConn = NodeConn<any>;
+
+export class NodeConn<S> implements Conn<S> {
+  state: S;
+  local: Address;
+  remote: Address;
+  peer: PeerInfo | undefined;
+  closed: boolean;
+  #handlers: Handlers<S>;
+  /** What is read and written: the TCP socket, or the TLS socket on it. */
+  #socket: Socket;
+  /** The TCP socket. */
+  readonly #raw: Socket;
+  #handshaking: boolean;
+  #opened: boolean;
+  #why: Closed | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #onClosed: (() => void) | undefined;
+  readonly #lookUpOriginalDst: OriginalDstLookup;
+
+  constructor(
+    raw: Socket,
+    handlers: Handlers<S>,
+    state: S,
+    lookUp: OriginalDstLookup,
+    onClosed: (() => void) | undefined,
+  ) {
+    this.state = state;
+    this.local = UNKNOWN;
+    this.remote = UNKNOWN;
+    this.peer = undefined;
+    this.closed = false;
+    this.#handlers = handlers;
+    this.#socket = raw;
+    this.#raw = raw;
+    this.#handshaking = false;
+    this.#opened = false;
+    this.#why = undefined;
+    this.#timer = undefined;
+    this.#onClosed = onClosed;
+    this.#lookUpOriginalDst = lookUp;
+  }
+
+  /** Starts the life of an accepted socket. */
+  accepted(): void {
+    // Read once, now: later the socket may be gone, and interception may have redefined them for this moment.
+    this.#readAddresses();
+    attach(this.#raw, this);
+    this.#open();
+  }
+
+  /** Starts the life of a dialled socket; `connect` was called on it already. */
+  dialled(timeoutMs: number, tls: ClientTls | undefined): void {
+    attachUntilOpen(this.#raw, this);
+    this.#timer = setTimeout(onConnectTimeout, timeoutMs, this);
+    this.#raw.once('connect', () => {
+      if (this.closed || this.#why !== undefined) return;
+      this.#readAddresses();
+      if (tls === undefined) {
+        this.#clearTimer();
+        attachRest(this.#raw);
+        this.#open();
+      } else {
+        this.#dialTls(tls);
+      }
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (this.closed || this.#why !== undefined || !socket.writable) return true;
+    return socket.write(bytes);
+  }
+
+  writev(parts: readonly Uint8Array[]): boolean {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (length <= JOIN_BYTES_MAX) {
+      const joined = Buffer.allocUnsafe(length);
+      let at = 0;
+      for (const part of parts) {
+        joined.set(part, at);
+        at += part.length;
+      }
+      return this.write(joined);
+    }
+    this.#socket.cork();
+    let more = true;
+    for (const part of parts) more = this.write(part);
+    this.#socket.uncork();
+    return more;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (!this.closed && this.#why === undefined && this.#socket.writable) this.#socket.end();
+  }
+
+  reset(): void {
+    if (this.closed || this.#why !== undefined) return;
+    this.#fail(ABORTED);
+  }
+
+  startTls(options: ServerTls, already: Uint8Array): void {
+    const raw = this.#raw;
+    detach(raw);
+    attachHandshake(raw, this);
+    this.#handshaking = true;
+    this.#timer = setTimeout(onHandshakeTimeout, options.timeoutMs, this);
+    raw.pause();
+    // A client that leaves in the middle must end the handshake; half-open is for afterwards.
+    raw.allowHalfOpen = false;
+    if (already.length > 0) raw.unshift(already);
+    (options.context as NodeTlsContext).server(options, serverEvents).emit('connection', raw);
+  }
+
+  originalDst(): Address | undefined {
+    return this.#lookUpOriginalDst(this.#raw, this.local);
+  }
+
+  handOver<T>(handlers: Handlers<T>, state: T): Conn<T> {
+    const next = this as unknown as NodeConn<T>;
+    next.#handlers = handlers;
+    next.state = state;
+    return next;
+  }
+
+  // Below: called by the event functions of this file only.
+
+  onData(bytes: Uint8Array): void {
+    if (this.#why === undefined) this.#handlers.data(this, bytes);
+  }
+
+  onEnd(): void {
+    if (!this.closed && this.#why === undefined) this.#handlers.end(this);
+  }
+
+  onDrain(): void {
+    if (!this.closed && this.#why === undefined) this.#handlers.drain(this);
+  }
+
+  onError(error: Error): void {
+    if (this.#why !== undefined || this.closed) return;
+    this.#why = closedBy(error, this.#handshaking);
+    if (this.#socket === this.#raw && !this.#handshaking) this.#socket.destroy();
+    else setImmediate(destroyNow, this);
+  }
+
+  onClose(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#clearTimer();
+    const why = this.#why ?? (this.#handshaking ? HANDSHAKE_CUT : CLEAN);
+    this.#onClosed?.();
+    this.#onClosed = undefined;
+    this.#handlers.close(this, why);
+  }
+
+  onTimeout(): void {
+    this.#fail(this.#opened ? HANDSHAKE_TIMEOUT : CONNECT_TIMEOUT);
+  }
+
+  onSecured(socket: TLSSocket): void {
+    if (this.closed || this.#why !== undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#clearTimer();
+    this.#handshaking = false;
+    this.#socket = socket;
+    socket.allowHalfOpen = true;
+    this.#raw.allowHalfOpen = true;
+    detach(this.#raw);
+    attach(socket, this);
+    const peer = peerInfo(socket);
+    if (peer === undefined) {
+      this.#fail({ kind: 'tls', code: 'client_certificate_untrusted' });
+      return;
+    }
+    this.peer = peer;
+    this.#handlers.secure?.(this, peer);
+  }
+
+  #open(): void {
+    this.#opened = true;
+    this.#handlers.open(this);
+  }
+
+  #dialTls(tls: ClientTls): void {
+    const raw = this.#raw;
+    this.#handshaking = true;
+    raw.allowHalfOpen = false;
+    const socket = tlsConnect({
+      socket: raw,
+      secureContext: (tls.context as NodeTlsContext).client,
+      servername: tls.serverName,
+      rejectUnauthorized: true,
+      // The chain is checked by the library; the name by the owner, against SANs, in `secure`.
+      checkServerIdentity: () => undefined,
+      ...(tls.alpn === undefined ? {} : { ALPNProtocols: [tls.alpn] }),
+    });
+    detach(raw);
+    this.#socket = socket;
+    attachUntilOpen(socket, this);
+    raw.on('close', onRawClose);
+    (raw as Attached)[CONN] = this;
+    socket.once('secureConnect', () => {
+      if (this.closed || this.#why !== undefined) return;
+      this.#clearTimer();
+      this.#handshaking = false;
+      socket.allowHalfOpen = true;
+      raw.allowHalfOpen = true;
+      const peer = socket.authorized ? peerInfo(socket) : undefined;
+      if (peer === undefined || peer.leafDer.length === 0) {
+        this.#fail({ kind: 'tls', code: 'server_certificate_untrusted' });
+        return;
+      }
+      this.peer = peer;
+      this.#handlers.secure?.(this, peer);
+      if (this.closed || this.#why !== undefined) return;
+      attachRest(socket);
+      this.#open();
+    });
+  }
+
+  #fail(why: Closed): void {
+    if (this.#why !== undefined || this.closed) return;
+    this.#why = why;
+    this.#clearTimer();
+    // Destroying the lower socket from inside a callback of the upper one crashes Node (26.10.0, use after free in its
+    // TLS wrap): do it when no such callback is on the stack.
+    if (this.#socket === this.#raw && !this.#handshaking) this.#destroy();
+    else setImmediate(destroyNow, this);
+  }
+
+  /** Called by `#fail` only, at once or when the stack is clear. */
+  destroyNow(): void {
+    this.#destroy();
+  }
+
+  #destroy(): void {
+    // TLS sockets cannot send RST: reset the one below, then drop the upper one.
+    const raw = this.#raw;
+    if (raw.destroyed) raw.destroy();
+    else raw.resetAndDestroy();
+    if (this.#socket !== raw) this.#socket.destroy();
+    if (raw.closed) this.onClose();
+    else raw.once('close', () => this.onClose());
+  }
+
+  #readAddresses(): void {
+    const raw = this.#raw;
+    this.local = addressOf(raw.localAddress, raw.localPort);
+    this.remote = addressOf(raw.remoteAddress, raw.remotePort);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** Where the client of an accepted socket meant to go; undefined: unknown, the connection must be dropped. */
+export type OriginalDstLookup = (socket: Socket, local: Address) => Address | undefined;
+
+/** Without redirection by the kernel, the address that the client dialled is the socket's own. */
+export const localAddressLookup: OriginalDstLookup = (_socket, local) => (local.port === 0 ? undefined : local);
+
+/** Reduces IPv4-mapped IPv6 literals, as dual-stack listeners report them, to IPv4. */
+export function addressOf(ip: string | undefined, port: number | undefined): Address {
+  if (ip === undefined || port === undefined) return UNKNOWN;
+  const mapped = ip.startsWith('::ffff:') && ip.includes('.');
+  return { ip: mapped ? ip.slice(7) : ip, port };
+}
+
+const serverEvents: ServerEvents = {
+  secured(socket) {
+    const conn = connBelow(socket);
+    if (conn === undefined) socket.destroy();
+    else conn.onSecured(socket);
+  },
+  failed(error, socket) {
+    connBelow(socket)?.onError(error);
+    socket.destroy();
+  },
+};
+
+/** Both runtimes keep the wrapped socket in `_parent`; without it the connection fails closed. */
+function connBelow(socket: TLSSocket): AnyConn | undefined {
+  return (socket as unknown as { _parent?: Attached })._parent?.[CONN];
+}
+
+/** Undefined when a certificate was presented and not accepted. */
+function peerInfo(socket: TLSSocket): PeerInfo | undefined {
+  const leafDer: Uint8Array | undefined = socket.getPeerCertificate().raw;
+  const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined;
+  const name = (socket as { servername?: unknown }).servername;
+  const sni = typeof name === 'string' && name !== '' ? name : undefined;
+  if (leafDer === undefined || leafDer.length === 0) {
+    // "No certificate" is the only reason for which an unauthorized socket may go on.
+    const absent = !socket.authorized && reasonOf(socket) === 'UNABLE_TO_GET_ISSUER_CERT';
+    return absent ? { leafDer: NO_BYTES, dns: [], uri: [], alpn, sni } : undefined;
+  }
+  if (!socket.authorized) return undefined;
+  const { dns, uri } = readSubjectAltNames(leafDer);
+  return { leafDer, dns, uri, alpn, sni };
+}
+
+/** Typed as Error, in fact the code as a string on both runtimes. */
+function reasonOf(socket: TLSSocket): string {
+  const reason: unknown = socket.authorizationError;
+  return typeof reason === 'string' ? reason : reason instanceof Error && 'code' in reason ? String(reason.code) : '';
+}
+
+function attach(socket: Socket, conn: AnyConn): void {
+  attachUntilOpen(socket, conn);
+  attachRest(socket);
+}
+
+function attachUntilOpen(socket: Attached, conn: AnyConn): void {
+  socket[CONN] = conn;
+  socket.on('error', onError);
+  socket.on('close', onClose);
+}
+
+function attachRest(socket: Socket): void {
+  socket.on('end', onEnd);
+  socket.on('drain', onDrain);
+  socket.on('data', onData);
+}
+
+function attachHandshake(socket: Attached, conn: AnyConn): void {
+  socket[CONN] = conn;
+  socket.on('error', onError);
+  socket.on('close', onRawClose);
+}
+
+function detach(socket: Attached): void {
+  socket.off('data', onData);
+  socket.off('end', onEnd);
+  socket.off('drain', onDrain);
+  socket.off('error', onError);
+  socket.off('close', onClose);
+  socket.off('close', onRawClose);
+  // Errors of the lower socket arrive at the upper one too; unheard they would end the process.
+  socket.on('error', ignore);
+}
+
+function ignore(): void {}
+
+function onData(this: Attached, bytes: Uint8Array): void {
+  this[CONN]?.onData(bytes);
+}
+function onEnd(this: Attached): void {
+  this[CONN]?.onEnd();
+}
+function onDrain(this: Attached): void {
+  this[CONN]?.onDrain();
+}
+function onError(this: Attached, error: Error): void {
+  this[CONN]?.onError(error);
+}
+function onClose(this: Attached): void {
+  this[CONN]?.onClose();
+}
+/** The lower socket closed while the handshake ran. */
+function onRawClose(this: Attached): void {
+  this[CONN]?.onClose();
+}
+function onConnectTimeout(conn: AnyConn): void {
+  conn.onTimeout();
+}
+function destroyNow(conn: AnyConn): void {
+  conn.destroyNow();
+}
+function onHandshakeTimeout(conn: AnyConn): void {
+  conn.onTimeout();
+}
