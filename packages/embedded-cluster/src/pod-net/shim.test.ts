@@ -86,7 +86,7 @@ function fetchText(host: string, port: number): Promise<string> {
     let text = '';
     socket.on('error', reject);
     socket.on('data', (chunk) => (text += String(chunk)));
-    socket.on('end', () => resolve(text.slice(text.indexOf('\r\n\r\n') + 4)));
+    socket.on('end', () => resolve(text.includes('\r\n\r\n') ? text.slice(text.indexOf('\r\n\r\n') + 4) : text));
     socket.write('GET / HTTP/1.0\r\n\r\n');
   });
 }
