@@ -1,0 +1,205 @@
+/**
+ * The checks of `mesh multicluster check`. What only the cluster can see (remote API, credentials, gateways) is read from the conditions that the
+ * mirror controller keeps on each Link, so the verdict does not depend on where this program runs.
+ */
+import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, ENDPOINT_SLICES, LINKS, SECRETS, SERVICES } from '@mesh/kube';
+import type { Link } from '@mesh/kube';
+import { gatewayStates } from '../gateways.ts';
+import { linkCrdManifest } from '../manifests/crds.ts';
+import { MESH_VERSION } from '../version.ts';
+import { SkipCheck } from './check.ts';
+import type { Check, CheckCategory } from './check.ts';
+import { assertAvailable } from './core.ts';
+import type { CheckState } from './state.ts';
+
+export function multiclusterCategory(state: CheckState): CheckCategory {
+  const client = async () => (await state.connection()).client;
+  const links = async (): Promise<readonly Link[]> => {
+    const { items } = await (await client()).list(LINKS);
+    if (items.length === 0) throw new SkipCheck();
+    return items;
+  };
+  return {
+    name: 'linkerd-multicluster',
+    checks: [
+      {
+        description: 'Link CRD exists',
+        hint: 'l5d-multicluster-link-crd-exists',
+        fatal: true,
+        run: async () => {
+          const name = linkCrdManifest().metadata.name ?? '';
+          const crd = await (await client()).get(CUSTOM_RESOURCE_DEFINITIONS, { name });
+          if (crd === undefined)
+            throw new Error(
+              `CustomResourceDefinition ${name} is missing; apply the output of mesh multicluster install`,
+            );
+        },
+      },
+      {
+        description: 'Link resources are valid',
+        hint: 'l5d-multicluster-links-are-valid',
+        fatal: true,
+        run: async () => checkLinks(await links()),
+      },
+      {
+        description: 'Link and CLI versions match',
+        hint: 'l5d-multicluster-links-version',
+        warning: true,
+        run: async () => {
+          const other = (await links()).filter((link) => createdWith(link) !== `linkerd/cli ${MESH_VERSION}`);
+          if (other.length > 0)
+            throw new Error(
+              lines(other, (link) => `made by ${createdWith(link) || 'an unknown version'}; link again to upgrade`),
+            );
+        },
+      },
+      {
+        description: 'remote cluster access credentials are valid',
+        hint: 'l5d-smc-target-clusters-access',
+        retry: true,
+        run: async () => {
+          const all = await links();
+          const kube = await client();
+          for (const link of all) {
+            const ref = { namespace: link.metadata.namespace ?? '', name: link.spec.clusterCredentialsSecret ?? '' };
+            if ((await kube.get(SECRETS, ref)) === undefined)
+              throw new Error(`Link ${link.metadata.name}: Secret ${ref.namespace}/${ref.name} is missing`);
+          }
+          failOn(all, /credential|reachable/i);
+        },
+      },
+      {
+        description: 'clusters share trust anchors',
+        hint: 'l5d-multicluster-clusters-share-anchors',
+        run: async () => failOn(await links(), /anchor|trust/i),
+      },
+      {
+        description: 'service mirror controller is running',
+        hint: 'l5d-multicluster-service-mirror-running',
+        retry: true,
+        run: async () => {
+          await links();
+          const { items } = await (
+            await client()
+          ).list(DEPLOYMENTS, { labelSelector: 'component=linkerd-service-mirror' });
+          const deployment = items[0];
+          if (deployment === undefined)
+            throw new Error(
+              'Deployment linkerd-service-mirror is missing; apply the output of mesh multicluster install',
+            );
+          assertAvailable(deployment);
+        },
+      },
+      {
+        description: 'all gateways are alive',
+        hint: 'l5d-multicluster-gateways-endpoints',
+        retry: true,
+        run: async () => {
+          await links();
+          const down = (await gatewayStates(await client())).filter((gateway) => !gateway.alive);
+          if (down.length > 0)
+            throw new Error(
+              `gateway of ${down.map((gateway) => gateway.clusterName).join(', ')} does not answer probes`,
+            );
+        },
+      },
+      mirrorsHaveEndpoints(state),
+      {
+        description: 'all mirror services are part of a Link',
+        hint: 'l5d-multicluster-orphaned-services',
+        warning: true,
+        run: async () => {
+          const known = new Set(
+            (await (await client()).list(LINKS)).items.map((link) => link.spec.targetClusterName ?? link.metadata.name),
+          );
+          const orphans = (await mirrors(state)).filter(
+            (service) => !known.has(service.metadata.labels?.['mirror.linkerd.io/cluster-name'] ?? ''),
+          );
+          if (orphans.length > 0)
+            throw new Error(
+              orphans
+                .map(
+                  (service) =>
+                    `mirror service ${service.metadata.namespace}/${service.metadata.name} belongs to no Link`,
+                )
+                .join('\n'),
+            );
+        },
+      },
+    ],
+  };
+}
+
+function mirrorsHaveEndpoints(state: CheckState): Check {
+  return {
+    description: 'all mirror services have endpoints',
+    hint: 'l5d-multicluster-services-endpoints',
+    retry: true,
+    run: async () => {
+      const services = await mirrors(state);
+      if (services.length === 0) throw new SkipCheck();
+      const { client } = await state.connection();
+      const { items } = await client.list(ENDPOINT_SLICES, { labelSelector: 'kubernetes.io/service-name' });
+      const withEndpoints = new Set(
+        items
+          .filter((slice) => slice.endpoints.length > 0)
+          .map((slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`),
+      );
+      const empty = services.filter(
+        (service) => !withEndpoints.has(`${service.metadata.namespace}/${service.metadata.name}`),
+      );
+      if (empty.length > 0)
+        throw new Error(
+          empty
+            .map(
+              (service) =>
+                `service ${service.metadata.namespace}/${service.metadata.name} mirrored from ${service.metadata.labels?.['mirror.linkerd.io/cluster-name'] ?? ''} has no endpoints`,
+            )
+            .join('\n'),
+        );
+    },
+  };
+}
+
+/** Gateway mirrors; federated services have no single cluster. */
+async function mirrors(state: CheckState) {
+  const { client } = await state.connection();
+  const { items } = await client.list(SERVICES, {
+    labelSelector: 'mirror.linkerd.io/mirrored-service=true,mirror.linkerd.io/cluster-name',
+  });
+  return items;
+}
+
+function checkLinks(links: readonly Link[]): void {
+  const problems = links.flatMap((link) => {
+    const missing = (['targetClusterName', 'targetClusterDomain', 'clusterCredentialsSecret'] as const).filter(
+      (field) => (link.spec[field] ?? '') === '',
+    );
+    const wrongName =
+      (link.spec.targetClusterName ?? link.metadata.name) === link.metadata.name
+        ? []
+        : [`spec.targetClusterName is ${link.spec.targetClusterName}, but must equal the name`];
+    return [...missing.map((field) => `spec.${field} is empty`), ...wrongName].map(
+      (problem) => `Link ${link.metadata.name}: ${problem}`,
+    );
+  });
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
+/** Fails on conditions of these types that are not True, in the controller's own words. */
+function failOn(links: readonly Link[], type: RegExp): void {
+  const bad = links.flatMap((link) =>
+    (link.status?.conditions ?? [])
+      .filter((condition) => condition.status === 'False' && (type.test(condition.type) || type.test(condition.reason)))
+      .map((condition) => `Link ${link.metadata.name}: ${condition.message}`),
+  );
+  if (bad.length > 0) throw new Error(bad.join('\n'));
+}
+
+function createdWith(link: Link): string {
+  return link.metadata.annotations?.['linkerd.io/created-by'] ?? '';
+}
+
+function lines(links: readonly Link[], text: (link: Link) => string): string {
+  return links.map((link) => `Link ${link.metadata.name}: ${text(link)}`).join('\n');
+}

@@ -1,0 +1,22 @@
+/** `mesh multicluster` (`mc`): the extension that joins clusters. */
+import type { Command } from 'commander';
+import type { CliIo } from '../io.ts';
+import { addAllow } from './multicluster/allow.ts';
+import { addMulticlusterCheck } from './multicluster/check.ts';
+import { addGateways } from './multicluster/gateways.ts';
+import { addMulticlusterInstall } from './multicluster/install.ts';
+import { addLink } from './multicluster/link.ts';
+import { addMulticlusterUninstall } from './multicluster/uninstall.ts';
+import { addUnlink } from './multicluster/unlink.ts';
+
+export function addMulticluster(parent: Command, io: CliIo): void {
+  const command = parent.command('multicluster').alias('mc').description('links this cluster to others');
+  addAllow(command, io);
+  addMulticlusterCheck(command, io);
+  addGateways(command, io);
+  addMulticlusterInstall(command, io);
+  addLink(command, io, 'link');
+  addLink(command, io, 'link-gen');
+  addMulticlusterUninstall(command, io);
+  addUnlink(command, io);
+}

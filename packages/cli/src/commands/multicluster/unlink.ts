@@ -1,0 +1,51 @@
+/** `mesh multicluster unlink`: the Link and its credentials, to delete; the controller then removes every mirror of it. */
+import type { Command } from 'commander';
+import { LINKS } from '@mesh/kube';
+import { CliError } from '../../errors.ts';
+import type { CliIo, GlobalFlags } from '../../io.ts';
+import { credentialsName } from '../../manifests/link.ts';
+import { connectWith, flagsOf, manifestOutput, writeManifests } from '../shared.ts';
+import type { ManifestFlags } from '../shared.ts';
+
+interface Flags extends ManifestFlags, GlobalFlags {
+  readonly clusterName: string;
+  readonly namespace: string;
+}
+
+export function addUnlink(parent: Command, io: CliIo): void {
+  const command = parent
+    .command('unlink')
+    .description('print the objects to delete to undo a link')
+    .requiredOption('--cluster-name <name>', 'name of the linked cluster')
+    .option('--namespace <namespace>', 'namespace of the Link', 'linkerd-multicluster');
+  manifestOutput(command).action(async (_options: unknown, self: Command) => {
+    const flags = flagsOf<Flags>(self);
+    using connection = await connectWith(self, io);
+    const ref = { namespace: flags.namespace, name: flags.clusterName };
+    const link = await connection.client.get(LINKS, ref);
+    if (link === undefined) {
+      const known = (await connection.client.list(LINKS, { namespace: flags.namespace })).items.map(
+        (item) => item.metadata.name,
+      );
+      throw new CliError(
+        { code: 'missing_object', kind: 'Link', name: flags.clusterName },
+        `no Link ${flags.namespace}/${flags.clusterName}; Links there: ${known.length === 0 ? 'none' : known.sort().join(', ')}`,
+      );
+    }
+    const secret = link.spec.clusterCredentialsSecret ?? credentialsName(flags.clusterName);
+    // The Link goes first: the controller's finalizer cleans up while it can still read the credentials.
+    writeManifests(
+      io,
+      [
+        {
+          apiVersion: 'multicluster.linkerd.io/v1alpha3',
+          kind: 'Link',
+          metadata: { name: flags.clusterName, namespace: flags.namespace },
+        },
+        { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace: flags.namespace } },
+        { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace: flags.linkerdNamespace } },
+      ],
+      flags,
+    );
+  });
+}

@@ -1,0 +1,53 @@
+/** `mesh uninstall`: what to pipe into `kubectl delete -f -` to remove the control plane. */
+import type { Command } from 'commander';
+import { PODS } from '@mesh/kube';
+import type { KubeClient } from '@mesh/kube';
+import { CliError } from '../errors.ts';
+import type { CliIo, GlobalFlags } from '../io.ts';
+import { crdManifests } from '../manifests/crds.ts';
+import type { Manifest } from '../manifests/object.ts';
+import { findLabelled, reference } from '../inventory.ts';
+import type { ManifestFlags } from './shared.ts';
+import { connectWith, flagsOf, manifestOutput, writeManifests } from './shared.ts';
+
+interface UninstallFlags extends ManifestFlags, GlobalFlags {
+  readonly force?: boolean;
+}
+
+export function addUninstall(parent: Command, io: CliIo): void {
+  const command = parent
+    .command('uninstall')
+    .description('print the objects to delete to remove the control plane')
+    .option('--force', 'even if there are injected pods still');
+  manifestOutput(command).action(async (_options: unknown, self: Command) => {
+    const flags = flagsOf<UninstallFlags>(self);
+    using connection = await connectWith(self, io);
+    if (flags.force !== true) await assertNoInjectedPods(connection.client, flags.linkerdNamespace);
+    writeManifests(io, await uninstallManifests(connection.client, flags.linkerdNamespace), flags);
+  });
+}
+
+/** Cluster-wide objects first, so that the webhook is gone before its server is; the namespace takes the rest with it. */
+export async function uninstallManifests(client: KubeClient, ns: string): Promise<readonly Manifest[]> {
+  const labelled = await findLabelled(client, `linkerd.io/control-plane-ns=${ns}`, ['cluster']);
+  return [
+    ...labelled.filter((object) => object.kind !== 'Namespace'),
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ns } },
+    ...crdManifests().map(reference),
+  ];
+}
+
+async function assertNoInjectedPods(client: KubeClient, ns: string): Promise<void> {
+  const { items } = await client.list(PODS, { labelSelector: `linkerd.io/control-plane-ns=${ns}` });
+  const injected = items.filter((pod) =>
+    [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
+      (container) => container.name === 'linkerd-proxy',
+    ),
+  );
+  if (injected.length === 0) return;
+  const names = injected.slice(0, 5).map((pod) => `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`);
+  throw new CliError(
+    { code: 'already_installed', namespace: ns },
+    `${injected.length} injected pods are running still (${names.join(', ')}${injected.length > 5 ? ', …' : ''}); uninject them, or pass --force`,
+  );
+}

@@ -1,0 +1,16 @@
+/** The verbs of `mesh` itself: no plugin can take their place, and finding that out loads nothing. */
+
+export const BUILT_IN_VERBS: ReadonlySet<string> = new Set([
+  'check',
+  'completion',
+  'diagnostics',
+  'help',
+  'identity',
+  'inject',
+  'install',
+  'mc',
+  'multicluster',
+  'uninject',
+  'uninstall',
+  'version',
+]);
