@@ -123,7 +123,7 @@ function legacyCredentials(options: CredentialSource, impersonation: Headers): C
       const target: { headers?: Record<string, string>; agent?: Agent } = {};
       try {
         const apply = await loading;
-        await apply(target as Record<string, unknown>);
+        await apply(target);
       } catch (error) {
         throw authError(
           options.source,

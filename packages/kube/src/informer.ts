@@ -10,7 +10,7 @@
  * After a lost connection it lists again rather than resuming: an API server that came back with
  * restored or empty data would otherwise never contradict our copy.
  */
-import { isAbort, messageOf, sleep } from '@mesh/runtime';
+import { messageOf, sleep } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import { Backoff } from './backoff.ts';
 import type { BackoffOptions } from './backoff.ts';
@@ -53,6 +53,9 @@ export interface InformerDeps {
 
 /** Quick first retries heal a restarted API server within a second; 5 s bounds the load of many informers on one that struggles. */
 const DEFAULT_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000 };
+
+/** A server that ends watches sooner than this is in trouble, and must not be asked in a busy loop. */
+const SHORT_WATCH_MS = 1_000;
 
 export class Informer<T extends KubeObject> implements Component, Store<T> {
   readonly name: string;
@@ -176,10 +179,15 @@ export class Informer<T extends KubeObject> implements Component, Store<T> {
     while (!signal.aborted) {
       try {
         version ??= await this.#list(signal);
-        backoff.reset();
-        version = await this.#watch(version, signal);
+        const openedMs = this.#deps.clock.monotonic();
+        try {
+          version = await this.#watch(version, signal);
+        } finally {
+          if (this.#deps.clock.monotonic() - openedMs > SHORT_WATCH_MS) backoff.reset();
+        }
+        await this.#pause(backoff.next(), signal);
       } catch (error) {
-        if (signal.aborted || isAbort(error)) return;
+        if (signal.aborted) return;
         version = undefined;
         if (isKubeError(error, 'gone')) {
           // A server that answers every list with an expired version must not be asked in a busy loop.
@@ -325,5 +333,5 @@ export class Informer<T extends KubeObject> implements Component, Store<T> {
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (object.metadata.managedFields === undefined) return object;
   const { managedFields: _dropped, ...metadata } = object.metadata;
-  return { ...object, metadata: metadata as ObjectMeta };
+  return { ...object, metadata: metadata };
 }

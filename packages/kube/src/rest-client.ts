@@ -88,7 +88,7 @@ class RestClient implements KubeClient {
     query.set('timeoutSeconds', String(timeoutSeconds));
     const request: HttpRequest = {
       method: 'GET',
-      path: `${pathOf(kind, options.namespace)}?${query}`,
+      path: `${pathOf(kind, options.namespace)}?${query.toString()}`,
       accept: 'application/json',
       object: describe(kind, { namespace: options.namespace, name: '' }),
       signal: options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]),
@@ -196,7 +196,7 @@ class RestClient implements KubeClient {
       const query = selectorQuery(options);
       if (chunk !== undefined) query.set('limit', String(chunk));
       if (token !== '') query.set('continue', token);
-      const search = query.size === 0 ? '' : `?${query}`;
+      const search = query.size === 0 ? '' : `?${query.toString()}`;
       const page = (await this.#json('GET', pathOf(kind, options.namespace) + search, {
         object: describe(kind, { namespace: options.namespace, name: '' }),
         signal: options.signal,
@@ -296,7 +296,7 @@ function selectorQuery(options: ListOptions): URLSearchParams {
 function writeQuery(options: WriteOptions): string {
   const query = new URLSearchParams({ fieldManager: options.fieldManager ?? 'mesh' });
   if (options.dryRun === true) query.set('dryRun', 'All');
-  return `?${query}`;
+  return `?${query.toString()}`;
 }
 
 /** List items come without apiVersion and kind; writes need them. */
