@@ -1,7 +1,7 @@
 /**
- * Every check that needs no test run, cheapest first: format, lint, types, layers, dead code.
+ * Every check that needs no test run, cheapest first: format, lint, types, layers, lockfile, dead code.
  *
- * Usage: tools/check.ts [--fix] [NAME…]   NAME: format, lint, types, layers, dead-code (default: all)
+ * Usage: tools/check.ts [--fix] [NAME…]   NAME: format, lint, types, layers, lockfile, dead-code (default: all)
  */
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -23,6 +23,12 @@ const CHECKS: readonly Check[] = [
   { name: 'lint', command: bin('oxlint'), args: ['.'], fixArgs: ['--fix', '.'] },
   { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
   { name: 'layers', command: process.execPath, args: [join(ROOT, 'tools/check-layers.ts')] },
+  {
+    name: 'lockfile',
+    command: process.execPath,
+    args: [join(ROOT, 'tools/complete-lock.ts'), '--check'],
+    fixArgs: [join(ROOT, 'tools/complete-lock.ts')],
+  },
   { name: 'dead-code', command: bin('knip'), args: ['--no-progress'] },
 ];
 
