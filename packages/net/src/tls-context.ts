@@ -60,8 +60,8 @@ export class NodeTlsContext implements TlsContext {
 }
 
 function secureOptions(material: TlsMaterial): {
-  key: string;
-  cert: string;
+  key?: string;
+  cert?: string;
   ca: string;
   minVersion: 'TLSv1.3';
   maxVersion: 'TLSv1.3';
@@ -69,8 +69,7 @@ function secureOptions(material: TlsMaterial): {
   secureOptions: number;
 } {
   return {
-    key: material.key,
-    cert: material.chain,
+    ...(isAnonymous(material) ? {} : { key: material.key, cert: material.chain }),
     ca: material.trust,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
@@ -81,10 +80,16 @@ function secureOptions(material: TlsMaterial): {
   };
 }
 
+/** Empty key and chain: a client without a certificate, as a workload is before its first one. */
+function isAnonymous(material: TlsMaterial): boolean {
+  return material.key === '' && material.chain === '';
+}
+
 function checkMaterial(material: TlsMaterial): void {
+  parse('tls_trust_unreadable', 'trust', () => new X509Certificate(material.trust));
+  if (isAnonymous(material)) return;
   const leaf = parse('tls_chain_unreadable', 'chain', () => new X509Certificate(material.chain));
   const key = parse('tls_key_unreadable', 'key', () => createPrivateKey(material.key));
-  parse('tls_trust_unreadable', 'trust', () => new X509Certificate(material.trust));
   if (!leaf.checkPrivateKey(key)) {
     throw new TlsMaterialError(
       { code: 'tls_key_mismatch' },

@@ -12,7 +12,10 @@ export interface Address {
   readonly port: number;
 }
 
-/** PEM texts of one identity: PKCS#8 key, leaf plus intermediates (leaf first), trust anchors. */
+/**
+ * PEM texts of one identity: PKCS#8 key, leaf plus intermediates (leaf first), trust anchors. Empty key and chain: anchors
+ * alone, for a client that has no certificate yet.
+ */
 export interface TlsMaterial {
   readonly key: string;
   readonly chain: string;
