@@ -132,7 +132,7 @@ function legacyCredentials(options: CredentialSource, impersonation: Headers): C
         );
       }
       const headers = Object.fromEntries(
-        Object.entries(target.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
+        Object.entries(target.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
       );
       return { headers: { ...headers, ...impersonation }, agent: target.agent };
     },

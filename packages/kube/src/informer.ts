@@ -19,7 +19,7 @@ import { isKubeError, KubeError } from './errors.ts';
 import { resourceName } from './kinds.ts';
 import type { ResourceKind } from './kinds.ts';
 import { keyOf } from './object.ts';
-import type { KubeObject, ObjectMeta } from './object.ts';
+import type { KubeObject } from './object.ts';
 
 export type Change<T> =
   | { readonly type: 'added'; readonly object: T; readonly previous?: undefined }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatSelector, isEmptySelector, matchesSelector, parseSelector } from './selector.ts';
 import type { LabelSelector } from './object.ts';
 

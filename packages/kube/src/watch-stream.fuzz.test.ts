@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { WatchEvent } from './client.ts';
 import { isKubeError } from './errors.ts';
 import type { KubeObject } from './object.ts';

@@ -48,16 +48,16 @@ function decode<T extends KubeObject>(line: Buffer, target: string): WatchEvent<
   }
   const object = event?.object;
   if (event?.type === 'ERROR') throw watchError(object, target);
-  if (!hasMetadata<T>(object)) {
+  if (!hasMetadata(object)) {
     throw new KubeError({ code: 'protocol', object: target, status: 200 }, `${target}: a watch event holds no object`);
   }
   switch (event.type) {
     case 'ADDED':
-      return { type: 'added', object };
+      return { type: 'added', object: object as T };
     case 'MODIFIED':
-      return { type: 'modified', object };
+      return { type: 'modified', object: object as T };
     case 'DELETED':
-      return { type: 'deleted', object };
+      return { type: 'deleted', object: object as T };
     case 'BOOKMARK':
       return { type: 'bookmark', resourceVersion: object.metadata.resourceVersion ?? '' };
     default:
@@ -68,7 +68,7 @@ function decode<T extends KubeObject>(line: Buffer, target: string): WatchEvent<
   }
 }
 
-function hasMetadata<T extends KubeObject>(value: unknown): value is T {
+function hasMetadata(value: unknown): value is KubeObject {
   const metadata = (value as { metadata?: unknown } | null | undefined)?.metadata;
   return typeof metadata === 'object' && metadata !== null;
 }
