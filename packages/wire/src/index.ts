@@ -1,3 +1,25 @@
+export { CLIENT_HELLO_BYTES_MAX, readClientHello } from './client-hello/client-hello.ts';
+export type { ClientHelloResult } from './client-hello/client-hello.ts';
+export { BodyCursor } from './http1/body.ts';
+export { HEAD_BYTES_MAX, HEADERS_MAX, HTTP1_ERRORS } from './http1/codes.ts';
+export type { Http1Error } from './http1/codes.ts';
+export { absoluteAuthority, FRAMING, Http1Head, METHOD, parseRequestHead, parseResponseHead } from './http1/head.ts';
+export { fieldLines, unchanged, writeHead } from './http1/head-writer.ts';
+export type { HeadEdits } from './http1/head-writer.ts';
+export { HEADER, headerBit, HOP_BY_HOP } from './http1/header-kind.ts';
+export { MessageReader } from './http1/message-reader.ts';
+export {
+  encodeTransportHeader,
+  TRANSPORT_ALPN,
+  TRANSPORT_HEADER_BYTES_MAX,
+  TransportHeaderReader,
+} from './transport-header/transport-header.ts';
+export type {
+  SessionProtocol,
+  TransportHeader,
+  TransportHeaderError,
+  TransportHeaderResult,
+} from './transport-header/transport-header.ts';
 export { H2_ERROR, H2_PREFACE } from './h2/codes.ts';
 export { H2Connection } from './h2/connection.ts';
 export type { H2Handlers, H2Options } from './h2/connection.ts';
