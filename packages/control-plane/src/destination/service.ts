@@ -1,0 +1,133 @@
+/** The gRPC face of discovery: streams of endpoints and profiles, each started complete and then kept up to date. */
+import { destination } from '@mesh/proxy-api';
+
+import { followNewest, serviceDefinition, status, subscriberOf } from '../serving/call.ts';
+import type { StreamHandler, Subscriber } from '../serving/call.ts';
+import type { GrpcService } from '../serving/grpc-server.ts';
+import { watchAnswer } from '../serving/watch.ts';
+import type { StreamCounts } from '../serving/watch.ts';
+import type { LiveValue } from '../live/live-queries.ts';
+import { differences, viewFor } from './client-view.ts';
+import type { ClientView } from './client-view.ts';
+import { profileFor } from './profile.ts';
+import type { ProfileSources } from './profile.ts';
+import { sameEndpoints, serviceEndpoints, zoneOf } from './service-endpoints.ts';
+import type { ServiceEndpoints } from './service-endpoints.ts';
+import { parseContextToken, parseTarget } from './target.ts';
+
+const NOTHING: ClientView = new Map();
+
+export function destinationService(sources: ProfileSources, streams: StreamCounts): GrpcService {
+  const get: StreamHandler<destination.GetDestination, destination.Update> = (call) => {
+    watchEndpoints(call.request, subscriberOf(call), sources, streams);
+  };
+  const getProfile: StreamHandler<destination.GetDestination, destination.DestinationProfile> = (call) => {
+    watchProfile(call.request, subscriberOf(call), sources, streams);
+  };
+  return { definition: serviceDefinition(destination.DestinationDefinition), handlers: { get, getProfile } };
+}
+
+export function watchEndpoints(
+  request: destination.GetDestination,
+  subscriber: Subscriber<destination.Update>,
+  sources: ProfileSources,
+  streams: StreamCounts,
+): void {
+  const target = parseTarget(request.path, sources.clusterDomain);
+  if (target.kind === 'invalid') return subscriber.fail({ code: status.INVALID_ARGUMENT, details: target.message });
+  if (target.kind === 'ip') {
+    return subscriber.fail({
+      code: status.INVALID_ARGUMENT,
+      details: `${request.path} is an address: it has a profile, not endpoints`,
+    });
+  }
+  const { queries } = sources.tables;
+  const query = { namespace: target.namespace, service: target.service, hostname: target.hostname, port: target.port };
+  const { nodeName } = parseContextToken(request.contextToken);
+  let sent: ClientView = NOTHING;
+  let started = false;
+  let endpoints: LiveValue<ServiceEndpoints> | undefined;
+  let zone: LiveValue<string> | undefined;
+
+  const step = (): boolean => {
+    const current = endpoints?.current;
+    if (current === undefined) return true;
+    if (current.kind !== 'endpoints') {
+      // The Service went away under the stream: the client forgets its endpoints, and hears of them again when it returns.
+      if (started && sent === NOTHING) return true;
+      sent = NOTHING;
+      started = true;
+      streams.sent('get', 'no_endpoints');
+      return subscriber.send({ update: { $case: 'noEndpoints', value: { exists: false } } });
+    }
+    const view = viewFor(current, { nodeName, zone: zone?.current ?? '' });
+    const messages = updatesFor(sent, view, current.labels, started);
+    sent = view.size === 0 ? NOTHING : view;
+    started = true;
+    let keepsUp = true;
+    for (const message of messages) {
+      streams.sent('get', message.update?.$case ?? '');
+      keepsUp = subscriber.send(message) && keepsUp;
+    }
+    return keepsUp;
+  };
+  const advance = followNewest(subscriber, step);
+
+  const opened = streams.opened('get');
+  zone = queries.watch(
+    { key: `zone ${nodeName}`, compute: (reads) => zoneOf(nodeName, sources.tables, reads), same: Object.is },
+    advance,
+  );
+  endpoints = queries.watch(
+    {
+      key: `endpoints ${target.namespace}/${target.service}:${target.port} ${target.hostname ?? ''}`,
+      compute: (reads) => serviceEndpoints(query, sources, reads),
+      same: sameEndpoints,
+    },
+    advance,
+  );
+  subscriber.onClose(() => {
+    endpoints?.stop();
+    zone?.stop();
+    opened[Symbol.dispose]();
+  });
+  const first = endpoints.current;
+  if (first.kind === 'not_found') return subscriber.fail({ code: status.NOT_FOUND, details: first.message });
+  if (first.kind === 'invalid') return subscriber.fail({ code: status.INVALID_ARGUMENT, details: first.message });
+  advance();
+}
+
+export function watchProfile(
+  request: destination.GetDestination,
+  subscriber: Subscriber<destination.DestinationProfile>,
+  sources: ProfileSources,
+  streams: StreamCounts,
+): void {
+  const target = parseTarget(request.path, sources.clusterDomain);
+  watchAnswer({
+    method: 'get_profile',
+    queries: sources.tables.queries,
+    key: JSON.stringify(target),
+    compute: (reads) => profileFor(target, sources, reads),
+    subscriber,
+    streams,
+  });
+}
+
+/** The messages that bring a client from `before` to `after`. The first one of a stream is complete and never missing. */
+function updatesFor(
+  before: ClientView,
+  after: ClientView,
+  labels: Readonly<Record<string, string>>,
+  started: boolean,
+): destination.Update[] {
+  // A client keeps its old endpoints until a new stream says something: silence would leave dead ones in use.
+  if (!started && after.size === 0) return [{ update: { $case: 'noEndpoints', value: { exists: true } } }];
+  const { add, remove } = differences(before, after);
+  return [
+    ...(add.length === 0
+      ? []
+      : [{ update: { $case: 'add' as const, value: { addrs: [...add], metricLabels: { ...labels } } } }]),
+    ...(remove.length === 0 ? [] : [{ update: { $case: 'remove' as const, value: { addrs: [...remove] } } }]),
+  ];
+}

@@ -1,0 +1,119 @@
+/** Streams towards one subscriber: only the newest state counts, so nothing is queued behind a slow reader. */
+import { status } from '@grpc/grpc-js';
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+
+export interface StatusDetails {
+  readonly code: status;
+  readonly details: string;
+}
+
+/** What a watch needs of its call. */
+export interface Subscriber<Message> {
+  /** False: the reader is slow; do not send before `onDrain`. The message itself is accepted. */
+  send(message: Message): boolean;
+  /** Ends the stream with a status. */
+  fail(error: StatusDetails): void;
+  onDrain(callback: () => void): void;
+  /** Called once, when the client goes away or the stream ends. */
+  onClose(callback: () => void): void;
+}
+
+export function subscriberOf<Request, Message>(call: ServerWritableStream<Request, Message>): Subscriber<Message> {
+  let closed = false;
+  const onClose: (() => void)[] = [];
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    for (const callback of onClose) callback();
+  };
+  call.on('cancelled', close);
+  call.on('close', close);
+  call.on('error', close);
+  return {
+    send: (message) => closed || call.write(message),
+    fail: (error) => {
+      if (!closed) call.destroy(Object.assign(new Error(error.details), error));
+      close();
+    },
+    onDrain: (callback) => void call.on('drain', callback),
+    onClose: (callback) => void onClose.push(callback),
+  };
+}
+
+/**
+ * Keeps a subscriber at the newest state: `step` sends what is missing and says whether the reader keeps up. Between a
+ * full buffer and its drain, changes only mark the state as newer.
+ */
+export function followNewest(subscriber: Pick<Subscriber<unknown>, 'onDrain'>, step: () => boolean): () => void {
+  let blocked = false;
+  let newer = false;
+  const advance = (): void => {
+    if (blocked) {
+      newer = true;
+      return;
+    }
+    newer = false;
+    blocked = !step();
+  };
+  subscriber.onDrain(() => {
+    blocked = false;
+    if (newer) advance();
+  });
+  return advance;
+}
+
+/** A method of a service as ts-proto describes it. */
+export interface MethodDescription<Request, Response> {
+  readonly name: string;
+  readonly requestType: Codec<Request>;
+  readonly requestStream: boolean;
+  readonly responseType: Codec<Response>;
+  readonly responseStream: boolean;
+}
+
+interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+export interface ServiceDescription {
+  readonly fullName: string;
+  readonly methods: Readonly<Record<string, MethodDescription<never, never>>>;
+}
+
+/** The generic description of a service in the form of the gRPC library. */
+export function serviceDefinition(description: {
+  readonly fullName: string;
+  readonly methods: Readonly<Record<string, unknown>>;
+}): ServiceDefinition<UntypedServiceImplementation> {
+  return Object.fromEntries(
+    Object.entries(description.methods).map(([key, value]) => {
+      const method = value as MethodDescription<unknown, unknown>;
+      const encode = (codec: Codec<unknown>) => (message: unknown) => Buffer.from(codec.encode(message).finish());
+      const decode = (codec: Codec<unknown>) => (bytes: Buffer) => codec.decode(bytes);
+      return [
+        key,
+        {
+          path: `/${description.fullName}/${method.name}`,
+          requestStream: method.requestStream,
+          responseStream: method.responseStream,
+          requestSerialize: encode(method.requestType),
+          requestDeserialize: decode(method.requestType),
+          responseSerialize: encode(method.responseType),
+          responseDeserialize: decode(method.responseType),
+          originalName: key,
+        },
+      ];
+    }),
+  );
+}
+
+export type StreamHandler<Request, Response> = handleServerStreamingCall<Request, Response>;
+export type UnaryHandler<Request, Response> = handleUnaryCall<Request, Response>;
+export { status };
