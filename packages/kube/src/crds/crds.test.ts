@@ -29,8 +29,9 @@ function checkStructural(schema: Schema, path: string): void {
     !(schema['properties'] !== undefined && schema['additionalProperties'] !== undefined),
     `${path} mixes properties and additionalProperties`,
   );
+  const properties = Object.keys((schema['properties'] ?? {}) as object);
   for (const required of (schema['required'] ?? []) as string[]) {
-    assert.ok(required in (schema['properties'] ?? {}), `${path} requires ${required}, which it does not define`);
+    assert.ok(properties.includes(required), `${path} requires ${required}, which it does not define`);
   }
 }
 
