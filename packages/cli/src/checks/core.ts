@@ -1,7 +1,8 @@
 /** The checks of `mesh check`, in Linkerd's categories and words. */
 import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, MUTATING_WEBHOOKS, PODS, SECRETS } from '@mesh/kube';
 import type { Deployment } from '@mesh/kube';
-import { Certificate, checkValidity, loadIssuer, parseCertificate, parseCertificates } from '@mesh/pki';
+import { checkValidity, loadIssuer, parseCertificate, parseCertificates } from '@mesh/pki';
+import type { Certificate } from '@mesh/pki';
 import { crdManifests } from '../manifests/crds.ts';
 import { isMeshed } from '../pod-metrics.ts';
 import { MESH_VERSION } from '../version.ts';
@@ -300,7 +301,7 @@ async function webhook(state: CheckState): Promise<WebhookJson> {
   const config = await client.get(MUTATING_WEBHOOKS, { name });
   const first = config?.webhooks?.[0];
   if (first === undefined) throw new Error(`MutatingWebhookConfiguration ${name} is missing`);
-  return first as WebhookJson;
+  return first;
 }
 
 function webhookChecks(state: CheckState): readonly Check[] {

@@ -5,7 +5,7 @@ import type { CheckFlags } from '../checks/command.ts';
 import { controlPlaneCategories, dataPlaneCategory, kubernetesCategories, preInstallCategory } from '../checks/core.ts';
 import { CheckState } from '../checks/state.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
-import { connectWith, flagsOf } from './shared.ts';
+import { connectWith } from './shared.ts';
 
 interface Flags extends GlobalFlags, CheckFlags {
   readonly pre?: boolean;
@@ -21,7 +21,7 @@ export function addCheck(parent: Command, io: CliIo): void {
     .option('--proxy', 'check the sidecars too')
     .option('-n, --namespace <namespace>', 'namespace of the sidecars for --proxy (default: all)');
   checkFlags(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<Flags>(self);
+    const flags = self.optsWithGlobals<Flags>();
     using state = new CheckState(flags.linkerdNamespace, () => connectWith(self, io));
     const categories = [
       ...kubernetesCategories(state),

@@ -7,7 +7,7 @@ import type { CliIo, GlobalFlags } from '../io.ts';
 import { json, table } from '../output.ts';
 import { listPods, podMetricsText } from '../pod-metrics.ts';
 import { findPods } from '../resources.ts';
-import { connectWith, flagsOf } from './shared.ts';
+import { connectWith } from './shared.ts';
 
 interface ProxyMetricsFlags extends GlobalFlags {
   readonly namespace: string;
@@ -27,7 +27,7 @@ export function addDiagnostics(parent: Command, io: CliIo): void {
     .description("print the metrics of a workload's proxies")
     .option('-n, --namespace <namespace>', 'namespace of the resource', 'default')
     .action(async (resource: string, _options: unknown, self: Command) => {
-      const flags = flagsOf<ProxyMetricsFlags>(self);
+      const flags = self.optsWithGlobals<ProxyMetricsFlags>();
       using connection = await connectWith(self, io);
       const pods = await findPods(connection.client, flags.namespace, resource);
       for (const pod of pods) {
@@ -42,7 +42,7 @@ export function addDiagnostics(parent: Command, io: CliIo): void {
     .description('print the endpoints that discovery gives for a service')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
     .action(async (authorities: readonly string[], _options: unknown, self: Command) => {
-      const flags = flagsOf<EndpointsFlags>(self);
+      const flags = self.optsWithGlobals<EndpointsFlags>();
       using connection = await connectWith(self, io);
       const pods = await listPods(connection.client, undefined).catch(() => []);
       const found = (

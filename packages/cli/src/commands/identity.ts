@@ -6,7 +6,7 @@ import type { CliIo, GlobalFlags } from '../io.ts';
 import { isMeshed, listPods } from '../pod-metrics.ts';
 import { readMeshConfig } from '../mesh-config.ts';
 import { peerCertificates } from '../tls-peek.ts';
-import { connectWith, flagsOf } from './shared.ts';
+import { connectWith } from './shared.ts';
 
 interface Flags extends GlobalFlags {
   readonly namespace: string;
@@ -23,7 +23,7 @@ export function addIdentity(parent: Command, io: CliIo): void {
     .option('-n, --namespace <namespace>', 'namespace of the pods', 'default')
     .option('-l, --selector <selector>', 'label selector, instead of names')
     .action(async (names: readonly string[], _options: unknown, self: Command) => {
-      const flags = flagsOf<Flags>(self);
+      const flags = self.optsWithGlobals<Flags>();
       if (names.length === 0 && flags.selector === undefined) {
         throw new CliError({ code: 'usage' }, 'name at least one pod, or choose some with --selector');
       }

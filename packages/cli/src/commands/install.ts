@@ -10,15 +10,7 @@ import { crdManifests } from '../manifests/crds.ts';
 import { defaultControlPlaneValues, highAvailability } from '../values/control-plane.ts';
 import type { ControlPlaneValues } from '../values/control-plane.ts';
 import type { ManifestFlags, ValuesFlags } from './shared.ts';
-import {
-  applyValuesFlags,
-  connectWith,
-  flagsOf,
-  manifestOutput,
-  readInput,
-  valuesFlags,
-  writeManifests,
-} from './shared.ts';
+import { applyValuesFlags, connectWith, manifestOutput, readInput, valuesFlags, writeManifests } from './shared.ts';
 
 interface InstallFlags extends ManifestFlags, ValuesFlags, GlobalFlags {
   readonly crds?: boolean;
@@ -58,7 +50,7 @@ export function addInstall(parent: Command, io: CliIo): void {
     .option('--identity-clock-skew-allowance <duration>', 'clock skew tolerated when issuing (default: 20s)')
     .option('--controller-log-level <level>', 'debug, info, warn or error (default: info)');
   manifestOutput(valuesFlags(command)).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<InstallFlags>(self);
+    const flags = self.optsWithGlobals<InstallFlags>();
     if (flags.crds === true) {
       writeManifests(io, crdManifests(), flags);
       return;

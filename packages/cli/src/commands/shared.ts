@@ -11,13 +11,8 @@ import type { ManifestFormat } from '../yaml.ts';
 
 export type AddCommand = (parent: Command, io: CliIo) => void;
 
-/** The flags of `command` and of all its ancestors. */
-export function flagsOf<T>(command: Command): T & GlobalFlags {
-  return command.optsWithGlobals<T & GlobalFlags>();
-}
-
 export async function connectWith(command: Command, io: CliIo): Promise<Connection> {
-  return io.connect(kubeConfigOptions(flagsOf(command), io.env));
+  return io.connect(kubeConfigOptions(command.optsWithGlobals<GlobalFlags>(), io.env));
 }
 
 export interface ManifestFlags {

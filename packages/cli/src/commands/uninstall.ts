@@ -8,7 +8,7 @@ import { crdManifests } from '../manifests/crds.ts';
 import type { Manifest } from '../manifests/object.ts';
 import { findLabelled, reference } from '../inventory.ts';
 import type { ManifestFlags } from './shared.ts';
-import { connectWith, flagsOf, manifestOutput, writeManifests } from './shared.ts';
+import { connectWith, manifestOutput, writeManifests } from './shared.ts';
 
 interface UninstallFlags extends ManifestFlags, GlobalFlags {
   readonly force?: boolean;
@@ -20,7 +20,7 @@ export function addUninstall(parent: Command, io: CliIo): void {
     .description('print the objects to delete to remove the control plane')
     .option('--force', 'even if there are injected pods still');
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<UninstallFlags>(self);
+    const flags = self.optsWithGlobals<UninstallFlags>();
     using connection = await connectWith(self, io);
     if (flags.force !== true) await assertNoInjectedPods(connection.client, flags.linkerdNamespace);
     writeManifests(io, await uninstallManifests(connection.client, flags.linkerdNamespace), flags);

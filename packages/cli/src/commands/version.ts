@@ -4,7 +4,7 @@ import { CONFIG_MAPS } from '@mesh/kube';
 import { parse } from 'yaml';
 import type { CliIo, GlobalFlags } from '../io.ts';
 import { MESH_VERSION } from '../version.ts';
-import { connectWith, flagsOf } from './shared.ts';
+import { connectWith } from './shared.ts';
 
 interface VersionFlags extends GlobalFlags {
   readonly client?: boolean;
@@ -18,7 +18,7 @@ export function addVersion(parent: Command, io: CliIo): void {
     .option('--client', 'only of this program; ask no cluster')
     .option('--short', 'only the numbers')
     .action(async (_options: unknown, self: Command) => {
-      const flags = flagsOf<VersionFlags>(self);
+      const flags = self.optsWithGlobals<VersionFlags>();
       const short = flags.short === true;
       io.stdout(short ? `${MESH_VERSION}\n` : `Client version: ${MESH_VERSION}\n`);
       if (flags.client === true) return;

@@ -1,13 +1,28 @@
 /** The custom resource definitions, by product. */
-import { CRD_MANIFESTS, LINK_CRD } from '@mesh/kube';
+import { LINK_CRD, MESH_CRDS } from '@mesh/kube';
+import type { CustomResourceDefinition } from '@mesh/kube';
 import type { Manifest } from './object.ts';
 
 /** What `mesh install --crds` prints. */
 export function crdManifests(): readonly Manifest[] {
-  return CRD_MANIFESTS as readonly Manifest[];
+  return MESH_CRDS.map(manifestOf);
 }
 
 /** What `mesh multicluster install` prints first. */
 export function linkCrdManifest(): Manifest {
-  return LINK_CRD as Manifest;
+  return manifestOf(LINK_CRD);
+}
+
+function manifestOf(crd: CustomResourceDefinition): Manifest {
+  const { name, labels, annotations } = crd.metadata;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: {
+      name,
+      ...(annotations === undefined ? {} : { annotations }),
+      ...(labels === undefined ? {} : { labels }),
+    },
+    spec: crd.spec,
+  };
 }

@@ -1,4 +1,5 @@
 /** `mesh multicluster link`: the Link and its credentials, to apply in the cluster that wants to reach this one. */
+import type { LabelSelector } from '@mesh/kube';
 import { base64 } from './object.ts';
 import type { Manifest } from './object.ts';
 import { toYaml } from '../yaml.ts';
@@ -22,21 +23,12 @@ export interface LinkFacts {
   readonly token: string;
   /** Absent for a link without gateway. */
   readonly gateway?: GatewayFacts;
-  readonly selector: LabelSelectorJson;
-  readonly remoteDiscoverySelector: LabelSelectorJson;
-  readonly federatedServiceSelector: LabelSelectorJson;
+  readonly selector: LabelSelector;
+  readonly remoteDiscoverySelector: LabelSelector;
+  readonly federatedServiceSelector: LabelSelector;
   readonly excludedAnnotations: readonly string[];
   readonly excludedLabels: readonly string[];
   readonly createdBy: string;
-}
-
-export interface LabelSelectorJson {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
 }
 
 export function credentialsName(clusterName: string): string {

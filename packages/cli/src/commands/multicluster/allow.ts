@@ -5,7 +5,7 @@ import type { CliIo, GlobalFlags } from '../../io.ts';
 import { readMeshConfig } from '../../mesh-config.ts';
 import { remoteAccessManifests } from '../../manifests/multicluster.ts';
 import { MESH_VERSION } from '../../version.ts';
-import { connectWith, flagsOf, manifestOutput, writeManifests } from '../shared.ts';
+import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
 interface Flags extends ManifestFlags, GlobalFlags {
@@ -22,7 +22,7 @@ export function addAllow(parent: Command, io: CliIo): void {
     .option('--namespace <namespace>', 'namespace of the extension', 'linkerd-multicluster')
     .option('--ignore-cluster', "don't look at the cluster");
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<Flags>(self);
+    const flags = self.optsWithGlobals<Flags>();
     if (!/^[a-z0-9]([-a-z0-9]{0,57}[a-z0-9])?$/.test(flags.serviceAccountName)) {
       throw new CliError(
         { code: 'usage', flag: '--service-account-name' },

@@ -6,7 +6,7 @@ import { kubernetesCategories } from '../../checks/core.ts';
 import { multiclusterCategory } from '../../checks/multicluster.ts';
 import { CheckState } from '../../checks/state.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
-import { connectWith, flagsOf } from '../shared.ts';
+import { connectWith } from '../shared.ts';
 
 export function addMulticlusterCheck(parent: Command, io: CliIo): void {
   const command = parent
@@ -14,7 +14,7 @@ export function addMulticlusterCheck(parent: Command, io: CliIo): void {
     .description('check links, gateways and mirrors for problems')
     .option('--timeout <duration>', 'accepted for compatibility', '10s');
   checkFlags(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<GlobalFlags & CheckFlags>(self);
+    const flags = self.optsWithGlobals<GlobalFlags & CheckFlags>();
     using state = new CheckState(flags.linkerdNamespace, () => connectWith(self, io));
     const [api] = kubernetesCategories(state);
     await reportChecks([...(api === undefined ? [] : [api]), multiclusterCategory(state)], flags, io);

@@ -5,7 +5,7 @@ import { gatewayStates } from '../../gateways.ts';
 import type { GatewayState } from '../../gateways.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { json, table } from '../../output.ts';
-import { connectWith, flagsOf } from '../shared.ts';
+import { connectWith } from '../shared.ts';
 
 interface Flags extends GlobalFlags {
   readonly clusterName?: string;
@@ -20,7 +20,7 @@ export function addGateways(parent: Command, io: CliIo): void {
     .option('-w, --wait <duration>', 'accepted for compatibility; the state is read at once')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
     .action(async (_options: unknown, self: Command) => {
-      const flags = flagsOf<Flags>(self);
+      const flags = self.optsWithGlobals<Flags>();
       using connection = await connectWith(self, io);
       const states = await gatewayStates(connection.client);
       const chosen = states.filter(

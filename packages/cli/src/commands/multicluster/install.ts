@@ -9,7 +9,7 @@ import { linkCrdManifest } from '../../manifests/crds.ts';
 import { multiclusterManifests } from '../../manifests/multicluster.ts';
 import { defaultMulticlusterValues, highAvailabilityMulticluster } from '../../values/multicluster.ts';
 import type { MulticlusterValues } from '../../values/multicluster.ts';
-import { applyValuesFlags, connectWith, flagsOf, manifestOutput, valuesFlags, writeManifests } from '../shared.ts';
+import { applyValuesFlags, connectWith, manifestOutput, valuesFlags, writeManifests } from '../shared.ts';
 import type { ManifestFlags, ValuesFlags } from '../shared.ts';
 
 interface Flags extends ManifestFlags, ValuesFlags, GlobalFlags {
@@ -61,7 +61,7 @@ export function addMulticlusterInstall(parent: Command, io: CliIo): void {
     .option('--ha', 'several gateways and a warm standby of the mirror controller')
     .option('--ignore-cluster', "don't look at the cluster; trust domain and anchors come from the flags");
   manifestOutput(valuesFlags(command)).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<Flags>(self);
+    const flags = self.optsWithGlobals<Flags>();
     const config = flags.ignoreCluster === true ? undefined : await installedMesh(self, io, flags.linkerdNamespace);
     const values = await applyValuesFlags(valuesOf(flags, config), flags, io);
     const manifests = multiclusterManifests(values, flags.namespace, config?.trustAnchorsPem ?? '');

@@ -10,9 +10,9 @@ import type { CliIo, Connection, GlobalFlags } from '../../io.ts';
 import { linkManifests } from '../../manifests/link.ts';
 import type { GatewayFacts, LinkFacts } from '../../manifests/link.ts';
 import { readMeshConfig } from '../../mesh-config.ts';
-import { parseSelector } from '../../selector.ts';
+import { selectorOf } from '../../selector.ts';
 import { MESH_VERSION } from '../../version.ts';
-import { connectWith, flagsOf, manifestOutput, writeManifests } from '../shared.ts';
+import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
 interface Flags extends ManifestFlags, GlobalFlags {
@@ -70,7 +70,7 @@ export function addLink(parent: Command, io: CliIo, name: 'link' | 'link-gen'): 
     .option('--excluded-annotations <keys>', 'annotations not to copy, comma-separated; prefix/* for all of a prefix')
     .option('--excluded-labels <keys>', 'labels not to copy, comma-separated; prefix/* for all of a prefix');
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<Flags>(self);
+    const flags = self.optsWithGlobals<Flags>();
     checkClusterName(flags.clusterName);
     using connection = await connectWith(self, io);
     writeManifests(io, linkManifests(await linkFacts(connection, flags)), flags);
@@ -103,9 +103,9 @@ async function linkFacts(connection: Connection, flags: Flags): Promise<LinkFact
     },
     token: token.text,
     ...(gateway === undefined ? {} : { gateway }),
-    selector: parseSelector(flags.selector, '--selector'),
-    remoteDiscoverySelector: parseSelector(flags.remoteDiscoverySelector, '--remote-discovery-selector'),
-    federatedServiceSelector: parseSelector(flags.federatedServiceSelector, '--federated-service-selector'),
+    selector: selectorOf(flags.selector, '--selector'),
+    remoteDiscoverySelector: selectorOf(flags.remoteDiscoverySelector, '--remote-discovery-selector'),
+    federatedServiceSelector: selectorOf(flags.federatedServiceSelector, '--federated-service-selector'),
     excludedAnnotations: keys(flags.excludedAnnotations),
     excludedLabels: keys(flags.excludedLabels),
     createdBy: `linkerd/cli ${MESH_VERSION}`,

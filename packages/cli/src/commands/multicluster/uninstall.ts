@@ -7,7 +7,7 @@ import { findLabelled, reference } from '../../inventory.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { linkCrdManifest } from '../../manifests/crds.ts';
 import type { Manifest } from '../../manifests/object.ts';
-import { connectWith, flagsOf, manifestOutput, writeManifests } from '../shared.ts';
+import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
 export function addMulticlusterUninstall(parent: Command, io: CliIo): void {
@@ -17,7 +17,7 @@ export function addMulticlusterUninstall(parent: Command, io: CliIo): void {
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
     using connection = await connectWith(self, io);
     await assertNoLinks(connection.client);
-    writeManifests(io, await extensionObjects(connection.client), flagsOf<ManifestFlags & GlobalFlags>(self));
+    writeManifests(io, await extensionObjects(connection.client), self.optsWithGlobals<ManifestFlags & GlobalFlags>());
   });
 }
 

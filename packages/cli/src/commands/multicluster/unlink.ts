@@ -4,7 +4,7 @@ import { LINKS } from '@mesh/kube';
 import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { credentialsName } from '../../manifests/link.ts';
-import { connectWith, flagsOf, manifestOutput, writeManifests } from '../shared.ts';
+import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
 interface Flags extends ManifestFlags, GlobalFlags {
@@ -19,7 +19,7 @@ export function addUnlink(parent: Command, io: CliIo): void {
     .requiredOption('--cluster-name <name>', 'name of the linked cluster')
     .option('--namespace <namespace>', 'namespace of the Link', 'linkerd-multicluster');
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
-    const flags = flagsOf<Flags>(self);
+    const flags = self.optsWithGlobals<Flags>();
     using connection = await connectWith(self, io);
     const ref = { namespace: flags.namespace, name: flags.clusterName };
     const link = await connection.client.get(LINKS, ref);
