@@ -1,0 +1,49 @@
+/** Reading request bodies: bounded, JSON or YAML. */
+import type { IncomingMessage } from 'node:http';
+import { parse as parseYaml } from 'yaml';
+import { badRequest, failure, unsupportedMediaType } from '../status-error.ts';
+
+/** As etcd's and the API server's limit on one object, 3 MiB. */
+const BODY_BYTES_MAX = 3 * 1024 * 1024;
+const ACCEPTED = 'application/json, application/yaml';
+
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_BYTES_MAX) {
+      throw failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${BODY_BYTES_MAX}`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The media type of the body without parameters; JSON when the header is missing. */
+export function contentType(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+/** A JSON or YAML document. */
+export function parseObjectBody(text: string, type: string): unknown {
+  if (type === 'application/yaml') return parseYamlText(text);
+  if (type !== 'application/json' && type !== '*/*' && type !== '') throw unsupportedMediaType(ACCEPTED);
+  return parseJsonText(text);
+}
+
+export function parseYamlText(text: string): unknown {
+  try {
+    return text.trimStart().startsWith('{') ? JSON.parse(text) : parseYaml(text);
+  } catch (error) {
+    throw badRequest(`error decoding YAML: ${(error as Error).message}`);
+  }
+}
+
+export function parseJsonText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,354 @@
+/** One request from its first line to its answer: who, what, allowed, done. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authenticator } from '../auth/authenticate.ts';
+import type { RbacAuthorizer } from '../auth/rbac.ts';
+import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts';
+import { asObject } from '../json.ts';
+import type { RequestContext } from '../machinery.ts';
+import type { ApiOperations, RequestInfo } from '../operations.ts';
+import type { PodHandler } from '../pod-handler.ts';
+import { badRequest, failure, KubeStatusError, notImplemented, pathNotFound, unsupportedMediaType } from '../status-error.ts';
+import type { DeleteOptions, KubeObject, PatchType, PropagationPolicy, UserInfo } from '../types.ts';
+import { contentType, parseJsonText, parseObjectBody, parseYamlText, readBody } from './body.ts';
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts';
+import { negotiate } from './negotiate.ts';
+import type { OpenApiDocuments } from './openapi.ts';
+import { serveLog } from './pod-log.ts';
+import { parseResourcePath, type ResourcePath } from './request-path.ts';
+import { shapeList, shapeObject, writeFailure, writeHead, writeValue, type Reply } from './respond.ts';
+import { serveWatch } from './watch-response.ts';
+
+export const KUBERNETES_VERSION = {
+  major: '1',
+  minor: '34',
+  emulationMajor: '1',
+  emulationMinor: '34',
+  minCompatibilityMajor: '1',
+  minCompatibilityMinor: '33',
+  gitVersion: 'v1.34.4+mesh',
+  gitCommit: 'unknown',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: 'none',
+  compiler: 'none',
+  platform: 'linux/amd64',
+} as const;
+
+const PATCH_TYPES: Readonly<Record<string, PatchType>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+};
+
+/** Subresources that stream to a container; the client's upgrade request ends here. */
+const STREAMS = new Set(['exec', 'attach', 'portforward']);
+const MANAGER_LENGTH_MAX = 128;
+
+export interface HandlerParts {
+  readonly operations: ApiOperations;
+  readonly authenticator: Authenticator;
+  readonly authorizer: RbacAuthorizer;
+  readonly tokens: ServiceAccountTokens;
+  readonly openApi: OpenApiDocuments;
+  readonly podHandler: () => PodHandler | undefined;
+  /** Ends every open watch: when the server stops. */
+  readonly openWatches: Set<() => void>;
+}
+
+export async function handleRequest(parts: HandlerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'https://server');
+  const warnings: string[] = [];
+  let reply: Reply = {
+    response,
+    representation: { encoding: 'json', shape: 'object' },
+    pretty: wantsPretty(request, url),
+    warnings,
+  };
+  try {
+    const user = parts.authenticator.authenticate(request);
+    const path = parseResourcePath(url.pathname);
+    // A log is text whatever the client would accept.
+    if (path?.subresource !== 'log') reply = { ...reply, representation: negotiate(request.headers.accept) };
+    if (path === undefined) await handlePath(parts, request, url, user, reply);
+    else await handleResource(parts, request, url, path, requestContext(request, url, user, warnings), reply);
+  } catch (error) {
+    if (!(error instanceof KubeStatusError)) parts.operations.machinery.log.error('request failed', { error, method: request.method });
+    if (!request.readableEnded) request.resume();
+    writeFailure(reply, error);
+  }
+}
+
+function wantsPretty(request: IncomingMessage, url: URL): boolean {
+  const asked = url.searchParams.get('pretty');
+  if (asked !== null) return asked !== 'false' && asked !== '0';
+  return /^(curl|wget|mozilla)/i.test(request.headers['user-agent'] ?? '');
+}
+
+function requestContext(request: IncomingMessage, url: URL, user: UserInfo, warnings: string[]): RequestContext {
+  const query = url.searchParams;
+  const validation = query.get('fieldValidation') ?? '';
+  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) throw badRequest(`invalid fieldValidation ${JSON.stringify(validation)}: use Strict, Warn or Ignore`);
+  const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
+  return {
+    user,
+    manager: query.get('fieldManager') ?? agent.slice(0, MANAGER_LENGTH_MAX),
+    dryRun: query.getAll('dryRun').includes('All'),
+    fieldValidation: validation === '' ? 'Warn' : (validation as RequestContext['fieldValidation']),
+    warnings,
+  };
+}
+
+async function handleResource(
+  parts: HandlerParts,
+  request: IncomingMessage,
+  url: URL,
+  path: ResourcePath,
+  context: RequestContext,
+  reply: Reply,
+): Promise<void> {
+  const { operations } = parts;
+  const query = url.searchParams;
+  const info: RequestInfo = { ref: path.ref, namespace: path.namespace, name: path.name, subresource: path.subresource, context };
+  const { kinds } = operations.machinery;
+  const include = query.get('includeObject');
+  if (path.subresource !== undefined && STREAMS.has(path.subresource)) {
+    operations.resolve(info, request.method === 'POST' ? 'create' : 'get');
+    throw notImplemented(`${path.subresource} is not served here: this cluster runs pods as local processes of its own machine`);
+  }
+  if (path.rest !== '' || path.subresource === 'proxy') throw pathNotFound();
+  const send = (code: number, object: KubeObject): void => {
+    const resource = operations.machinery.resources.find(path.ref);
+    if (resource === undefined) throw pathNotFound();
+    const plain = path.subresource !== undefined && path.subresource !== 'status';
+    writeValue(reply, code, plain ? object : shapeObject(kinds, resource, object, reply.representation, include));
+  };
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD':
+      if (path.subresource === 'log') return serveLog(operations, info, query, reply, parts.podHandler());
+      return handleRead(parts, url, info, reply, send);
+    case 'POST': {
+      const body = await readObject(request);
+      return send(201, await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectNamedPost(), body));
+    }
+    case 'PUT': {
+      const { object, created } = await operations.update(info, await readObject(request));
+      return send(created ? 201 : 200, object);
+    }
+    case 'PATCH':
+      return handlePatch(operations, request, query, info, send);
+    case 'DELETE':
+      return handleDelete(operations, request, query, info, reply, send);
+    default:
+      throw failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+  }
+}
+
+function rejectNamedPost(): never {
+  throw failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+}
+
+async function handleRead(
+  parts: HandlerParts,
+  url: URL,
+  info: RequestInfo,
+  reply: Reply,
+  send: (code: number, object: KubeObject) => void,
+): Promise<void> {
+  const { operations } = parts;
+  const query = url.searchParams;
+  const watching = ['true', '1'].includes(query.get('watch') ?? '');
+  if (info.name !== '' && !watching) return send(200, await operations.get(info));
+  const named = info.name === '' ? undefined : `metadata.name=${info.name}`;
+  const selectors = {
+    labelSelector: query.get('labelSelector') ?? undefined,
+    fieldSelector: named ?? query.get('fieldSelector') ?? undefined,
+    resourceVersion: query.get('resourceVersion') ?? undefined,
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? undefined,
+  };
+  if (watching) {
+    const initial = query.get('sendInitialEvents');
+    const watch = {
+      ...selectors,
+      allowWatchBookmarks: query.get('allowWatchBookmarks') === 'true' || query.get('allowWatchBookmarks') === '1',
+      sendInitialEvents: initial === null ? undefined : initial === 'true' || initial === '1',
+    };
+    const timeoutSeconds = numberParameter(query, 'timeoutSeconds');
+    const options = { watch, timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds, includeObject: query.get('includeObject') };
+    return serveWatch(parts.operations, info, reply, options, parts.openWatches);
+  }
+  const list = await operations.list(info, { ...selectors, limit: numberParameter(query, 'limit'), continue: query.get('continue') ?? undefined });
+  const resource = operations.machinery.resources.find(info.ref);
+  if (resource === undefined) throw pathNotFound();
+  writeValue(reply, 200, shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')));
+}
+
+function numberParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return value;
+}
+
+async function readObject(request: IncomingMessage): Promise<KubeObject> {
+  const type = contentType(request);
+  const text = await readBody(request);
+  const value = parseObjectBody(text, type);
+  if (asObject(value) === undefined) throw badRequest('the object provided is unrecognized (must be an object)');
+  return value as KubeObject;
+}
+
+async function handlePatch(
+  operations: ApiOperations,
+  request: IncomingMessage,
+  query: URLSearchParams,
+  info: RequestInfo,
+  send: (code: number, object: KubeObject) => void,
+): Promise<void> {
+  const type = PATCH_TYPES[contentType(request)];
+  if (type === undefined) throw unsupportedMediaType(Object.keys(PATCH_TYPES).join(', '));
+  const text = await readBody(request);
+  if (type === 'apply' && query.get('fieldManager') === null) {
+    const problem = { reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' };
+    throw failure(422, 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: fieldManager: ${problem.message}`, {
+      group: 'meta.k8s.io',
+      kind: 'PatchOptions',
+      causes: [problem],
+    });
+  }
+  const force = query.get('force');
+  if (force !== null && type !== 'apply') {
+    const problem = { reason: 'FieldValueForbidden', message: 'Forbidden: may not be specified for non-apply patch', field: 'force' };
+    throw failure(422, 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: force: ${problem.message}`, {
+      group: 'meta.k8s.io',
+      kind: 'PatchOptions',
+      causes: [problem],
+    });
+  }
+  const body = type === 'apply' ? parseYamlText(text) : parseJsonText(text);
+  const { object, created } = await operations.patch(info, { type, body, force: force === 'true' || force === '1' });
+  send(created ? 201 : 200, object);
+}
+
+async function handleDelete(
+  operations: ApiOperations,
+  request: IncomingMessage,
+  query: URLSearchParams,
+  info: RequestInfo,
+  reply: Reply,
+  send: (code: number, object: KubeObject) => void,
+): Promise<void> {
+  const text = await readBody(request);
+  const given = text.trim() === '' ? {} : (asObject(parseObjectBody(text, contentType(request))) ?? {});
+  const options = deleteOptions(given, query);
+  const context = options.dryRun?.includes('All') === true ? { ...info.context, dryRun: true } : info.context;
+  const scoped = { ...info, context };
+  if (info.name === '') {
+    const list = await operations.deleteCollection(
+      scoped,
+      { labelSelector: query.get('labelSelector') ?? undefined, fieldSelector: query.get('fieldSelector') ?? undefined },
+      options,
+    );
+    const resource = operations.machinery.resources.find(info.ref);
+    if (resource === undefined) throw pathNotFound();
+    return writeValue(reply, 200, shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')));
+  }
+  const { body } = await operations.delete(scoped, options);
+  if (body.kind === 'Status') writeValue({ ...reply, representation: { ...reply.representation, shape: 'object' } }, 200, body);
+  else send(200, body as KubeObject);
+}
+
+function deleteOptions(body: Readonly<Record<string, unknown>>, query: URLSearchParams): DeleteOptions {
+  const grace = query.get('gracePeriodSeconds');
+  const policy = query.get('propagationPolicy');
+  const orphan = query.get('orphanDependents');
+  return {
+    ...(body as DeleteOptions),
+    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(policy === null ? {} : { propagationPolicy: policy as PropagationPolicy }),
+    ...(orphan === null ? {} : { orphanDependents: orphan === 'true' }),
+  };
+}
+
+async function handlePath(parts: HandlerParts, request: IncomingMessage, url: URL, user: UserInfo, reply: Reply): Promise<void> {
+  const path = url.pathname;
+  const verb = (request.method ?? 'GET').toLowerCase();
+  if (!parts.authorizer.allowsPath({ user, verb, path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path })) {
+    throw failure(403, 'Forbidden', `forbidden: User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`, {});
+  }
+  request.resume();
+  const { resources } = parts.operations.machinery;
+  const segments = path.split('/').filter((part) => part !== '');
+  const [first, second, third, fourth] = segments;
+  const { shape } = reply.representation;
+  const aggregated = shape === 'discoveryV2' || shape === 'discoveryV2Beta1';
+  if (first === 'api' && segments.length <= 2) {
+    if (second === undefined) {
+      if (aggregated) return writeDiscovery(parts, reply, 'core');
+      return writeValue(reply, 200, apiVersions(request.headers.host ?? ''));
+    }
+    if (resources.hasGroupVersion('', second)) return writeValue(reply, 200, apiResourceList(resources, '', second));
+  }
+  if (first === 'apis' && fourth === undefined) {
+    if (second === undefined) {
+      if (aggregated) return writeDiscovery(parts, reply, 'named');
+      return writeValue(reply, 200, apiGroupList(resources));
+    }
+    if (third === undefined && resources.hasGroup(second)) return writeValue(reply, 200, apiGroup(resources, second));
+    if (third !== undefined && resources.hasGroupVersion(second, third)) return writeValue(reply, 200, apiResourceList(resources, second, third));
+  }
+  return handlePlainPath(parts, path, segments, reply);
+}
+
+function writeDiscovery(parts: HandlerParts, reply: Reply, which: 'core' | 'named'): void {
+  const version = reply.representation.shape === 'discoveryV2Beta1' ? 'v2beta1' : 'v2';
+  const text = JSON.stringify(aggregatedDiscovery(parts.operations.machinery.resources, which, version));
+  writeHead(reply, 200, `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, Buffer.byteLength(text));
+  reply.response.end(text);
+}
+
+function handlePlainPath(parts: HandlerParts, path: string, segments: readonly string[], reply: Reply): void {
+  const text = (type: string, body: string): void => {
+    writeHead(reply, 200, type, Buffer.byteLength(body));
+    reply.response.end(body);
+  };
+  switch (segments[0]) {
+    case 'healthz':
+    case 'livez':
+    case 'readyz':
+      return text('text/plain; charset=utf-8', 'ok');
+    case 'version':
+      return writeValue({ ...reply, pretty: true }, 200, KUBERNETES_VERSION);
+    case 'openapi':
+      if (segments[1] === 'v2' && segments.length === 2) return text('application/json', parts.openApi.v2().text);
+      if (segments[1] === 'v3') {
+        if (segments.length === 2) return writeValue(reply, 200, parts.openApi.index());
+        const document = parts.openApi.v3(segments.slice(2).join('/'));
+        if (document !== undefined) return text('application/json', document.text);
+      }
+      break;
+    case '.well-known':
+      if (segments[1] === 'openid-configuration') return text('application/json', JSON.stringify(openIdConfiguration(parts.tokens)));
+      break;
+    case 'openid':
+      if (path.startsWith('/openid/v1/jwks')) return text('application/jwk-set+json', JSON.stringify(parts.tokens.keySet()));
+      break;
+    case undefined:
+      return writeValue(reply, 200, { paths: ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] });
+    default:
+      break;
+  }
+  throw pathNotFound();
+}
+
+function openIdConfiguration(tokens: ServiceAccountTokens): unknown {
+  return {
+    issuer: tokens.issuer,
+    jwks_uri: `${tokens.issuer}/openid/v1/jwks`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+  };
+}
