@@ -3,6 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { ATOMIC_STRUCTS, FIELD_MARKERS, KEY_DEFAULTS } from './builtin-markers.ts';
+import { ALWAYS_OTHERS, ALWAYS_STRUCTS, ALWAYS_TIMES, KEPT_WHEN_ZERO } from './builtin-presence.ts';
 import { type GroupVersionKind, type ListType, type TypeSchema } from './types.ts';
 
 interface GeneratedTypes {
@@ -30,7 +31,7 @@ const SCALARS: Readonly<Record<string, TypeSchema>> = {
   i64: { type: 'integer', format: 'int64' },
   f64: { type: 'number', format: 'double' },
   time: { type: 'string', format: 'date-time', nullable: true },
-  micro: { type: 'string', format: 'date-time', nullable: true },
+  micro: { type: 'string', format: 'date-time', nullable: true, micro: true },
   bytes: { type: 'string', format: 'byte' },
   ios: { intOrString: true },
   any: {},
@@ -68,7 +69,28 @@ export function builtinType(id: string): TypeSchema {
     properties[name] = fieldSchema(id, name, code.replace(/!$/, ''));
   }
   if (required.length > 0) schema.required = required;
+  addPresence(id, schema, fields);
   return schema;
+}
+
+function addPresence(id: string, schema: Mutable<TypeSchema>, fields: Readonly<Record<string, string>>): void {
+  const kept = words(KEPT_WHEN_ZERO[id]);
+  const always = new Map<string, unknown>();
+  for (const [name, code] of Object.entries(fields)) {
+    if (code === '@meta.v1.ObjectMeta' || code === '@meta.v1.ListMeta') always.set(name, {});
+    else if (code.endsWith('!') && !kept.includes(name)) always.set(name, ZERO_VALUES[code.replace(/!$/, '')] ?? null);
+  }
+  for (const name of words(ALWAYS_STRUCTS[id])) always.set(name, {});
+  for (const name of words(ALWAYS_TIMES[id])) always.set(name, null);
+  for (const name of words(ALWAYS_OTHERS[id])) always.set(name, ZERO_VALUES[fields[name] ?? ''] ?? null);
+  if (kept.length > 0) schema.keptWhenZero = new Set(kept);
+  if (always.size > 0) schema.alwaysPresent = always;
+}
+
+const ZERO_VALUES: Readonly<Record<string, unknown>> = { s: '', b: false, i32: 0, i64: 0, f64: 0, ios: 0 };
+
+function words(text: string | undefined): readonly string[] {
+  return text?.split(' ') ?? [];
 }
 
 /** The kinds that have a type, e.g. for the published documents. */

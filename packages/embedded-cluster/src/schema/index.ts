@@ -38,5 +38,44 @@ export {
 } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { builtinKinds, builtinType, schemaFor } from './builtin-types.ts';
+export { decodeErrorText, decodeObject, duplicateFields, strictErrorText, zeroStruct } from './decode.ts';
+export type { Decoded } from './decode.ts';
+export { setDefaults } from './defaults/defaults.ts';
+export {
+  admitPod,
+  hasStatusSubresource,
+  prepareForCreate,
+  prepareForStatusUpdate,
+  prepareForUpdate,
+  qosClass,
+} from './defaults/prepare.ts';
+export { isNamespacedKind, validateCreate, validateStatusUpdate, validateUpdate } from './validation/validate.ts';
+export { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
+export {
+  cidrErrors,
+  configKeyErrors,
+  dns1035LabelErrors,
+  dnsLabelErrors,
+  dnsSubdomainErrors,
+  ipErrors,
+  labelKeyErrors,
+  labelValueErrors,
+  pathSegmentErrors,
+  portNameErrors,
+} from './names.ts';
+export { canonicalQuantity, compareQuantities, formatQuantity, parseQuantity } from './quantity.ts';
+export type { Quantity } from './quantity.ts';
+export {
+  fieldMatcher,
+  formatLabelSelector,
+  labelSelectorFrom,
+  mapSelectorFrom,
+  matchesLabels,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from './selectors.ts';
+export type { FieldRequirement, LabelOperator, LabelRequirement, LabelSelector } from './selectors.ts';
+export { ageOf, formatMicroTime, formatTime, humanDuration, parseTime } from './times.ts';
 export { apiVersionOf, parseApiVersion } from './types.ts';
 export type { GroupVersionKind, ListType, SchemaType, TypeSchema, ValidationRule } from './types.ts';

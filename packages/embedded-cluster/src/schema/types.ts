@@ -36,9 +36,15 @@ export interface TypeSchema {
   readonly default?: unknown;
   readonly enum?: readonly unknown[];
 
+  /** Built-in structs: optional scalars that stay when zero, and fields that are always written (with what they hold when unset). */
+  readonly keptWhenZero?: ReadonlySet<string>;
+  readonly alwaysPresent?: ReadonlyMap<string, unknown>;
+
   readonly intOrString?: boolean;
   /** A Kubernetes quantity ("100m", "1Gi"): numbers are accepted and stored as text. */
   readonly quantity?: boolean;
+  /** A time with six digits of fraction. */
+  readonly micro?: boolean;
   readonly preserveUnknownFields?: boolean;
   readonly embeddedResource?: boolean;
   readonly listType?: ListType;
