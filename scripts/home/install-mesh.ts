@@ -1,0 +1,97 @@
+/** Installs the mesh in the clusters of a home the way a person does: the command line's manifests, applied. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { LINKS, SECRETS, SERVICES } from '@mesh/kube';
+import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
+import { okOutput } from './cli.ts';
+import type { Home, HomeCluster } from './home.ts';
+import { rolloutDone } from './rollout.ts';
+import { until } from './wait.ts';
+
+export const MC_NAMESPACE = 'linkerd-multicluster';
+const CONTROL_PLANE = ['linkerd-identity', 'linkerd-destination', 'linkerd-proxy-injector'] as const;
+const EXTENSION = ['linkerd-gateway', 'linkerd-service-mirror'] as const;
+
+/** Files with the shared anchor and an issuer per cluster, as flags of `mesh install`. */
+export type TrustFlags = ReadonlyMap<string, readonly string[]>;
+
+/** One trust anchor for the federation and an issuer for each cluster below it. */
+export async function createTrust(home: Home): Promise<TrustFlags> {
+  const anchor = await createTrustAnchor({ commonName: 'root.linkerd.cluster.local' });
+  const folder = path.join(home.folder, 'pki');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const write = async (name: string, pem: string): Promise<string> => {
+    const file = path.join(folder, name);
+    await writeFile(file, pem, { mode: 0o600 });
+    return file;
+  };
+  const anchors = await write('ca.crt', chainPem(anchor.chain));
+  const flags = new Map<string, readonly string[]>();
+  for (const { name } of home.clusters) {
+    const issuer = await createIssuer(anchor, { commonName: `identity.linkerd.cluster.local ${name}` });
+    flags.set(name, [
+      '--identity-trust-anchors-file',
+      anchors,
+      '--identity-issuer-certificate-file',
+      await write(`${name}.crt`, chainPem(issuer.chain)),
+      '--identity-issuer-key-file',
+      await write(`${name}.key`, privateKeyPem(issuer.key)),
+    ]);
+  }
+  return flags;
+}
+
+/** Definitions, control plane and multi-cluster extension; resolves when all of it is available. */
+export async function installMesh(cluster: HomeCluster, trust: readonly string[], signal?: AbortSignal): Promise<void> {
+  const run = async (...argv: string[]): Promise<string> => okOutput(await cluster.mesh(argv), `mesh ${argv[0] ?? ''}`);
+  await cluster.apply(await run('install', '--crds'));
+  await cluster.apply(await run('install', ...trust, ...cluster.installFlags));
+  await cluster.apply(await run('multicluster', 'install'));
+  await Promise.all([
+    rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),
+    rolloutDone(cluster.client, MC_NAMESPACE, EXTENSION, signal),
+    gatewayAddress(cluster, signal),
+    until(
+      'the token for linked clusters',
+      async () => {
+        const name = 'linkerd-service-mirror-remote-access-default-token';
+        const secret = await cluster.client.get(SECRETS, { namespace: MC_NAMESPACE, name });
+        return secret?.data?.['token'] !== undefined;
+      },
+      { timeoutMs: 10_000, ...(signal === undefined ? {} : { signal }) },
+    ),
+  ]);
+}
+
+/** The address at which other clusters reach this cluster's gateway. */
+export async function gatewayAddress(cluster: HomeCluster, signal?: AbortSignal): Promise<string> {
+  return until(
+    `the gateway of ${cluster.name} to get an address`,
+    async () => {
+      const service = await cluster.client.get(SERVICES, { namespace: MC_NAMESPACE, name: 'linkerd-gateway' });
+      const ingress = service?.status?.loadBalancer?.ingress?.[0];
+      return ingress?.ip ?? ingress?.hostname;
+    },
+    { timeoutMs: 20_000, ...(signal === undefined ? {} : { signal }) },
+  );
+}
+
+/** Lets `source` reach `target`; resolves when `source`'s controller finds the gateway alive. */
+export async function linkClusters(source: HomeCluster, target: HomeCluster, signal?: AbortSignal): Promise<void> {
+  const manifests = okOutput(
+    await target.mesh(['multicluster', 'link', '--cluster-name', target.name]),
+    'mesh multicluster link',
+  );
+  await source.apply(manifests);
+  await until(
+    `${source.name} to find the gateway of ${target.name} alive`,
+    async () => {
+      const link = await source.client.get(LINKS, { namespace: MC_NAMESPACE, name: target.name });
+      const conditions = link?.status?.conditions ?? [];
+      const bad = conditions.filter((condition) => condition.status === 'False');
+      if (bad.length > 0) throw new Error(bad.map((condition) => `${condition.type}: ${condition.message}`).join('; '));
+      return conditions.some((condition) => /alive/i.test(condition.type) && condition.status === 'True');
+    },
+    { timeoutMs: 20_000, ...(signal === undefined ? {} : { signal }) },
+  );
+}
