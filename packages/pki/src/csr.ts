@@ -48,11 +48,11 @@ export async function parseRequest(der: Uint8Array): Promise<CertificateRequest>
   };
 }
 
-/** A request for `name` as its common name and only DNS name, as proxies make it. */
+/** A request for `name` as its only DNS name, and as its common name where that may be so long (RFC 5280 appendix A.1: 64). */
 export async function createRequest(keys: KeyPair, name: string): Promise<Uint8Array> {
   const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await loadEngine();
   const request = await Pkcs10CertificateRequestGenerator.create({
-    name: [{ CN: [name] }],
+    name: name.length > COMMON_NAME_LENGTH_MAX ? [] : [{ CN: [name] }],
     keys: { privateKey: await toCryptoKey(keys.privateKey), publicKey: await toCryptoKey(keys.publicKey) },
     signingAlgorithm: signingAlgorithm(keys.privateKey),
     extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: name }])],
@@ -61,3 +61,4 @@ export async function createRequest(keys: KeyPair, name: string): Promise<Uint8A
 }
 
 const OID_SUBJECT_ALT_NAME = '2.5.29.17';
+const COMMON_NAME_LENGTH_MAX = 64;

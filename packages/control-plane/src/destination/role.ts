@@ -1,0 +1,66 @@
+/** The destination role: cluster feed → own certificate → Get and GetProfile. */
+import type { Component } from '@mesh/runtime';
+
+import type { DestinationConfig } from '../config/config.ts';
+import { ClusterTables } from '../live/cluster-tables.ts';
+import { ClusterFeed } from '../live/feed.ts';
+import { Readiness, RoleMetrics, runRole, streamCounts } from '../role.ts';
+import type { RoleDeps, RunningRole } from '../role.ts';
+import { GrpcServer } from '../serving/grpc-server.ts';
+import type { GrpcService } from '../serving/grpc-server.ts';
+import { serverIdentityOf, workloadIdentityFor } from '../serving/workload-server-identity.ts';
+import { noRemoteClusters } from './remote-clusters.ts';
+import { destinationService } from './service.ts';
+
+export function runDestination(config: DestinationConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
+  const tables = new ClusterTables();
+  const sources = {
+    tables,
+    remoteClusters: noRemoteClusters,
+    config: config.endpoints,
+    clusterDomain: config.clusterDomain,
+  };
+  return runDiscovery(config, tables, (counts) => [destinationService(sources, counts)], deps, signal);
+}
+
+/** What destination and policy have in common: both answer from the same tables. */
+export function runDiscovery(
+  config: DestinationConfig | Omit<DestinationConfig, 'endpoints'>,
+  tables: ClusterTables,
+  services: (counts: ReturnType<typeof streamCounts>) => readonly GrpcService[],
+  deps: RoleDeps,
+  signal: AbortSignal,
+): Promise<RunningRole> {
+  const { logger } = deps;
+  const metrics = new RoleMetrics();
+  const feed = new ClusterFeed(tables, deps);
+  metrics.computed(
+    'mesh_control_staleness_seconds',
+    'Age of the copy of the cluster that answers come from; 0 while connected to its API.',
+    () => feed.stalenessMs / 1000,
+  );
+  metrics.computed('mesh_control_queries', 'Answers that are kept up to date for somebody.', () => tables.queries.size);
+  const identity = config.plaintext
+    ? undefined
+    : workloadIdentityFor({ ...config.identity, trustAnchorsFile: config.trustAnchorsFile }, deps);
+  const server = new GrpcServer(
+    { ...config.grpc, services: services(streamCounts(metrics)) },
+    { identity: identity === undefined ? undefined : serverIdentityOf(identity), logger },
+  );
+  // The certificate and the tables are waited for together: neither needs the other.
+  const prepare: Component = {
+    name: 'cluster feed and certificate',
+    start: async (abort) => {
+      await Promise.all([feed.start(abort), identity?.start(abort)]);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([feed[Symbol.asyncDispose](), identity?.[Symbol.asyncDispose]()]);
+    },
+  };
+  return runRole(
+    config,
+    { components: [prepare, server], metrics, readiness: new Readiness(), port: () => server.port },
+    deps,
+    signal,
+  );
+}

@@ -1,0 +1,74 @@
+/** The injector role: configuration and certificate → webhook. */
+import { EventRecorder, Informer, NAMESPACES } from '@mesh/kube';
+
+import type { InjectorConfig } from '../config/config.ts';
+import { WatchedFiles } from '../config/watched-files.ts';
+import { Readiness, RoleMetrics, runRole } from '../role.ts';
+import type { RoleDeps, RunningRole } from '../role.ts';
+import { reviewAdmission } from './admission.ts';
+import type { AdmissionOutcome } from './admission.ts';
+import type { InjectionContext } from './inject.ts';
+import { MeshConfig } from './mesh-config.ts';
+import { webhookFiles, WebhookServer } from './webhook-server.ts';
+
+export function runInjector(config: InjectorConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
+  const { client, clock, logger } = deps;
+  const metrics = new RoleMetrics();
+  const readiness = new Readiness();
+  const files = new WatchedFiles({ paths: [...webhookFiles(config.tlsDir), config.trustAnchorsFile] }, { clock });
+  const mesh = new MeshConfig(config.controlPlaneNamespace, { client, clock, logger });
+  const namespaces = new Informer({ kind: NAMESPACES }, deps);
+  const events = new EventRecorder({ component: 'linkerd-proxy-injector' }, { client, clock, logger });
+  const requests = metrics.counter(
+    'proxy_inject_admission_requests_total',
+    'Objects that the API server asked about, by kind.',
+  );
+  const responses = metrics.counter('proxy_inject_admission_responses_total', 'Answers, by kind and result.');
+
+  const onOutcome = (outcome: AdmissionOutcome): void => {
+    requests({ kind: outcome.kind });
+    responses({ kind: outcome.kind, result: outcome.result });
+    if (outcome.owner === undefined) return;
+    const injected = outcome.result === 'injected';
+    events.record(outcome.owner, {
+      type: 'Normal',
+      reason: injected ? 'Injected' : 'InjectionSkipped',
+      message: outcome.message,
+    });
+  };
+  const context = (namespace: InjectionContext['namespace']): InjectionContext => {
+    const { values } = mesh;
+    if (values === undefined) throw new Error('ConfigMap linkerd-config has not been read yet');
+    const trustAnchorsPem = files.contents.get(config.trustAnchorsFile);
+    if (trustAnchorsPem === undefined) throw new Error(`the trust anchors in ${config.trustAnchorsFile} are missing`);
+    return {
+      values,
+      controlPlaneNamespace: config.controlPlaneNamespace,
+      trustAnchorsPem,
+      namespace,
+      createdBy: `linkerd/proxy-injector ${values.linkerdVersion}`.trim(),
+    };
+  };
+  const answer = (review: unknown): object =>
+    reviewAdmission(review, { context, namespace: (name) => namespaces.get(name), onOutcome });
+  const server = new WebhookServer({ ...config.webhook, tlsDir: config.tlsDir }, { files, answer, logger });
+
+  // Ready only with something to serve with and something to inject.
+  const block = readiness.block('webhook certificate and trust anchors');
+  const release = (): void => {
+    if (files.contents.has(config.trustAnchorsFile) && server.hasCertificate) block[Symbol.dispose]();
+  };
+  files.onChange(() => {
+    try {
+      release();
+    } catch {
+      // The server reports what is wrong with its files.
+    }
+  });
+  return runRole(
+    config,
+    { components: [files, mesh, namespaces, server], metrics, readiness, port: () => server.port },
+    deps,
+    signal,
+  );
+}

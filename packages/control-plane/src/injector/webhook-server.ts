@@ -1,0 +1,146 @@
+/** The HTTPS shell of the webhook: body in, body out. Its certificate is replaced when its files change. */
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import { parseCertificate, parsePrivateKey, PkiError } from '@mesh/pki';
+import type { Component, Logger } from '@mesh/runtime';
+import { messageOf } from '@mesh/runtime';
+
+import type { FileContents, WatchedFiles } from '../config/watched-files.ts';
+
+export interface WebhookServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsDir: string;
+}
+
+/** The API server sends whole objects: etcd takes 1.5 MiB, requests may be twice that. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export function webhookFiles(tlsDir: string): readonly string[] {
+  return [join(tlsDir, 'tls.crt'), join(tlsDir, 'tls.key')];
+}
+
+export class WebhookServer implements Component {
+  readonly name = 'webhook server';
+  readonly #options: WebhookServerOptions;
+  readonly #files: WatchedFiles;
+  readonly #answer: (review: unknown) => object;
+  readonly #logger: Logger;
+  #server: Server | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  /** @param deps.answer Throws for bodies that are no review: answered with 400. */
+  constructor(
+    options: WebhookServerOptions,
+    deps: { readonly files: WatchedFiles; readonly answer: (review: unknown) => object; readonly logger: Logger },
+  ) {
+    this.#options = options;
+    this.#files = deps.files;
+    this.#answer = deps.answer;
+    this.#logger = deps.logger;
+  }
+
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null | undefined)?.port ?? 0;
+  }
+
+  /** True once there is a certificate to serve with. */
+  get hasCertificate(): boolean {
+    return readPair(this.#files.contents, this.#options.tlsDir) !== undefined;
+  }
+
+  async start(): Promise<void> {
+    const server = createServer(
+      { ...this.#material(), minVersion: 'TLSv1.2', requestTimeout: REQUEST_TIMEOUT_MS },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server = server;
+    this.#unsubscribe = this.#files.onChange(() =>
+      server.setSecureContext({ ...this.#material(), minVersion: 'TLSv1.2' }),
+    );
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host: this.#options.host, port: this.#options.port }, resolve);
+    await promise;
+    server.off('error', reject);
+    server.on('tlsClientError', (error) => this.#logger.debug('tls handshake failed', { error }));
+    this.#logger.info('webhook listening', { address: this.#options.host, port: this.port });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#unsubscribe?.();
+    const server = this.#server;
+    if (server === undefined) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    const cut = setTimeout(() => server.closeAllConnections(), REQUEST_TIMEOUT_MS / 10);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  #material(): { cert?: string; key?: string } {
+    try {
+      const pair = readPair(this.#files.contents, this.#options.tlsDir);
+      if (pair !== undefined) return (this.#last = pair);
+      this.#logger.error('webhook certificate missing', { files: webhookFiles(this.#options.tlsDir) });
+    } catch (error) {
+      this.#logger.error('webhook certificate not usable; the previous one stays in use', { error });
+    }
+    return this.#last;
+  }
+
+  #last: { cert?: string; key?: string } = {};
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      if (request.method !== 'POST') return send(response, 405, 'only POST of an AdmissionReview\n');
+      const body = await readBody(request);
+      if (body === undefined) return send(response, 413, `the body is larger than ${BODY_BYTES_MAX} bytes\n`);
+      let answer: object;
+      try {
+        answer = this.#answer(JSON.parse(body));
+      } catch (error) {
+        this.#logger.warn('admission review refused', { error: messageOf(error) });
+        return send(response, 400, `${messageOf(error)}\n`);
+      }
+      response.setHeader('content-type', 'application/json');
+      return send(response, 200, JSON.stringify(answer));
+    } catch (error) {
+      this.#logger.debug('admission request broke off', { error });
+      response.destroy();
+    }
+  }
+}
+
+/** @throws PkiError when the key does not belong to the certificate. */
+function readPair(contents: FileContents, tlsDir: string): { cert: string; key: string } | undefined {
+  const [certFile = '', keyFile = ''] = webhookFiles(tlsDir);
+  const cert = contents.get(certFile);
+  const key = contents.get(keyFile);
+  if (cert === undefined || key === undefined) return undefined;
+  const certificate = parseCertificate(cert, certFile);
+  if (!certificate.x509.checkPrivateKey(parsePrivateKey(key, { what: keyFile }))) {
+    throw new PkiError({ code: 'key_mismatch', subject: certificate.subject });
+  }
+  return { cert, key };
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_BYTES_MAX) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function send(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status).end(body);
+}

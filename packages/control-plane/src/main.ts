@@ -1,0 +1,110 @@
+/**
+ * Runs one role of the control plane: `main.ts identity|destination|policy|injector [--kubeconfig FILE] [--context NAME]`.
+ * The environment variables are in the package's README. Exit codes: 64 for wrong usage, 1 when the start fails.
+ */
+import { createKubeClient, loadKubeConfig } from '@mesh/kube';
+import type { KubeClient } from '@mesh/kube';
+import { isAbort, systemClock } from '@mesh/runtime';
+import { parseArgs } from 'node:util';
+
+import {
+  parseDestinationConfig,
+  parseIdentityConfig,
+  parseInjectorConfig,
+  parsePolicyConfig,
+  ROLES,
+} from './config/config.ts';
+import type { CommonConfig, Parsed, Role } from './config/config.ts';
+import type { Env } from './config/env.ts';
+import { loggerFor } from './role.ts';
+import type { RoleDeps, RunningRole } from './role.ts';
+
+const EXIT_USAGE = 64;
+/** Open streams are cut after the drain; a stop that takes longer than this hangs. */
+const STOP_TIMEOUT_MS = 5_000;
+
+type Start = (deps: (config: CommonConfig) => RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
+
+/** Each role loads only its own modules. */
+function starterFor(role: Role, env: Env): Parsed<Start> {
+  switch (role) {
+    case 'identity':
+      return starter(parseIdentityConfig(env), async (...run) =>
+        (await import('./identity/role.ts')).runIdentity(...run),
+      );
+    case 'destination':
+      return starter(parseDestinationConfig(env), async (...run) =>
+        (await import('./destination/role.ts')).runDestination(...run),
+      );
+    case 'policy':
+      return starter(parsePolicyConfig(env), async (...run) => (await import('./policy/role.ts')).runPolicy(...run));
+    case 'injector':
+      return starter(parseInjectorConfig(env), async (...run) =>
+        (await import('./injector/role.ts')).runInjector(...run),
+      );
+  }
+}
+
+function starter<C extends CommonConfig>(
+  parsed: Parsed<C>,
+  run: (config: C, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>,
+): Parsed<Start> {
+  if (!parsed.ok) return parsed;
+  return { ok: true, config: (deps, signal) => run(parsed.config, deps(parsed.config), signal) };
+}
+
+async function main(argv: readonly string[], env: Env): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: { kubeconfig: { type: 'string' }, context: { type: 'string' } },
+  });
+  const role = ROLES.find((one) => one === positionals[0]);
+  if (role === undefined || positionals.length !== 1) return usage([`name one role: ${ROLES.join(', ')}`]);
+  const parsed = starterFor(role, env);
+  if (!parsed.ok) return usage(parsed.problems);
+  const client = kubeClient(env, values);
+
+  const stop = new AbortController();
+  const stopped = Promise.withResolvers<void>();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(name, () => {
+      stop.abort();
+      stopped.resolve();
+    });
+  }
+  try {
+    await using _running = await parsed.config(
+      (config) => ({ client, clock: systemClock, ...loggerFor(role, config) }),
+      stop.signal,
+    );
+    await stopped.promise;
+    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
+  } catch (error) {
+    if (!isAbort(error)) throw error;
+  } finally {
+    client[Symbol.dispose]();
+  }
+  return 0;
+}
+
+/** In a pod, the pod's own account counts, not a kubeconfig that happens to lie in the home folder. */
+function kubeClient(
+  env: Env,
+  flags: { readonly kubeconfig?: string | undefined; readonly context?: string | undefined },
+): KubeClient {
+  const inPod = env['KUBERNETES_SERVICE_HOST'] !== undefined;
+  return createKubeClient(loadKubeConfig({ ...flags, env: inPod ? { ...env, HOME: '/nonexistent' } : env }));
+}
+
+function usage(problems: readonly string[]): number {
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  return EXIT_USAGE;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2), process.env);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}

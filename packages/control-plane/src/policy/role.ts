@@ -1,0 +1,18 @@
+/** The policy role: cluster feed → own certificate → WatchPort and Watch. */
+import type { PolicyRoleConfig } from '../config/config.ts';
+import { runDiscovery } from '../destination/role.ts';
+import { ClusterTables } from '../live/cluster-tables.ts';
+import type { RoleDeps, RunningRole } from '../role.ts';
+import { inboundPolicyService, outboundPolicyService } from './service.ts';
+
+export function runPolicy(config: PolicyRoleConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
+  const tables = new ClusterTables();
+  const sources = { tables, config: config.policy };
+  return runDiscovery(
+    config,
+    tables,
+    (counts) => [inboundPolicyService(sources, counts), outboundPolicyService(sources, counts)],
+    deps,
+    signal,
+  );
+}

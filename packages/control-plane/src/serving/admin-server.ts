@@ -1,0 +1,95 @@
+/** The admin port of a role: /live, /ready, /metrics, /log-level. Plain HTTP. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Component, LogControl, Logger, Readiness } from '@mesh/runtime';
+import { LOG_LEVELS } from '@mesh/runtime';
+
+export interface AdminServerDeps {
+  readonly readiness: Readiness;
+  readonly metrics: { text(): string };
+  readonly logControl: LogControl;
+  readonly logger: Logger;
+}
+
+/** A log level is a word. */
+const BODY_BYTES_MAX = 64;
+
+export class AdminServer implements Component {
+  readonly name = 'admin server';
+  readonly #at: { readonly host: string; readonly port: number };
+  readonly #deps: AdminServerDeps;
+  #server: Server | undefined;
+
+  constructor(at: { readonly host: string; readonly port: number }, deps: AdminServerDeps) {
+    this.#at = at;
+    this.#deps = deps;
+  }
+
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null | undefined)?.port ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const server = createServer((request, response) => this.#answer(request, response));
+    this.#server = server;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host: this.#at.host, port: this.#at.port }, resolve);
+    await promise;
+    server.off('error', reject);
+    this.#deps.logger.info('admin listening', { address: this.#at.host, port: this.port });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? '/').split('?')[0];
+    const { readiness, metrics } = this.#deps;
+    if (path === '/log-level') return this.#logLevel(request, response);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'only GET\n');
+    switch (path) {
+      case '/live':
+      case '/ping':
+        return send(response, 200, 'live\n');
+      case '/ready':
+        return readiness.ready
+          ? send(response, 200, 'ready\n')
+          : send(response, 503, `waiting for ${readiness.waitingFor.join(', ')}\n`);
+      case '/metrics':
+        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+        return send(response, 200, metrics.text());
+      default:
+        return send(response, 404, 'try /live, /ready, /metrics, /log-level\n');
+    }
+  }
+
+  #logLevel(request: IncomingMessage, response: ServerResponse): void {
+    const { logControl } = this.#deps;
+    if (request.method === 'GET') return send(response, 200, `${logControl.level}\n`);
+    if (request.method !== 'PUT') return send(response, 405, 'only GET and PUT\n');
+    let body = '';
+    request.setEncoding('utf8');
+    request.on('data', (chunk: string) => {
+      body += chunk;
+      if (body.length > BODY_BYTES_MAX) request.destroy();
+    });
+    request.on('end', () => {
+      const level = LOG_LEVELS.find((one) => one === body.trim());
+      if (level === undefined) return send(response, 400, `send one of ${LOG_LEVELS.join(', ')}\n`);
+      logControl.level = level;
+      return send(response, 204, '');
+    });
+  }
+}
+
+function send(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status).end(body);
+}
