@@ -10,6 +10,7 @@ import { optionsObject, type Target } from './write.ts';
 
 export const FOREGROUND_FINALIZER = 'foregroundDeletion';
 export const ORPHAN_FINALIZER = 'orphan';
+export const CUSTOM_CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 /** `terminationGracePeriodSeconds` when a pod says nothing. */
 const POD_GRACE_SECONDS = 30;
 
@@ -97,7 +98,7 @@ function checkPreconditions(resource: Resource, live: KubeObject, options: Delet
 /** The object as it waits for its end; the same object when nothing changes; undefined when it can go at once. */
 function markDeleted(machinery: Machinery, resource: Resource, live: KubeObject, options: DeleteOptions): KubeObject | undefined {
   const graceSeconds = graceFor(resource, live, options);
-  const finalizers = withPropagation(live.metadata.finalizers ?? [], options);
+  const finalizers = withPropagation(withCleanup(resource, live), options);
   const namespaceHeld = resource.bucket === '/namespaces' && heldByNamespaceFinalizers(live);
   const waits = finalizers.length > 0 || graceSeconds > 0 || namespaceHeld;
   if (!waits) return undefined;
@@ -129,6 +130,14 @@ function graceFor(resource: Resource, live: KubeObject, options: DeleteOptions):
   const phase = asString(asObject(live['status'])?.['phase']);
   if ((asString(spec?.['nodeName']) ?? '') === '' || phase === 'Succeeded' || phase === 'Failed') return 0;
   return options.gracePeriodSeconds ?? asNumber(spec?.['terminationGracePeriodSeconds']) ?? POD_GRACE_SECONDS;
+}
+
+/** A definition goes only after its objects are gone. */
+function withCleanup(resource: Resource, live: KubeObject): readonly string[] {
+  const finalizers = live.metadata.finalizers ?? [];
+  const isDefinition = resource.bucket === 'apiextensions.k8s.io/customresourcedefinitions';
+  if (!isDefinition || live.metadata.deletionTimestamp !== undefined) return finalizers;
+  return finalizers.includes(CUSTOM_CLEANUP_FINALIZER) ? finalizers : [...finalizers, CUSTOM_CLEANUP_FINALIZER];
 }
 
 /** Propagation is a finalizer that the garbage collector takes away when it has done its part. */

@@ -43,6 +43,8 @@ export interface Machinery {
   readonly resources: ResourceTable;
   readonly kinds: KindLibrary;
   readonly admission: Admission;
+  /** Completes an object with what only the server can allocate, after it is valid and before validating webhooks see it. */
+  readonly allocate: (resource: Resource, object: KubeObject, live: KubeObject | undefined) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }

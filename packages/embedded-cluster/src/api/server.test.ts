@@ -93,6 +93,10 @@ test('an object with a finalizer goes when the last finalizer is removed', async
 test('a scheduled pod terminates gracefully and goes at once with grace zero', async () => {
   await using server = await startServer();
   const client = server.client();
+  await client.create(
+    { group: '', version: 'v1', plural: 'serviceaccounts' },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } },
+  );
   await client.create(PODS, {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -2,12 +2,18 @@
 import { messageOf, systemClock, type Clock, type Component, type Logger } from '@mesh/runtime';
 import { AdmissionChain } from './admission.ts';
 import { NamespaceLifecycle } from './admit/namespace-lifecycle.ts';
+import { PodDefaults } from './admit/pod-defaults.ts';
+import { ServiceAccountAdmission } from './admit/service-account.ts';
+import { WebhookCaller } from './admit/webhook-call.ts';
+import { Webhooks } from './admit/webhooks.ts';
 import { Authenticator } from './auth/authenticate.ts';
 import { bootstrapRoles } from './auth/bootstrap-roles.ts';
 import { MASTERS_GROUP, RbacAuthorizer } from './auth/rbac.ts';
 import { registerReviews } from './auth/reviews.ts';
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { builtinResources } from './builtin-resources.ts';
+import { CustomResources } from './control/custom-resources.ts';
+import { GarbageCollector } from './control/garbage-collector.ts';
 import { startRoleAggregation } from './control/role-aggregation.ts';
 import { Credentials, type CertificatePair } from './credentials.ts';
 import { HttpsDoor } from './http/https-door.ts';
@@ -20,6 +26,7 @@ import { ApiOperations } from './operations.ts';
 import type { PodHandler } from './pod-handler.ts';
 import { ResourceTable, splitGroupVersion } from './resources.ts';
 import { SchemaLibrary } from './schema-library.ts';
+import { ServiceAddresses } from './service-addresses.ts';
 import { SpecialTable } from './special.ts';
 import { hasReason } from './status-error.ts';
 import { Store } from './store.ts';
@@ -62,6 +69,8 @@ export class ApiServer implements Component {
   readonly #special = new SpecialTable();
   readonly #operations: ApiOperations;
   readonly #openApi: OpenApiDocuments;
+  readonly #addresses: ServiceAddresses;
+  readonly #webhookCaller = new WebhookCaller(this.#store);
   readonly #openWatches = new Set<() => void>();
   readonly #stop = new AsyncDisposableStack();
   #running: Running | undefined;
@@ -73,16 +82,23 @@ export class ApiServer implements Component {
     this.#options = options;
     this.name = `apiserver ${options.name}`;
     const admission = new AdmissionChain();
+    this.#addresses = new ServiceAddresses(this.#store, options.serviceCidr);
     this.#machinery = {
       store: this.#store,
       resources: new ResourceTable(builtinResources()),
       kinds: new SchemaLibrary(),
       admission,
+      allocate: (resource, object, live) => this.#addresses.assign(resource, object, live),
       clock: options.clock ?? systemClock,
       log: options.log,
     };
     this.#authorizer = new RbacAuthorizer(this.#store);
-    admission.add(new NamespaceLifecycle(this.#store));
+    admission.add(
+      new NamespaceLifecycle(this.#store),
+      new ServiceAccountAdmission(this.#store),
+      new PodDefaults(this.#store),
+      new Webhooks(this.#machinery, this.#webhookCaller),
+    );
     this.#operations = new ApiOperations(this.#machinery, this.#authorizer, this.#special);
     this.#openApi = new OpenApiDocuments(this.#machinery);
     registerSubresources(this.#special, this.#machinery);
@@ -104,7 +120,14 @@ export class ApiServer implements Component {
       journal.open();
       this.#stop.defer(() => journal.close());
     }
+    const definitions = new CustomResources(this.#machinery);
+    const collector = new GarbageCollector(this.#machinery);
+    definitions.start();
     await this.#bootstrap();
+    collector.start();
+    this.#stop.defer(() => definitions.stop());
+    this.#stop.defer(() => collector.stop());
+    this.#stop.defer(() => this.#webhookCaller.close());
     this.#stop.defer(startRoleAggregation(this.#store));
     this.#store.sealHistory();
     const [serving, admin] = await Promise.all([this.#servingCertificate(credentials), credentials.client('kubernetes-admin', [MASTERS_GROUP])]);
@@ -157,6 +180,11 @@ export class ApiServer implements Component {
   /** `https://HOST:PORT`. */
   get url(): string {
     return `https://${this.#options.address.host}:${this.#port}`;
+  }
+
+  /** The ClusterIP of the Service `default/kubernetes`: the first address of the service range. */
+  get serviceIp(): string {
+    return this.#addresses.apiServerIp;
   }
 
   get port(): number {

@@ -36,6 +36,7 @@ interface Bucket {
 export class Store {
   readonly #buckets = new Map<string, Bucket>();
   readonly #historyLengthMax: number;
+  readonly #allSubscribers = new Set<(bucket: string, event: StoredEvent) => void>();
   #version = 1;
   #floor = 0;
   #journal: JournalSink | undefined;
@@ -136,6 +137,12 @@ export class Store {
     return () => subscribers.delete(onEvent);
   }
 
+  /** As {@link Store.subscribe} for every bucket, present and future. */
+  subscribeAll(onEvent: (bucket: string, event: StoredEvent) => void): () => void {
+    this.#allSubscribers.add(onEvent);
+    return () => this.#allSubscribers.delete(onEvent);
+  }
+
   /**
    * Writes `object` (or deletes with undefined) and returns what is stored, with its new resource version.
    * The caller has checked preconditions; nothing can come between, as writes are synchronous.
@@ -152,11 +159,11 @@ export class Store {
     if (object === undefined) this.#drop(bucket, id);
     else this.#put(bucket, id, stored);
     const type = object === undefined ? 'DELETED' : previous === undefined ? 'ADDED' : 'MODIFIED';
-    this.#record(bucket, { version, type, object: stored, previous });
+    this.#record(bucketName, bucket, { version, type, object: stored, previous });
     return stored;
   }
 
-  #record(bucket: Bucket, event: StoredEvent): void {
+  #record(bucketName: string, bucket: Bucket, event: StoredEvent): void {
     bucket.history.push(event);
     // Trim in blocks: one copy per quarter of the limit instead of one shift per write.
     if (bucket.history.length > this.#historyLengthMax * 1.25) {
@@ -165,6 +172,7 @@ export class Store {
       bucket.history = bucket.history.slice(dropped);
     }
     for (const notify of bucket.subscribers) notify(event);
+    for (const notify of this.#allSubscribers) notify(bucketName, event);
   }
 
   #bucket(name: string): Bucket {

@@ -77,7 +77,6 @@ export async function storeNew(
     oldObject: undefined,
     options: optionsObject('CreateOptions', context),
   };
-  const beforeAdmission = applied === undefined ? undefined : cloneJson(object);
   await admission.mutate(attributes);
   kinds.applyDefaults(resource, object);
   beginMeta(resource, object, machinery.clock);
@@ -86,20 +85,15 @@ export async function storeNew(
   throwProblems(resource, object, kinds.validateCreate(resource, object));
   if (applied === undefined) delete object.metadata.managedFields;
   else if (managed !== undefined) object.metadata.managedFields = managed;
-  if (applied === undefined || !equalWithoutMeta(beforeAdmission, object)) {
-    if (applied === undefined) {
-      kinds.recordManager({ resource, subresource: undefined, before: undefined, after: object, manager: context.manager, now: timestamp(machinery.clock) });
-    }
+  if (applied === undefined) {
+    kinds.recordManager({ resource, subresource: undefined, before: undefined, after: object, manager: context.manager, now: timestamp(machinery.clock) });
   }
+  machinery.allocate(resource, object, undefined);
   await admission.validate(attributes);
   const id = idOf(object.metadata.namespace, name);
   if (store.get(resource.bucket, id) !== undefined) throw alreadyExists(resource, name);
   if (context.dryRun) return object;
   return toRequested(resource, store.commit(resource.bucket, id, toStored(resource, object)));
-}
-
-function equalWithoutMeta(a: KubeObject | undefined, b: KubeObject): boolean {
-  return a !== undefined && equalJson({ ...a, metadata: undefined }, { ...b, metadata: undefined });
 }
 
 /** `PUT`: replaces all that the path covers. */
@@ -223,6 +217,7 @@ async function admitUpdate(
   if (!managed) {
     kinds.recordManager({ resource, subresource, before: live, after: object, manager: context.manager, now: timestamp(machinery.clock) });
   }
+  if (subresource === undefined) machinery.allocate(resource, object, live);
   await admission.validate(attributes);
   return equalJson(object, live) || equalJson(withoutOwnership(object), withoutOwnership(live)) && sameOwnership(object, live) ? 'unchanged' : 'changed';
 }

@@ -9,7 +9,7 @@ import type { ApiOperations, RequestInfo } from '../operations.ts';
 import type { PodHandler } from '../pod-handler.ts';
 import { badRequest, failure, KubeStatusError, notImplemented, pathNotFound, unsupportedMediaType } from '../status-error.ts';
 import type { DeleteOptions, KubeObject, PatchType, PropagationPolicy, UserInfo } from '../types.ts';
-import { contentType, parseJsonText, parseObjectBody, parseYamlText, readBody } from './body.ts';
+import { contentType, parseJsonText, parseObjectBody, parseYamlText, readBody, readBytes } from './body.ts';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts';
 import { negotiate } from './negotiate.ts';
 import type { OpenApiDocuments } from './openapi.ts';
@@ -194,8 +194,7 @@ function numberParameter(query: URLSearchParams, name: string): number | undefin
 
 async function readObject(request: IncomingMessage): Promise<KubeObject> {
   const type = contentType(request);
-  const text = await readBody(request);
-  const value = parseObjectBody(text, type);
+  const value = parseObjectBody(await readBytes(request), type);
   if (asObject(value) === undefined) throw badRequest('the object provided is unrecognized (must be an object)');
   return value as KubeObject;
 }
@@ -240,8 +239,8 @@ async function handleDelete(
   reply: Reply,
   send: (code: number, object: KubeObject) => void,
 ): Promise<void> {
-  const text = await readBody(request);
-  const given = text.trim() === '' ? {} : (asObject(parseObjectBody(text, contentType(request))) ?? {});
+  const bytes = await readBytes(request);
+  const given = bytes.length === 0 ? {} : (asObject(parseObjectBody(bytes, contentType(request))) ?? {});
   const options = deleteOptions(given, query);
   const context = options.dryRun?.includes('All') === true ? { ...info.context, dryRun: true } : info.context;
   const scoped = { ...info, context };
@@ -265,11 +264,17 @@ function deleteOptions(body: Readonly<Record<string, unknown>>, query: URLSearch
   const policy = query.get('propagationPolicy');
   const orphan = query.get('orphanDependents');
   return {
-    ...(body as DeleteOptions),
+    ...bodyOptions(body),
     ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
     ...(policy === null ? {} : { propagationPolicy: policy as PropagationPolicy }),
     ...(orphan === null ? {} : { orphanDependents: orphan === 'true' }),
   };
+}
+
+/** The options without their type line. */
+function bodyOptions(body: Readonly<Record<string, unknown>>): DeleteOptions {
+  const { apiVersion: _version, kind: _kind, ...options } = body;
+  return options as DeleteOptions;
 }
 
 async function handlePath(parts: HandlerParts, request: IncomingMessage, url: URL, user: UserInfo, reply: Reply): Promise<void> {
