@@ -5,6 +5,7 @@ import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDiagnostics } from './commands/diagnostics.ts';
 import { addIdentity } from './commands/identity.ts';
+import { addInject } from './commands/inject.ts';
 import { addInstall } from './commands/install.ts';
 import { addMulticluster } from './commands/multicluster.ts';
 import { addUninstall } from './commands/uninstall.ts';
@@ -56,6 +57,7 @@ export function createProgram(io: CliIo): Command {
     addCompletion,
     addDiagnostics,
     addIdentity,
+    addInject,
     addInstall,
     addMulticluster,
     addUninstall,

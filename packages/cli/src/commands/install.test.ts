@@ -45,9 +45,10 @@ test('without files, install makes an anchor and an issuer that belong together'
   assert.equal(code, 0);
   const objects = parseManifests(stdout);
   const find = (name: string) => objects.find((object) => object.metadata.name === name);
-  const anchors = (find('linkerd-identity-trust-roots')?.['data'] as Record<string, string>)['ca-bundle.crt'] ?? '';
-  const issuer = find('linkerd-identity-issuer')?.['data'] as Record<string, string>;
-  const text = (key: string): string => Buffer.from(issuer[key] ?? '', 'base64').toString('utf8');
+  const anchors =
+    (find('linkerd-identity-trust-roots')?.['data'] as Record<string, string> | undefined)?.['ca-bundle.crt'] ?? '';
+  const issuer = find('linkerd-identity-issuer')?.['data'] as Record<string, string> | undefined;
+  const text = (key: string): string => Buffer.from(issuer?.[key] ?? '', 'base64').toString('utf8');
   loadIssuer({ certificatePem: text('crt.pem'), keyPem: text('key.pem'), anchors: parseCertificates(anchors) });
 });
 

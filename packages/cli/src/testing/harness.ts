@@ -53,12 +53,16 @@ export async function mesh(line: string | readonly string[], options: RunOptions
 }
 
 /** Compares with a golden file; `UPDATE_GOLDEN=1` writes it instead. */
-export async function matchGolden(name: string, text: string): Promise<void> {
-  const file = path.join(import.meta.dirname, '..', 'golden', name);
+export function matchGolden(name: string, text: string): Promise<void> {
+  return matchFile(path.join(import.meta.dirname, '..', 'golden', name), text);
+}
+
+/** As {@link matchGolden}, for a file anywhere. */
+export async function matchFile(file: string, text: string): Promise<void> {
   if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(file, text);
   assert.equal(
     text,
     await readFile(file, 'utf8'),
-    `differs from golden/${name}; if that is meant, run again with UPDATE_GOLDEN=1`,
+    `differs from ${file}; if that is meant, run again with UPDATE_GOLDEN=1`,
   );
 }
