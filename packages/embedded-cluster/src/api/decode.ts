@@ -6,25 +6,23 @@ import { badRequest } from './status-error.ts';
 import type { KubeObject } from './types.ts';
 
 /**
- * Drops fields that the kind doesn't have. Strict requests are refused with 400 for them, Warn requests get one
- * warning each (KEP-2885).
+ * The object with the types of its kind. Fields that the kind doesn't have are dropped; strict requests are refused with 400
+ * for them, Warn requests get one warning each (KEP-2885).
  */
-export function decodeObject(machinery: Machinery, context: RequestContext, resource: Resource, object: KubeObject): void {
-  if (asObject(object.metadata) === undefined) object.metadata = {};
-  const unknown = machinery.kinds.pruneUnknown(resource, object);
-  if (unknown.length === 0) return;
-  reportUnknown(context, resource, unknown);
+export function decodeObject(machinery: Machinery, context: RequestContext, resource: Resource, given: KubeObject): KubeObject {
+  if (asObject(given.metadata) === undefined) given.metadata = {};
+  const { object, unknownFields, error } = machinery.kinds.decode(resource, given);
+  if (error !== undefined) throw badRequest(error);
+  const problems = [...(context.bodyProblems ?? []), ...unknownFields];
+  if (problems.length > 0) reportProblems(context, resource, problems);
+  return object;
 }
 
-function reportUnknown(context: RequestContext, resource: Resource, unknown: readonly string[]): void {
-  const texts = unknown.map((field) => (field.includes(' ') ? field : `unknown field "${field}"`));
-  if (context.fieldValidation === 'Warn') context.warnings.push(...texts);
+function reportProblems(context: RequestContext, resource: Resource, problems: readonly string[]): void {
+  if (context.fieldValidation === 'Warn') context.warnings.push(...problems);
   if (context.fieldValidation !== 'Strict') return;
-  const joined = texts.join(', ');
+  const text = `strict decoding error: ${problems.join(', ')}`;
   // Custom resources are decoded untyped, so the message has no "in version …" preamble.
-  throw badRequest(
-    resource.custom === undefined
-      ? `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${joined}`
-      : `strict decoding error: ${joined}`,
-  );
+  const title = `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}`;
+  throw badRequest(resource.custom === undefined ? `${title}: ${text}` : text);
 }

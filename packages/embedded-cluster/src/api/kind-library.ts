@@ -38,11 +38,19 @@ export interface RecordInput {
   readonly now: string;
 }
 
+export interface DecodedObject {
+  readonly object: KubeObject;
+  /** `unknown field "spec.foo"`, one text per field. */
+  readonly unknownFields: readonly string[];
+  /** The message of the 400 for a value of the wrong type. */
+  readonly error?: string | undefined;
+}
+
 export interface KindLibrary {
   /** Fills in defaults, in place. */
   applyDefaults(resource: Resource, object: KubeObject): void;
-  /** Drops fields that the schema doesn't know and returns their paths; with `dropDuplicates` false only reports. */
-  pruneUnknown(resource: Resource, object: KubeObject): readonly string[];
+  /** The object with the types of its kind, without what the kind doesn't have; the only use of an object with `error` is the error. */
+  decode(resource: Resource, object: KubeObject): DecodedObject;
   validateCreate(resource: Resource, object: KubeObject): readonly FieldProblem[];
   validateUpdate(
     resource: Resource,

@@ -11,6 +11,8 @@ export interface RequestContext {
   readonly manager: string;
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** What is wrong with the body as text, such as `duplicate field "data.a"`. */
+  readonly bodyProblems?: readonly string[];
   /** Texts for `Warning` headers; operations append. */
   readonly warnings: string[];
 }

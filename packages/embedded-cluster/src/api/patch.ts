@@ -31,9 +31,10 @@ export async function patchObject(
   const object = await replaceObject(machinery, context, target, 'PatchOptions', (live) => {
     const patched = patchDocument(machinery, target.resource, patch, cloneJson(live));
     if (asObject(patched) === undefined) throw badRequest('the patch does not yield an object');
-    decodeObject(machinery, context, target.resource, patched);
-    checkPatched(target, patched, live);
-    return { object: patched, managed: false };
+    checkTypeMeta(target.resource, patched);
+    const object = decodeObject(machinery, context, target.resource, patched);
+    checkPatched(target, object, live);
+    return { object, managed: false };
   });
   return { object, created: false };
 }
@@ -54,10 +55,14 @@ export function patchDocument(machinery: Machinery, resource: Resource, patch: P
 }
 
 function checkPatched(target: Target, patched: KubeObject, live: KubeObject): void {
-  checkTypeMeta(target.resource, patched);
   checkAddress(target.resource, patched, target.namespace, target.name);
   // A patch that doesn't speak of the version applies to whatever is there.
   patched.metadata.resourceVersion ??= live.metadata.resourceVersion ?? '';
+}
+
+/** Types and unknown fields are checked as for any body, but what is applied stays as it was written: no zero values are added. */
+function checkApplied(machinery: Machinery, context: RequestContext, resource: Resource, config: KubeObject): void {
+  decodeObject(machinery, context, resource, cloneJson(config));
 }
 
 async function applyObject(machinery: Machinery, context: RequestContext, target: Target, patch: PatchInput): Promise<PatchResult> {
@@ -70,8 +75,8 @@ async function applyObject(machinery: Machinery, context: RequestContext, target
   if (config.metadata.managedFields !== undefined && config.metadata.managedFields !== null && config.metadata.managedFields.length > 0) {
     throw badRequest('metadata.managedFields must be nil');
   }
-  decodeObject(machinery, context, resource, config);
   checkTypeMeta(resource, config);
+  checkApplied(machinery, context, resource, config);
   checkAddress(resource, { ...config, metadata: { ...config.metadata, name: config.metadata.name ?? name } }, namespace, name);
   config.metadata.name ??= name;
   if (resource.namespaced && namespace !== undefined) config.metadata.namespace ??= namespace;

@@ -1,23 +1,44 @@
 /** The kind library of the running server: `schema/` seen through the machinery's eyes. */
-import { applyJsonPatch, applyMergePatch, applyStrategicMergePatch, PatchError, schemaFor } from '../schema/index.ts';
-import type { ApplyInput, KindLibrary, PrintedTable, RecordInput } from './kind-library.ts';
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyStrategicMergePatch,
+  causeOf,
+  decodeErrorText,
+  decodeObject,
+  PatchError,
+  schemaFor,
+  setDefaults,
+  validateCreate,
+  validateStatusUpdate,
+  validateUpdate,
+} from '../schema/index.ts';
+import type { ApplyInput, DecodedObject, KindLibrary, PrintedTable, RecordInput } from './kind-library.ts';
 import type { Resource } from './resources.ts';
 import { KubeStatusError, unsupportedMediaType, type FieldProblem } from './status-error.ts';
 import type { KubeObject, Status } from './types.ts';
 
 export class SchemaLibrary implements KindLibrary {
-  applyDefaults(_resource: Resource, _object: KubeObject): void {}
-
-  pruneUnknown(_resource: Resource, _object: KubeObject): readonly string[] {
-    return [];
+  decode(resource: Resource, object: KubeObject): DecodedObject {
+    const schema = resource.custom === undefined ? schemaFor(resource) : undefined;
+    if (schema === undefined) return { object, unknownFields: [] };
+    const decoded = decodeObject(schema, object);
+    const error = decoded.error === undefined ? undefined : decodeErrorText(resource.kind, resource.version, decoded.error);
+    return { object: { ...decoded.object, apiVersion: object.apiVersion, kind: object.kind } as KubeObject, unknownFields: decoded.unknownFields, error };
   }
 
-  validateCreate(_resource: Resource, _object: KubeObject): readonly FieldProblem[] {
-    return [];
+  applyDefaults(resource: Resource, object: KubeObject): void {
+    if (resource.custom === undefined) setDefaults(resource, object, schemaFor(resource));
   }
 
-  validateUpdate(): readonly FieldProblem[] {
-    return [];
+  validateCreate(resource: Resource, object: KubeObject): readonly FieldProblem[] {
+    return resource.custom === undefined ? validateCreate(resource, object).map(causeOf) : [];
+  }
+
+  validateUpdate(resource: Resource, object: KubeObject, previous: KubeObject, subresource: string | undefined): readonly FieldProblem[] {
+    if (resource.custom !== undefined) return [];
+    const errors = subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
+    return errors.map(causeOf);
   }
 
   applyJsonPatch(document: KubeObject, patch: unknown): KubeObject {
@@ -32,7 +53,7 @@ export class SchemaLibrary implements KindLibrary {
     if (resource.custom !== undefined) {
       throw unsupportedMediaType('application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml');
     }
-    const schema = schemaFor({ group: resource.group, version: resource.version, kind: resource.kind });
+    const schema = schemaFor(resource);
     return asStatusError(() => applyStrategicMergePatch(document, patch, schema) as KubeObject);
   }
 

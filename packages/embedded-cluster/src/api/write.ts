@@ -35,9 +35,9 @@ export async function createObject(
   namespace: string | undefined,
   given: KubeObject,
 ): Promise<KubeObject> {
-  const object = cloneJson(given);
-  decodeObject(machinery, context, resource, object);
-  checkTypeMeta(resource, object);
+  const copy = cloneJson(given);
+  checkTypeMeta(resource, copy);
+  const object = decodeObject(machinery, context, resource, copy);
   checkAddress(resource, object, namespace);
   if ((object.metadata.resourceVersion ?? '') !== '') {
     throw failure(500, undefined, 'resourceVersion should not be set on objects to be created');
@@ -78,10 +78,9 @@ export async function storeNew(
     options: optionsObject('CreateOptions', context),
   };
   await admission.mutate(attributes);
-  kinds.applyDefaults(resource, object);
   beginMeta(resource, object, machinery.clock);
-  if (resource.custom !== undefined) object.metadata.generation = 1;
   prepareCreate(resource, object);
+  kinds.applyDefaults(resource, object);
   throwProblems(resource, object, kinds.validateCreate(resource, object));
   if (applied === undefined) delete object.metadata.managedFields;
   else if (managed !== undefined) object.metadata.managedFields = managed;
@@ -104,9 +103,9 @@ export async function updateObject(
   given: KubeObject,
 ): Promise<KubeObject> {
   const { resource } = target;
-  const object = cloneJson(given);
-  decodeObject(machinery, context, resource, object);
-  checkTypeMeta(resource, object);
+  const copy = cloneJson(given);
+  checkTypeMeta(resource, copy);
+  const object = decodeObject(machinery, context, resource, copy);
   checkAddress(resource, object, target.namespace, target.name);
   const live = machinery.store.get(resource.bucket, idOf(target.namespace, target.name));
   if (live === undefined && resource.createOnUpdate && target.subresource === undefined) {

@@ -83,11 +83,12 @@ export class Webhooks implements AdmissionPlugin {
     const patch = parsePatch(matched.name, encoded);
     const inItsVersion = converted(object, attributes.resource, matched.resource);
     const patched = converted(kinds.applyJsonPatch(cloneJson(inItsVersion), patch), matched.resource, attributes.resource);
-    kinds.pruneUnknown(attributes.resource, patched);
-    kinds.applyDefaults(attributes.resource, patched);
-    if (equalJson(patched, object)) return false;
+    const decoded = kinds.decode(attributes.resource, patched);
+    if (decoded.error !== undefined) throw internalError(`webhook ${JSON.stringify(matched.name)} made an invalid object: ${decoded.error}`);
+    kinds.applyDefaults(attributes.resource, decoded.object);
+    if (equalJson(decoded.object, object)) return false;
     for (const field of Object.keys(object)) delete object[field];
-    Object.assign(object, patched);
+    Object.assign(object, decoded.object);
     return true;
   }
 

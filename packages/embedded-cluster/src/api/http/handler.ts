@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticator } from '../auth/authenticate.ts';
 import type { RbacAuthorizer } from '../auth/rbac.ts';
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts';
+import { duplicateFields } from '../../schema/index.ts';
 import { asObject } from '../json.ts';
 import type { RequestContext } from '../machinery.ts';
 import type { ApiOperations, RequestInfo } from '../operations.ts';
@@ -109,7 +110,14 @@ async function handleResource(
 ): Promise<void> {
   const { operations } = parts;
   const query = url.searchParams;
-  const info: RequestInfo = { ref: path.ref, namespace: path.namespace, name: path.name, subresource: path.subresource, context };
+  const bodyProblems: string[] = [];
+  const info: RequestInfo = {
+    ref: path.ref,
+    namespace: path.namespace,
+    name: path.name,
+    subresource: path.subresource,
+    context: { ...context, bodyProblems },
+  };
   const { kinds } = operations.machinery;
   const include = query.get('includeObject');
   if (path.subresource !== undefined && STREAMS.has(path.subresource)) {
@@ -129,11 +137,11 @@ async function handleResource(
       if (path.subresource === 'log') return serveLog(operations, info, query, reply, parts.podHandler());
       return handleRead(parts, url, info, reply, send);
     case 'POST': {
-      const body = await readObject(request);
+      const body = await readObject(request, bodyProblems);
       return send(201, await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectNamedPost(), body));
     }
     case 'PUT': {
-      const { object, created } = await operations.update(info, await readObject(request));
+      const { object, created } = await operations.update(info, await readObject(request, bodyProblems));
       return send(created ? 201 : 200, object);
     }
     case 'PATCH':
@@ -192,10 +200,12 @@ function numberParameter(query: URLSearchParams, name: string): number | undefin
   return value;
 }
 
-async function readObject(request: IncomingMessage): Promise<KubeObject> {
+async function readObject(request: IncomingMessage, problems: string[]): Promise<KubeObject> {
   const type = contentType(request);
-  const value = parseObjectBody(await readBytes(request), type);
+  const body = await readBytes(request);
+  const value = parseObjectBody(body, type);
   if (asObject(value) === undefined) throw badRequest('the object provided is unrecognized (must be an object)');
+  if (type === 'application/json') problems.push(...duplicateFields(body.toString('utf8')));
   return value as KubeObject;
 }
 
