@@ -94,16 +94,18 @@ export class AddressPool {
 }
 
 /**
- * Claims the first free block. Linux only: elsewhere 127.0.0.0/8 is not one network of this machine.
+ * Claims a free block. Linux only: elsewhere 127.0.0.0/8 is not one network of this machine.
  *
+ * @param preferred the block that a cluster with stored state had
  * @throws MeshError `unsupported_platform` | `no_free_block`
  */
-export async function claimAddressBlock(): Promise<AddressBlock> {
+export async function claimAddressBlock(preferred?: number): Promise<AddressBlock> {
   if (process.platform !== 'linux') {
     const message = `an embedded cluster needs Linux, this is ${process.platform}: use scripts/kind-multicluster instead`;
     throw new MeshError({ code: 'unsupported_platform', platform: process.platform }, message);
   }
-  for (let number = FIRST_BLOCK; number <= LAST_BLOCK; number += 1) {
+  const all = Array.from({ length: LAST_BLOCK - FIRST_BLOCK + 1 }, (_each, index) => FIRST_BLOCK + index);
+  for (const number of preferred === undefined ? all : [preferred, ...all]) {
     const claim = await hold(`127.${number}.0.255`);
     if (claim !== undefined) return createBlock(number, claim);
   }

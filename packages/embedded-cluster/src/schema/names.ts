@@ -102,10 +102,13 @@ export function ipErrors(value: string): string[] {
   return isIPv4(value) || (isIPv6(value) && !value.includes('%')) ? [] : [IP_TEXT];
 }
 
-/** Addresses that an endpoint must not have. */
+/**
+ * Addresses that an endpoint must not have. Pods and nodes of an embedded cluster live in 127.20.0.0 and above,
+ * so of the loopback range only 127.0.0.0/16 is refused.
+ */
 export function endpointIpErrors(value: string): string[] {
   if (value === '0.0.0.0' || value === '::') return ['may not be unspecified (0.0.0.0 or ::)'];
-  if (/^127\./.test(value) || value === '::1') return [LOOPBACK_TEXT];
+  if (/^127\.0\./.test(value) || value === '::1') return [LOOPBACK_TEXT];
   if (/^169\.254\./.test(value) || /^fe[89ab]/i.test(value))
     return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
   if (/^224\.0\.0\./.test(value) || /^ff0?2:/i.test(value))
