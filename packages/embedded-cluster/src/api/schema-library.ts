@@ -37,6 +37,8 @@ export class SchemaLibrary implements KindLibrary {
 
   validateUpdate(resource: Resource, object: KubeObject, previous: KubeObject, subresource: string | undefined): readonly FieldProblem[] {
     if (resource.custom !== undefined) return [];
+    // These change one field that nobody else may change, and check it themselves.
+    if (subresource === 'binding' || subresource === 'finalize') return [];
     const errors = subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
     return errors.map(causeOf);
   }
