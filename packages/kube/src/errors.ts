@@ -31,7 +31,10 @@ export interface KubeErrorInfo {
 /** A failed call. `message` names the object, the cause and, where we know it, the fix. */
 export class KubeError extends MeshError<KubeErrorInfo> {}
 
-/** True when `error` is a {@link KubeError} with one of `codes`. */
-export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]): error is KubeError {
-  return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
+/** True when `error` is a {@link KubeError} with one of `codes` (with any, when none is given). */
+export function isKubeError<C extends KubeErrorCode = KubeErrorCode>(
+  error: unknown,
+  ...codes: readonly C[]
+): error is KubeError & { readonly code: C } {
+  return error instanceof KubeError && (codes.length === 0 || (codes as readonly KubeErrorCode[]).includes(error.code));
 }
