@@ -211,7 +211,8 @@ export class NodeAgent implements Component {
   }
 
   async #schedule(pod: Pod): Promise<void> {
-    const { nodeName, nodeLabels } = this.#options;
+    const { nodeName } = this.#options;
+    const nodeLabels = this.#nodeLabels();
     const { namespace, name } = pod.metadata;
     const unmet = Object.entries(pod.spec.nodeSelector ?? {}).find(([key, value]) => nodeLabels[key] !== value);
     if (unmet !== undefined) {
@@ -330,16 +331,21 @@ export class NodeAgent implements Component {
     void tracked.then(() => this.#ending.delete(tracked));
   }
 
-  async #register(): Promise<void> {
+  #nodeLabels(): Readonly<Record<string, string>> {
     const { nodeName, nodeLabels } = this.#options;
-    const { client, block } = this.#deps;
-    const labels = {
+    return {
       'kubernetes.io/arch': process.arch === 'x64' ? 'amd64' : process.arch,
       'kubernetes.io/hostname': nodeName,
       'kubernetes.io/os': 'linux',
       'node-role.kubernetes.io/control-plane': '',
       ...nodeLabels,
     };
+  }
+
+  async #register(): Promise<void> {
+    const { nodeName } = this.#options;
+    const { client, block } = this.#deps;
+    const labels = this.#nodeLabels();
     const node = {
       apiVersion: 'v1',
       kind: 'Node',
