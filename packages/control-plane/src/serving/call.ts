@@ -38,7 +38,8 @@ export function subscriberOf<Request, Message>(call: ServerWritableStream<Reques
   return {
     send: (message) => closed || call.write(message),
     fail: (error) => {
-      if (!closed) call.destroy(Object.assign(new Error(error.details), error));
+      // The library turns an emitted error into the stream's status; destroying the stream would drop it.
+      if (!closed) call.emit('error', Object.assign(new Error(error.details), error));
       close();
     },
     onDrain: (callback) => void call.on('drain', callback),
