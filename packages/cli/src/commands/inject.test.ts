@@ -27,8 +27,8 @@ test('inject marks pod templates and leaves the rest alone', async () => {
   const { code, stdout, stderr } = await mesh('inject --proxy-log-level debug -', { stdin: DEPLOYMENT });
   assert.equal(code, 0);
   const [deployment, service] = parseManifests(stdout);
-  const template = (deployment?.['spec'] as { template: { metadata: unknown } }).template;
-  assert.deepEqual(template.metadata, {
+  const template = (deployment?.['spec'] as { template: { metadata: unknown } } | undefined)?.template;
+  assert.deepEqual(template?.metadata, {
     labels: { app: 'web' },
     annotations: { 'linkerd.io/inject': 'enabled', 'config.linkerd.io/proxy-log-level': 'debug' },
   });
