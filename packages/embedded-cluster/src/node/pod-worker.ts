@@ -17,6 +17,11 @@ import type { PodTokens } from './service-account-tokens.ts';
 import { type Files, mountsOf, publish, sameFiles, volumeFiles } from './volumes.ts';
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+/**
+ * From the deletion of a pod to SIGTERM. A container runtime takes about as long, and in this time the endpoints
+ * controller and proxies learn that the pod is going, so that new connections go elsewhere.
+ */
+const RUNTIME_DELAY_MS = 50;
 /** Sidecars get at least this long to end, even when the containers used up the grace period. */
 const SIDECAR_GRACE_MIN_MS = 2_000;
 
@@ -123,6 +128,8 @@ export class PodWorker {
     clearTimeout(this.#renewal);
     const deadline = performance.now() + graceMs;
     const left = (least: number): number => (graceMs === 0 ? 0 : Math.max(least, deadline - performance.now()));
+    if (graceMs > RUNTIME_DELAY_MS && this.#main.size > 0)
+      await new Promise((resolve) => setTimeout(resolve, RUNTIME_DELAY_MS));
     const plain = [...this.#init.values()].filter((runner) => !isSidecar(runner.spec));
     await Promise.all([...this.#main.values(), ...plain].map((runner) => runner.stop(graceMs)));
     await this.#stopSidecars(() => left(SIDECAR_GRACE_MIN_MS));

@@ -15,7 +15,7 @@ while read -r verb group; do
   for each in $groups; do [ "$each" = "$group" ] || kept="$kept $each"; done
   groups=$kept
 done
-for each in $groups; do kill -KILL -- "-$each" 2>/dev/null; done
+for each in $groups; do kill -s KILL -- "-$each" 2>/dev/null; done
 rm -rf -- "$1"
 `;
 

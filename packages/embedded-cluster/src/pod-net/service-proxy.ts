@@ -70,13 +70,25 @@ class Frontend {
     server.listen({ host: this.#address, port: shift(this.#port, this.#options.privilegedOffset), exclusive: true });
   }
 
+  /** The endpoint sees the client's address, as behind a kube-proxy that does not masquerade. */
+  #source(client: Socket): string {
+    const address = client.remoteAddress ?? '';
+    return address.startsWith('127.') && address !== '127.0.0.1' ? address : this.#options.nodeIp;
+  }
+
   #forward(client: Socket): void {
     const target = this.#targets[this.#next % Math.max(1, this.#targets.length)];
     this.#next += 1;
     if (target === undefined) return void client.resetAndDestroy();
     this.#sockets.add(client);
     const port = shift(target.port, this.#options.privilegedOffset);
-    const upstream = connect({ host: target.address, port, allowHalfOpen: true, noDelay: true });
+    const upstream = connect({
+      host: target.address,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      localAddress: this.#source(client),
+    });
     this.#sockets.add(upstream);
     tie(client, upstream);
     tie(upstream, client);
