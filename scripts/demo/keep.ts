@@ -25,6 +25,7 @@ export async function keepRunning(state: DemoState, live: boolean, write: (text:
   const { promise, resolve } = Promise.withResolvers<void>();
   let drawn = 0;
   const draw = (): void => {
+    state.log.forgetBefore(Date.now() - 2 * RECENT_MS);
     const lines = recentTraffic(state, live);
     write(
       `${drawn === 0 ? '' : `\u001b[${drawn}A\r`}${lines.map((line) => `${line}${live ? '\u001b[K' : ''}\n`).join('')}`,

@@ -87,8 +87,14 @@ class EmbeddedMember implements HomeCluster {
     return removeAll(this.client, this.#kinds, objectsOf(manifests));
   }
 
-  followLogs(pod: PodRef, container: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
-    return followLogs(this.access, pod, container, onLine, signal);
+  followLogs(
+    pod: PodRef,
+    container: string,
+    onLine: (line: string) => void,
+    signal: AbortSignal,
+    sinceSeconds?: number,
+  ): Promise<void> {
+    return followLogs(this.access, pod, container, onLine, signal, sinceSeconds);
   }
 
   async killContainer(pod: PodRef, container: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {

@@ -35,7 +35,13 @@ export interface HomeCluster {
   /** `kubectl delete -f -`, waiting until each object is gone. */
   remove(manifests: string | readonly Manifest[]): Promise<void>;
   /** Lines of a container's log as they come, until the signal. */
-  followLogs(pod: PodRef, container: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
+  followLogs(
+    pod: PodRef,
+    container: string,
+    onLine: (line: string) => void,
+    signal: AbortSignal,
+    sinceSeconds?: number,
+  ): Promise<void>;
   /** Ends a container's process; the node restarts it as it would after a crash. */
   killContainer(pod: PodRef, container: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /** The API server going away and coming back with the same state. */

@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DEPLOYMENTS, SERVICES } from '@mesh/kube';
 import type { Manifest } from '@mesh/cli';
-import type { HomeCluster } from './home.ts';
+import type { HomeCluster, PodRef } from './home.ts';
 import { podsOf, rolloutDone } from './rollout.ts';
 import { parseRecord } from './traffic.ts';
 import type { TrafficLog } from './traffic.ts';
-import { until } from './wait.ts';
+import { pause, until } from './wait.ts';
 
 export const SHOP = 'shop';
 const SERVICES_OF_SHOP = ['web', 'catalog', 'cart', 'pricing'] as const;
@@ -51,13 +51,42 @@ export async function startLoad(
   await rolloutDone(cluster.client, SHOP, [options.name], signal);
   const [pod] = await podsOf(cluster.client, SHOP, `app=${options.name}`);
   if (pod === undefined) throw new Error(`load ${options.name} has no running pod`);
-  const onLine = (line: string): void => {
-    const record = parseRecord(line);
-    if (record !== undefined) log.add(record);
-  };
-  cluster.followLogs({ namespace: SHOP, name: pod.metadata.name }, 'load', onLine, signal).catch((error: unknown) => {
+  const ref = { namespace: SHOP, name: pod.metadata.name };
+  collect(cluster, ref, Object.keys(options.targets), log, signal).catch((error: unknown) => {
     if (!signal.aborted) onLost(error);
   });
+}
+
+/** An API server may be away for this long before the log counts as lost. */
+const LOG_GAP_MS = 30_000;
+
+/** Follows the log across broken connections: reads the overlap again and drops what it has. */
+async function collect(
+  cluster: HomeCluster,
+  pod: PodRef,
+  targets: readonly string[],
+  log: TrafficLog,
+  signal: AbortSignal,
+): Promise<void> {
+  let lastLineAt = performance.now();
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    const known = new Set(
+      attempt === 0 ? [] : log.select({ targets }).map((record) => `${record.target}/${record.seq}`),
+    );
+    const onLine = (line: string): void => {
+      const record = parseRecord(line);
+      if (record === undefined || known.has(`${record.target}/${record.seq}`)) return;
+      lastLineAt = performance.now();
+      log.add(record);
+    };
+    try {
+      await cluster.followLogs(pod, 'load', onLine, signal, attempt === 0 ? undefined : (2 * LOG_GAP_MS) / 1000);
+    } catch (error) {
+      if (performance.now() - lastLineAt > LOG_GAP_MS) throw error;
+    }
+    if (performance.now() - lastLineAt > LOG_GAP_MS) throw new Error(`the log of ${pod.name} ended`);
+    await pause(100, signal);
+  }
 }
 
 function loadManifests(options: LoadOptions): readonly Manifest[] {

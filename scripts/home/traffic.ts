@@ -63,17 +63,14 @@ export function quantile(sorted: readonly number[], q: number): number {
 
 /** Collects records and answers questions about them by time of sending. */
 export class TrafficLog {
-  readonly #records: RequestRecord[] = [];
-  readonly #listeners = new Set<(record: RequestRecord) => void>();
-
+  #records: RequestRecord[] = [];
   add(record: RequestRecord): void {
     this.#records.push(record);
-    for (const listener of this.#listeners) listener(record);
   }
 
-  onRecord(listener: (record: RequestRecord) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  /** Drops what was sent before; for watching without end. */
+  forgetBefore(atMs: number): void {
+    this.#records = this.#records.filter((record) => record.at >= atMs);
   }
 
   /** Requests of `targets` (all when absent) sent in `[fromMs, toMs)`. */
