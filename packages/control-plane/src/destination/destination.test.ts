@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { parsePortSet, PortSet } from '@mesh/model';
-import { destination, formatTcpAddress } from '@mesh/proxy-api';
+import type { destination } from '@mesh/proxy-api';
+import { formatTcpAddress } from '@mesh/proxy-api';
 
 import { ClusterTables } from '../live/cluster-tables.ts';
 import { status } from '../serving/call.ts';
@@ -207,7 +208,7 @@ test('a federated Service is the union of its local member and of members behind
   tables.slices.apply(gatewaySlice('catalog-federated'));
   const subscriber = get(tables, 'catalog-federated.shop.svc.cluster.local:80', { nodeName: 'n1' });
   const add = addOf(subscriber.take()[0]);
-  assert.deepEqual(addresses(add).toSorted(), ['10.42.0.1:8080', '10.42.0.2:8080', '172.18.0.5:4143']);
+  assert.deepEqual(new Set(addresses(add)), new Set(['10.42.0.1:8080', '10.42.0.2:8080', '172.18.0.5:4143']));
   const remote = add.addrs.find((one) => formatTcpAddress(one.addr) === '172.18.0.5:4143');
   assert.equal(remote?.metricLabels['target_cluster'], 'west');
   tables.slices.apply(slice('catalog', []));

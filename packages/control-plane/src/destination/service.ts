@@ -6,13 +6,11 @@ import type { StreamHandler, Subscriber } from '../serving/call.ts';
 import type { GrpcService } from '../serving/grpc-server.ts';
 import { watchAnswer } from '../serving/watch.ts';
 import type { StreamCounts } from '../serving/watch.ts';
-import type { LiveValue } from '../live/live-queries.ts';
 import { differences, viewFor } from './client-view.ts';
 import type { ClientView } from './client-view.ts';
 import { profileFor } from './profile.ts';
 import type { ProfileSources } from './profile.ts';
 import { sameEndpoints, serviceEndpoints, zoneOf } from './service-endpoints.ts';
-import type { ServiceEndpoints } from './service-endpoints.ts';
 import { parseContextToken, parseTarget } from './target.ts';
 
 const NOTHING: ClientView = new Map();
@@ -46,12 +44,27 @@ export function watchEndpoints(
   const { nodeName } = parseContextToken(request.contextToken);
   let sent: ClientView = NOTHING;
   let started = false;
-  let endpoints: LiveValue<ServiceEndpoints> | undefined;
-  let zone: LiveValue<string> | undefined;
 
-  const step = (): boolean => {
-    const current = endpoints?.current;
-    if (current === undefined) return true;
+  const opened = streams.opened('get');
+  const zone = queries.watch(
+    { key: `zone ${nodeName}`, compute: (reads) => zoneOf(nodeName, sources.tables, reads), same: Object.is },
+    () => advance(),
+  );
+  const endpoints = queries.watch(
+    {
+      key: `endpoints ${target.namespace}/${target.service}:${target.port} ${target.hostname ?? ''}`,
+      compute: (reads) => serviceEndpoints(query, sources, reads),
+      same: sameEndpoints,
+    },
+    () => advance(),
+  );
+  subscriber.onClose(() => {
+    endpoints.stop();
+    zone.stop();
+    opened[Symbol.dispose]();
+  });
+  const advance = followNewest(subscriber, () => {
+    const current = endpoints.current;
     if (current.kind !== 'endpoints') {
       // The Service went away under the stream: the client forgets its endpoints, and hears of them again when it returns.
       if (started && sent === NOTHING) return true;
@@ -60,7 +73,7 @@ export function watchEndpoints(
       streams.sent('get', 'no_endpoints');
       return subscriber.send({ update: { $case: 'noEndpoints', value: { exists: false } } });
     }
-    const view = viewFor(current, { nodeName, zone: zone?.current ?? '' });
+    const view = viewFor(current, { nodeName, zone: zone.current });
     const messages = updatesFor(sent, view, current.labels, started);
     sent = view.size === 0 ? NOTHING : view;
     started = true;
@@ -70,26 +83,6 @@ export function watchEndpoints(
       keepsUp = subscriber.send(message) && keepsUp;
     }
     return keepsUp;
-  };
-  const advance = followNewest(subscriber, step);
-
-  const opened = streams.opened('get');
-  zone = queries.watch(
-    { key: `zone ${nodeName}`, compute: (reads) => zoneOf(nodeName, sources.tables, reads), same: Object.is },
-    advance,
-  );
-  endpoints = queries.watch(
-    {
-      key: `endpoints ${target.namespace}/${target.service}:${target.port} ${target.hostname ?? ''}`,
-      compute: (reads) => serviceEndpoints(query, sources, reads),
-      same: sameEndpoints,
-    },
-    advance,
-  );
-  subscriber.onClose(() => {
-    endpoints?.stop();
-    zone?.stop();
-    opened[Symbol.dispose]();
   });
   const first = endpoints.current;
   if (first.kind === 'not_found') return subscriber.fail({ code: status.NOT_FOUND, details: first.message });

@@ -12,14 +12,14 @@ export function jsonPatch(before: unknown, after: unknown, path = ''): readonly 
   if (!isRecord(before) || !isRecord(after)) return [{ op: 'replace', path, value: after }];
   const operations: PatchOperation[] = [];
   for (const key of Object.keys(before)) {
-    if (before[key] !== undefined && after[key] === undefined)
+    if (own(before, key) !== undefined && own(after, key) === undefined)
       operations.push({ op: 'remove', path: `${path}/${escapeKey(key)}` });
   }
   for (const [key, value] of Object.entries(after)) {
     if (value === undefined) continue;
     const at = `${path}/${escapeKey(key)}`;
-    if (before[key] === undefined) operations.push({ op: 'add', path: at, value });
-    else operations.push(...jsonPatch(before[key], value, at));
+    if (own(before, key) === undefined) operations.push({ op: 'add', path: at, value });
+    else operations.push(...jsonPatch(own(before, key), value, at));
   }
   return operations;
 }
@@ -42,6 +42,11 @@ function equal(a: unknown, b: unknown): boolean {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Keys are data: `constructor` or `__proto__` must not reach the prototype. */
+function own(record: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
 /** RFC 6901 §3. */

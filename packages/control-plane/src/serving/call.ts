@@ -5,7 +5,6 @@ import type {
   handleUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
-  UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 
 export interface StatusDetails {
@@ -92,7 +91,7 @@ export interface ServiceDescription {
 export function serviceDefinition(description: {
   readonly fullName: string;
   readonly methods: Readonly<Record<string, unknown>>;
-}): ServiceDefinition<UntypedServiceImplementation> {
+}): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(description.methods).map(([key, value]) => {
       const method = value as MethodDescription<unknown, unknown>;

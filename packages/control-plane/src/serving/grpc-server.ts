@@ -18,7 +18,7 @@ import type { Component, Logger } from '@mesh/runtime';
 import type { ServerIdentity } from './server-identity.ts';
 
 export interface GrpcService {
-  readonly definition: ServiceDefinition<UntypedServiceImplementation>;
+  readonly definition: ServiceDefinition;
   readonly handlers: object;
 }
 

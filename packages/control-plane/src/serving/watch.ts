@@ -1,5 +1,5 @@
 /** A stream of one value: its state now, then again whenever it differs. */
-import type { LiveQueries, LiveValue } from '../live/live-queries.ts';
+import type { LiveQueries } from '../live/live-queries.ts';
 import type { Reads } from '../live/table.ts';
 import { followNewest } from './call.ts';
 import type { StatusDetails, Subscriber } from './call.ts';
@@ -43,10 +43,15 @@ export function watchAnswer<Message>(options: {
 }): void {
   const { method, queries, key, compute, subscriber, streams } = options;
   let sent: Answer<Message> | undefined;
-  let value: LiveValue<Answer<Message>> | undefined;
+  const opened = streams.opened(method);
+  const value = queries.watch({ key: `${method} ${key}`, compute, same: sameAnswer }, () => advance());
+  subscriber.onClose(() => {
+    value.stop();
+    opened[Symbol.dispose]();
+  });
   const advance = followNewest(subscriber, () => {
-    const current = value?.current;
-    if (current === undefined || current === sent) return true;
+    const { current } = value;
+    if (current === sent) return true;
     sent = current;
     if (current.kind === 'status') {
       subscriber.fail(current.status);
@@ -54,12 +59,6 @@ export function watchAnswer<Message>(options: {
     }
     streams.sent(method, 'message');
     return subscriber.send(current.message);
-  });
-  const opened = streams.opened(method);
-  value = queries.watch({ key: `${method} ${key}`, compute, same: sameAnswer }, advance);
-  subscriber.onClose(() => {
-    value?.stop();
-    opened[Symbol.dispose]();
   });
   advance();
 }
