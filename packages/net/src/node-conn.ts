@@ -42,6 +42,7 @@ export class NodeConn<S> implements Conn<S> {
   readonly #raw: Socket;
   #handshaking: boolean;
   #opened: boolean;
+  #paused: boolean;
   #why: Closed | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onClosed: (() => void) | undefined;
@@ -64,6 +65,7 @@ export class NodeConn<S> implements Conn<S> {
     this.#raw = raw;
     this.#handshaking = false;
     this.#opened = false;
+    this.#paused = false;
     this.#why = undefined;
     this.#timer = undefined;
     this.#onClosed = onClosed;
@@ -125,10 +127,14 @@ export class NodeConn<S> implements Conn<S> {
   }
 
   pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -147,6 +153,7 @@ export class NodeConn<S> implements Conn<S> {
     attachHandshake(raw, this);
     this.#handshaking = true;
     this.#timer = setTimeout(onHandshakeTimeout, options.timeoutMs, this);
+    this.#paused = false;
     raw.pause();
     // A client that leaves in the middle must end the handshake; half-open is for afterwards.
     raw.allowHalfOpen = false;

@@ -25,8 +25,9 @@ export class MessageReader {
   #heldBytes: number;
   #blankSeen: boolean;
 
-  constructor() {
-    this.head = new Http1Head();
+  /** @param head A head that several readers share, when each uses it up before another one reads. */
+  constructor(head: Http1Head = new Http1Head()) {
+    this.head = head;
     this.body = new BodyCursor();
     this.bytes = EMPTY;
     this.at = 0;

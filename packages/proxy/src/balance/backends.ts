@@ -1,0 +1,158 @@
+/**
+ * The backends in use, shared by all routes that name them: one balancer per backend key, kept while anything
+ * refers to it.
+ */
+import type { BackoffOptions } from '@mesh/model';
+import type { HttpEngine } from '../http/engine.ts';
+import type {
+  Backend,
+  Distribution as DistributionPolicy,
+  Endpoint,
+  Endpoints,
+  Labels,
+  ProxyMetrics,
+  ResourceRef,
+} from '../ports.ts';
+import { fullRefLabels } from '../route/authorize.ts';
+import { targetLabels } from '../route/inbound-port.ts';
+import { Balancer, ForwardTarget } from './balancer.ts';
+import type { Selectable } from './balancer.ts';
+import { Distribution } from './distribution.ts';
+import type { DistributionMember } from './distribution.ts';
+import type { SlotCells } from './endpoint-slot.ts';
+
+export interface BackendsDeps {
+  readonly engine: HttpEngine;
+  readonly metrics: ProxyMetrics;
+  readonly endpoints: Endpoints;
+  /** Addresses of this workload: reached without TLS. */
+  readonly ownIps: ReadonlySet<string>;
+  readonly connectBackoff: BackoffOptions;
+  readonly random: () => number;
+}
+
+interface Kept {
+  readonly target: Selectable & { dispose(): void };
+  uses: number;
+}
+
+/** What a route keeps; dispose once. */
+export interface LeasedDistribution extends Disposable {
+  readonly distribution: Distribution;
+}
+
+const QUEUE_DEFAULT = { capacity: 100, failfastTimeoutMs: 3000 };
+
+export class Backends {
+  readonly #deps: BackendsDeps;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(deps: BackendsDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param kind Which balancer metrics it counts into. */
+  lease(policy: DistributionPolicy, parent: ResourceRef, kind: 'http' | 'tcp'): LeasedDistribution {
+    const listed = listBackends(policy).filter(({ backend }) => backend.target.kind !== 'invalid');
+    const keys: string[] = [];
+    const members: DistributionMember[] = [];
+    for (const { backend, weight } of listed) {
+      const target = this.#take(backend, parent, kind, keys);
+      if (target !== undefined) members.push({ target, weight });
+    }
+    const [first] = listed;
+    const cells = this.#deps.metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
+    const queue = first?.backend.queue ?? QUEUE_DEFAULT;
+    const distribution = new Distribution(policy.kind, members, queue, this.#deps.engine, this.#deps.random, cells);
+    let leased = true;
+    return {
+      distribution,
+      [Symbol.dispose]: () => {
+        if (!leased) return;
+        leased = false;
+        distribution.dispose();
+        for (const key of keys) this.#giveBack(key);
+      },
+    };
+  }
+
+  #take(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp', keys: string[]): Selectable | undefined {
+    // Load, pools and queue metrics of HTTP and TCP say different things: one balancer each.
+    const key = `${kind} ${backend.key}`;
+    let kept = this.#kept.get(key);
+    if (kept === undefined) {
+      const target = this.#create(backend, parent, kind);
+      if (target === undefined) return undefined;
+      kept = { target, uses: 0 };
+      this.#kept.set(key, kept);
+    }
+    kept.uses += 1;
+    keys.push(key);
+    return kept.target;
+  }
+
+  #giveBack(key: string): void {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return;
+    kept.uses -= 1;
+    if (kept.uses > 0) return;
+    this.#kept.delete(key);
+    kept.target.dispose();
+  }
+
+  #create(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp'): (Selectable & { dispose(): void }) | undefined {
+    const { engine, metrics, endpoints, ownIps, connectBackoff, random } = this.#deps;
+    const { target } = backend;
+    switch (target.kind) {
+      case 'balancer':
+        return new Balancer(backend, endpoints.watch(target.path), {
+          engine,
+          ownIps,
+          connectBackoff,
+          random,
+          slotCells: (of, endpoint, tlsLabels) => slotCells(metrics, authorityOf(of), endpoint, tlsLabels),
+          balancerCells: metrics.balancer(kind, balancerLabels(parent, backend.ref)),
+        });
+      case 'forward':
+        return new ForwardTarget(target.endpoint, ownIps, engine, (tlsLabels) =>
+          slotCells(metrics, undefined, target.endpoint, tlsLabels),
+        );
+      case 'invalid':
+        return undefined;
+    }
+  }
+}
+
+function listBackends(policy: DistributionPolicy): readonly { readonly backend: Backend; readonly weight: number }[] {
+  switch (policy.kind) {
+    case 'empty':
+      return [];
+    case 'first_available':
+      return policy.backends.map((backend) => ({ backend, weight: 1 }));
+    case 'random_available':
+      return policy.backends;
+  }
+}
+
+function authorityOf(backend: Backend): string | undefined {
+  return backend.target.kind === 'balancer' ? backend.target.path : undefined;
+}
+
+function balancerLabels(parent: ResourceRef, backend: ResourceRef): Labels {
+  return { ...fullRefLabels('parent', parent), ...fullRefLabels('backend', backend) };
+}
+
+function slotCells(
+  metrics: ProxyMetrics,
+  authority: string | undefined,
+  endpoint: Endpoint,
+  tlsLabels: Labels,
+): SlotCells {
+  const labels: Record<string, string> = { direction: 'outbound' };
+  if (authority !== undefined) labels['authority'] = authority;
+  Object.assign(labels, targetLabels(endpoint.address), tlsLabels);
+  for (const [name, value] of Object.entries(endpoint.labels)) {
+    if (name !== 'zone_locality') labels[`dst_${name}`] = value;
+  }
+  return { http: metrics.http(labels), tcp: metrics.tcp({ ...labels, peer: 'dst' }) };
+}

@@ -1,0 +1,213 @@
+/**
+ * The endpoints of one backend and the choice among those that are ready.
+ *
+ *   ready ──connect failed──► waiting (backoff) ──► probing ──ok──► ready
+ *                                ▲                    │ failed
+ *                                └────────────────────┘
+ */
+import { backoffMs, pickTwoChoices } from '@mesh/model';
+import type { BackoffOptions } from '@mesh/model';
+import type { Closed } from '@mesh/net';
+import { messageOf } from '@mesh/runtime';
+import type { Timer } from '@mesh/runtime';
+import { planConnect } from '../connect/connect-plan.ts';
+import type { HttpEngine } from '../http/engine.ts';
+import type { Backend, BalancerCells, Endpoint, EndpointSet, Watched } from '../ports.ts';
+import { EndpointSlot } from './endpoint-slot.ts';
+import type { SlotCells, SlotOwner } from './endpoint-slot.ts';
+
+export interface BalancerDeps {
+  readonly engine: HttpEngine;
+  readonly ownIps: ReadonlySet<string>;
+  readonly connectBackoff: BackoffOptions;
+  readonly random: () => number;
+  readonly slotCells: (backend: Backend, endpoint: Endpoint, tlsLabels: Readonly<Record<string, string>>) => SlotCells;
+  readonly balancerCells: BalancerCells;
+}
+
+const FORWARD_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
+
+/** What a distribution needs of a backend. */
+export interface Selectable {
+  readonly available: boolean;
+  pick(nowMs: number): EndpointSlot | undefined;
+  /** A backend of which a failed connect leaves other choices. */
+  readonly balanced: boolean;
+  /** Called each time something becomes ready, and when it is known that nothing is. Returns the unsubscribe function. */
+  onChange(listener: () => void): () => void;
+}
+
+export class Balancer implements Selectable, SlotOwner {
+  readonly balanced = true;
+  readonly #backend: Backend;
+  readonly #ewma: { readonly defaultRttMs: number; readonly decayMs: number };
+  readonly #deps: BalancerDeps;
+  readonly #watched: Watched<EndpointSet>;
+  readonly #unsubscribe: () => void;
+  readonly #slots = new Map<string, EndpointSlot>();
+  readonly #ready: EndpointSlot[] = [];
+  readonly #timers = new Map<EndpointSlot, Timer>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(backend: Backend, watched: Watched<EndpointSet>, deps: BalancerDeps) {
+    this.#backend = backend;
+    this.#ewma = backend.target.kind === 'balancer' ? backend.target.ewma : FORWARD_EWMA;
+    this.#watched = watched;
+    this.#deps = deps;
+    this.#unsubscribe = watched.onChange(() => this.#update());
+    if (watched.current !== undefined) this.#update();
+  }
+
+  get available(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  pick(nowMs: number): EndpointSlot | undefined {
+    return pickTwoChoices(this.#ready, nowMs, this.#deps.random);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  connectFailed(slot: EndpointSlot, why: Closed): void {
+    if (slot.retired || this.#timers.has(slot)) return;
+    this.#removeReady(slot);
+    const { engine, connectBackoff, random } = this.#deps;
+    const delayMs = backoffMs(connectBackoff, slot.failures, random);
+    slot.failures += 1;
+    engine.logger.debug('endpoint not ready', { endpoint: slot.endpoint.address, code: why.code, retryMs: delayMs });
+    const timer = engine.clock.after(delayMs, () => {
+      this.#timers.delete(slot);
+      slot.pool.probe();
+    });
+    this.#timers.set(slot, timer);
+    this.#count();
+    if (!this.available) this.#notify();
+  }
+
+  connected(slot: EndpointSlot): void {
+    if (slot.readyIndex >= 0 || slot.retired) return;
+    slot.failures = 0;
+    this.#timers.get(slot)?.cancel();
+    this.#timers.delete(slot);
+    this.#addReady(slot);
+    this.#count();
+    this.#notify();
+  }
+
+  dispose(): void {
+    this.#unsubscribe();
+    this.#watched.release();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    for (const slot of this.#slots.values()) slot.retire();
+    this.#slots.clear();
+    this.#ready.length = 0;
+    this.#listeners.clear();
+    this.#count();
+  }
+
+  /** Takes over a new snapshot: unchanged endpoints keep their load and connections. */
+  #update(): void {
+    const next = this.#watched.current;
+    if (next === undefined) return;
+    const { updatesAdd, updatesRemove } = this.#deps.balancerCells;
+    for (const [key, slot] of this.#slots) {
+      if (next.get(key) === slot.endpoint) continue;
+      this.#slots.delete(key);
+      this.#removeReady(slot);
+      this.#timers.get(slot)?.cancel();
+      this.#timers.delete(slot);
+      slot.retire();
+      updatesRemove.add(1);
+    }
+    for (const [key, endpoint] of next) {
+      if (this.#slots.has(key)) continue;
+      const slot = this.#createSlot(endpoint);
+      if (slot === undefined) continue;
+      this.#slots.set(key, slot);
+      this.#addReady(slot);
+      updatesAdd.add(1);
+    }
+    this.#count();
+    this.#notify();
+  }
+
+  #createSlot(endpoint: Endpoint): EndpointSlot | undefined {
+    const { engine, ownIps, slotCells } = this.#deps;
+    try {
+      const plan = planConnect(endpoint, ownIps);
+      return new EndpointSlot(
+        endpoint,
+        plan,
+        this,
+        engine,
+        slotCells(this.#backend, endpoint, plan.tlsLabels),
+        this.#ewma,
+      );
+    } catch (error) {
+      // Discovery gave a port or name that cannot stand in a transport header: that endpoint alone is unusable.
+      engine.logger.warn('endpoint unusable', { endpoint: endpoint.address, reason: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  #addReady(slot: EndpointSlot): void {
+    slot.readyIndex = this.#ready.push(slot) - 1;
+  }
+
+  #removeReady(slot: EndpointSlot): void {
+    const at = slot.readyIndex;
+    if (at < 0) return;
+    slot.readyIndex = -1;
+    const last = this.#ready.pop();
+    if (last === undefined || last === slot) return;
+    this.#ready[at] = last;
+    last.readyIndex = at;
+  }
+
+  #count(): void {
+    const { endpointsReady, endpointsPending } = this.#deps.balancerCells;
+    endpointsReady.set(this.#ready.length);
+    endpointsPending.set(this.#slots.size - this.#ready.length);
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** A single fixed endpoint: always tried, its failures are the client's answer. */
+export class ForwardTarget implements Selectable, SlotOwner {
+  readonly balanced = false;
+  readonly available = true;
+  readonly #slot: EndpointSlot;
+
+  constructor(
+    endpoint: Endpoint,
+    ownIps: ReadonlySet<string>,
+    engine: HttpEngine,
+    cells: (tlsLabels: Readonly<Record<string, string>>) => SlotCells,
+  ) {
+    const plan = planConnect(endpoint, ownIps);
+    this.#slot = new EndpointSlot(endpoint, plan, this, engine, cells(plan.tlsLabels), FORWARD_EWMA);
+  }
+
+  pick(): EndpointSlot {
+    return this.#slot;
+  }
+
+  onChange(): () => void {
+    return () => undefined;
+  }
+
+  connectFailed(): void {}
+
+  connected(): void {}
+
+  dispose(): void {
+    this.#slot.retire();
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The choice among the backends of a route, and the queue of those who wait while none is ready.
+ *
+ * When nothing was ready for the fail-fast timeout, everyone who waits is refused, and so is who comes
+ * after, at once, until something is ready again.
+ */
+import { pickWeighted } from '@mesh/model';
+import type { Timer } from '@mesh/runtime';
+import type { HttpEngine } from '../http/engine.ts';
+import type { BalancerCells, Distribution as DistributionPolicy } from '../ports.ts';
+import type { Selectable } from './balancer.ts';
+import type { Dispatcher, EndpointSlot, Waiter } from './endpoint-slot.ts';
+
+export interface DistributionMember {
+  readonly target: Selectable;
+  readonly weight: number;
+}
+
+export class Distribution implements Dispatcher {
+  readonly retriesConnects: boolean;
+  readonly #kind: DistributionPolicy['kind'];
+  readonly #members: readonly DistributionMember[];
+  readonly #capacity: number;
+  readonly #failfastMs: number;
+  readonly #engine: HttpEngine;
+  readonly #random: () => number;
+  readonly #cells: BalancerCells;
+  readonly #unsubscribe: readonly (() => void)[];
+  /** Waiters with the time at which they came. */
+  readonly #queue = new Map<Waiter, number>();
+  #timer: Timer | undefined;
+  #failfast = false;
+
+  constructor(
+    kind: DistributionPolicy['kind'],
+    members: readonly DistributionMember[],
+    queue: { readonly capacity: number; readonly failfastTimeoutMs: number },
+    engine: HttpEngine,
+    random: () => number,
+    cells: BalancerCells,
+  ) {
+    this.#kind = kind;
+    this.#members = members;
+    this.retriesConnects = members.length > 1 || members.some((member) => member.target.balanced);
+    this.#capacity = queue.capacity;
+    this.#failfastMs = queue.failfastTimeoutMs;
+    this.#engine = engine;
+    this.#random = random;
+    this.#cells = cells;
+    this.#unsubscribe = members.map((member) => member.target.onChange(() => this.#onChange()));
+  }
+
+  acquire(waiter: Waiter): void {
+    const slot = this.#queue.size === 0 ? this.#pick() : undefined;
+    if (slot !== undefined) {
+      waiter.assigned(slot);
+      return;
+    }
+    if (this.#members.length === 0) waiter.refused('invalid_backend');
+    else if (this.#failfast) waiter.refused('failfast');
+    else if (this.#queue.size >= this.#capacity) waiter.refused('queue_full');
+    else this.#enqueue(waiter);
+  }
+
+  cancel(waiter: Waiter): void {
+    if (this.#queue.delete(waiter)) this.#cells.queueLength.set(this.#queue.size);
+    if (this.#queue.size === 0) this.#disarm();
+  }
+
+  /** The route is gone: who waits asks again. */
+  dispose(): void {
+    for (const off of this.#unsubscribe) off();
+    for (const waiter of this.#takeAll()) waiter.rerouted();
+  }
+
+  #pick(): EndpointSlot | undefined {
+    const now = this.#engine.clock.monotonic();
+    const members = this.#members;
+    if (members.length === 1) return members[0]?.target.pick(now);
+    if (this.#kind === 'first_available') {
+      return members.find((member) => member.target.available)?.target.pick(now);
+    }
+    const available = members.filter((member) => member.target.available);
+    return pickWeighted(available, this.#random)?.target.pick(now);
+  }
+
+  #enqueue(waiter: Waiter): void {
+    this.#queue.set(waiter, this.#engine.clock.monotonic());
+    this.#cells.queueRequests.add(1);
+    this.#cells.queueLength.set(this.#queue.size);
+    this.#timer ??= this.#engine.clock.after(this.#failfastMs, () => this.#enterFailfast());
+  }
+
+  #enterFailfast(): void {
+    this.#timer = undefined;
+    this.#failfast = true;
+    this.#cells.gateShut.add(1);
+    for (const waiter of this.#takeAll()) waiter.refused('failfast');
+  }
+
+  #takeAll(): readonly Waiter[] {
+    this.#disarm();
+    const waiting = [...this.#queue.keys()];
+    this.#queue.clear();
+    this.#cells.queueLength.set(0);
+    return waiting;
+  }
+
+  #onChange(): void {
+    if (!this.#members.some((member) => member.target.available)) return;
+    if (this.#failfast) {
+      this.#failfast = false;
+      this.#cells.gateOpen.add(1);
+    }
+    this.#disarm();
+    const now = this.#engine.clock.monotonic();
+    const waiting = [...this.#queue];
+    this.#queue.clear();
+    this.#cells.queueLength.set(0);
+    for (const [waiter, since] of waiting) {
+      this.#cells.queueLatencySeconds.observe((now - since) / 1000);
+      this.acquire(waiter);
+    }
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}

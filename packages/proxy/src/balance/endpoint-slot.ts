@@ -1,0 +1,78 @@
+/** One endpoint in use: its load, its readiness, its connections, its metric cells. */
+import type { Closed } from '@mesh/net';
+import type { Loaded } from '@mesh/model';
+import { PeakEwma } from '@mesh/model';
+import type { ConnectPlan } from '../connect/connect-plan.ts';
+import type { HttpEngine } from '../http/engine.ts';
+import { HttpPool } from '../http/upstream-pool.ts';
+import type { FailureCode } from '../http/rescue.ts';
+import type { Endpoint, HttpCells, TcpCells } from '../ports.ts';
+
+/** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
+export interface Waiter {
+  assigned(slot: EndpointSlot): void;
+  refused(code: FailureCode): void;
+  /** The route changed meanwhile: ask again, by the new one. */
+  rerouted(): void;
+}
+
+/** Where waiters get endpoints from. */
+export interface Dispatcher {
+  /** False: a failed connect is the client's answer; true: another endpoint may be asked for. */
+  readonly retriesConnects: boolean;
+  acquire(waiter: Waiter): void;
+  /** The waiter is gone; no call follows. */
+  cancel(waiter: Waiter): void;
+}
+
+export interface SlotOwner {
+  connectFailed(slot: EndpointSlot, why: Closed): void;
+  connected(slot: EndpointSlot): void;
+}
+
+export interface SlotCells {
+  readonly http: HttpCells;
+  readonly tcp: TcpCells;
+}
+
+export class EndpointSlot implements Loaded {
+  readonly endpoint: Endpoint;
+  readonly plan: ConnectPlan;
+  readonly owner: SlotOwner;
+  readonly pool: HttpPool;
+  readonly ewma: PeakEwma;
+  readonly cells: SlotCells;
+  /** Position in the balancer's ready list, -1: not ready. */
+  readyIndex: number;
+  failures: number;
+  retired: boolean;
+
+  constructor(
+    endpoint: Endpoint,
+    plan: ConnectPlan,
+    owner: SlotOwner,
+    engine: HttpEngine,
+    cells: SlotCells,
+    ewma: { readonly defaultRttMs: number; readonly decayMs: number },
+  ) {
+    this.endpoint = endpoint;
+    this.plan = plan;
+    this.owner = owner;
+    this.cells = cells;
+    this.ewma = new PeakEwma(ewma.defaultRttMs, ewma.decayMs, engine.clock.monotonic());
+    this.readyIndex = -1;
+    this.failures = 0;
+    this.retired = false;
+    this.pool = new HttpPool(this, engine);
+  }
+
+  load(nowMs: number): number {
+    return this.ewma.load(nowMs);
+  }
+
+  /** Discovery took the endpoint away: idle connections go, busy ones finish. */
+  retire(): void {
+    this.retired = true;
+    this.pool.close();
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * How an endpoint is reached: which address, with which TLS name and protocol, with which transport header. Decided
+ * once per endpoint, not per connection.
+ */
+import type { Address, ConnectTarget, PeerInfo } from '@mesh/net';
+import { encodeTransportHeader, TRANSPORT_ALPN } from '@mesh/wire';
+import type { SessionProtocol } from '@mesh/wire';
+import type { Endpoint, Identity, Labels, TlsIdentity } from '../ports.ts';
+
+export interface ConnectPlan {
+  readonly address: Address;
+  readonly tls: TlsIdentity | undefined;
+  /** Sent first on each connection; empty when the endpoint takes none. */
+  readonly http1Preface: Uint8Array;
+  readonly opaquePreface: Uint8Array;
+  /** New authority of requests, or undefined. */
+  readonly authority: Uint8Array | undefined;
+  /** tls, server_id or no_tls_reason: as the metrics show them. */
+  readonly tlsLabels: Labels;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** @param ownIps Endpoints at these addresses are this very workload: no TLS to oneself. */
+export function planConnect(endpoint: Endpoint, ownIps: ReadonlySet<string>): ConnectPlan {
+  const own = ownIps.has(endpoint.address.ip);
+  const authority =
+    endpoint.authorityOverride === undefined ? undefined : Buffer.from(endpoint.authorityOverride, 'latin1');
+  if (endpoint.tls === undefined || own) {
+    const reason = own ? 'loopback' : 'not_provided_by_service_discovery';
+    return {
+      address: endpoint.address,
+      tls: undefined,
+      http1Preface: NOTHING,
+      opaquePreface: NOTHING,
+      authority,
+      tlsLabels: { tls: 'no_identity', no_tls_reason: reason },
+    };
+  }
+  const { tls } = endpoint;
+  const tlsLabels = { tls: 'true', server_id: tls.name };
+  const meant = destinationOf(endpoint);
+  if (meant === undefined) {
+    return { address: endpoint.address, tls, http1Preface: NOTHING, opaquePreface: NOTHING, authority, tlsLabels };
+  }
+  const preface = (session: SessionProtocol): Uint8Array => encodeTransportHeader({ ...meant, session });
+  return {
+    address: meant.name === '' ? { ip: endpoint.address.ip, port: endpoint.transportPort ?? 0 } : endpoint.address,
+    tls,
+    http1Preface: preface('http1'),
+    opaquePreface: preface(undefined),
+    authority,
+    tlsLabels,
+  };
+}
+
+/** Dial with the identity of the moment. Undefined: TLS is wanted and there is no certificate yet. */
+export function connectTarget(
+  plan: ConnectPlan,
+  identity: Identity,
+  timeoutMs: number,
+  keepAliveMs: number,
+): ConnectTarget | undefined {
+  if (plan.tls === undefined) return { address: plan.address, timeoutMs, keepAliveMs };
+  const context = identity.tls;
+  if (context === undefined) return undefined;
+  const alpn = plan.http1Preface.length > 0 ? { alpn: TRANSPORT_ALPN } : {};
+  return {
+    address: plan.address,
+    timeoutMs,
+    keepAliveMs,
+    tls: { context, serverName: plan.tls.serverName, ...alpn },
+  };
+}
+
+/** The server is who discovery said, and speaks the transport header where we are going to send one. */
+export function isExpectedPeer(plan: ConnectPlan, peer: PeerInfo): boolean {
+  const name = plan.tls?.name;
+  if (name === undefined) return false;
+  if (plan.http1Preface.length > 0 && peer.alpn !== TRANSPORT_ALPN) return false;
+  return name.includes('://') ? peer.uri.includes(name) : peer.dns.includes(name.toLowerCase());
+}
+
+/** What the transport header says, when one is sent. */
+function destinationOf(endpoint: Endpoint): { readonly port: number; readonly name: string } | undefined {
+  if (endpoint.authorityOverride !== undefined) {
+    const { host, port } = splitAuthority(endpoint.authorityOverride);
+    return { name: host, port };
+  }
+  return endpoint.transportPort === undefined ? undefined : { name: '', port: endpoint.address.port };
+}
+
+function splitAuthority(authority: string): { readonly host: string; readonly port: number } {
+  const colon = authority.lastIndexOf(':');
+  const port = colon < 0 ? Number.NaN : Number(authority.slice(colon + 1));
+  return Number.isInteger(port) && port > 0 ? { host: authority.slice(0, colon), port } : { host: authority, port: 80 };
+}

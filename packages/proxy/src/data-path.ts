@@ -1,0 +1,257 @@
+/**
+ * The data path as one component: both listeners, what they share, and their orderly end.
+ *
+ * It starts to accept when its owner says so (`serve`), after identity is ready: until then the ports are bound, so
+ * that a port in use is known early, and nobody is answered.
+ */
+import type { BackoffOptions } from '@mesh/model';
+import type { Address, Driver, Listener } from '@mesh/net';
+import type { Clock, Component, Drain, Logger, Timer } from '@mesh/runtime';
+import { InboundAccept } from './accept/inbound-accept.ts';
+import { OutboundAccept } from './accept/outbound-accept.ts';
+import { Backends } from './balance/backends.ts';
+import { HTTP_ENGINE_DEFAULTS, HttpEngine } from './http/engine.ts';
+import type { HttpEngineOptions } from './http/engine.ts';
+import type { Endpoints, Identity, OutboundDiscovery, PolicyPorts, ProxyMetrics } from './ports.ts';
+import { InboundPort } from './route/inbound-port.ts';
+import { OutboundTarget } from './route/outbound-target.ts';
+
+export interface DataPathOptions {
+  readonly inboundListen: Address;
+  /** One or two (version 4 and 6). */
+  readonly outboundListen: readonly Address[];
+  /** Addresses of the workload; empty: inbound destinations are not checked. */
+  readonly ownIps: readonly string[];
+  /** Ports of this proxy itself that no peer may reach through it: admin, control. */
+  readonly refusedPorts: readonly number[];
+  readonly inboundDetectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly discoveryTimeoutMs: number;
+  /** A destination that nobody uses is forgotten after this. */
+  readonly outboundIdleTimeoutMs: number;
+  readonly inboundIdleTimeoutMs: number;
+  readonly acceptKeepAliveMs: number;
+  readonly outboundConnectBackoff: BackoffOptions;
+  readonly inboundHttp: HttpEngineOptions;
+  readonly outboundHttp: HttpEngineOptions;
+}
+
+/** Linkerd's values where it has one. */
+export const DATA_PATH_DEFAULTS: DataPathOptions = {
+  inboundListen: { ip: '0.0.0.0', port: 4143 },
+  outboundListen: [{ ip: '127.0.0.1', port: 4140 }],
+  ownIps: [],
+  refusedPorts: [],
+  inboundDetectTimeoutMs: 10_000,
+  handshakeTimeoutMs: 10_000,
+  discoveryTimeoutMs: 10_000,
+  outboundIdleTimeoutMs: 5000,
+  inboundIdleTimeoutMs: 90_000,
+  acceptKeepAliveMs: 10_000,
+  outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitter: 0.1 },
+  inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
+  outboundHttp: HTTP_ENGINE_DEFAULTS,
+};
+
+export interface DataPathDeps {
+  readonly driver: Driver;
+  readonly identity: Identity;
+  readonly policies: PolicyPorts;
+  readonly discovery: OutboundDiscovery;
+  readonly endpoints: Endpoints;
+  readonly metrics: ProxyMetrics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly drain: Drain;
+  readonly random: () => number;
+}
+
+/** Where the listeners are bound, once started. */
+export interface DataPathAddresses {
+  readonly inbound: Address;
+  readonly outbound: readonly Address[];
+}
+
+export class DataPath implements Component {
+  readonly name = 'data-path';
+  readonly #options: DataPathOptions;
+  readonly #deps: DataPathDeps;
+  readonly #inboundEngine: HttpEngine;
+  readonly #outboundEngine: HttpEngine;
+  readonly #ports: Kept<InboundPort>;
+  readonly #targets: Kept<OutboundTarget>;
+  readonly #listeners: Listener[] = [];
+  #addresses: DataPathAddresses | undefined;
+
+  constructor(options: DataPathOptions, deps: DataPathDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#inboundEngine = new HttpEngine(options.inboundHttp, deps);
+    this.#outboundEngine = new HttpEngine(options.outboundHttp, deps);
+    const ownIps = new Set(options.ownIps);
+    const backends = new Backends({
+      engine: this.#outboundEngine,
+      metrics: deps.metrics,
+      endpoints: deps.endpoints,
+      ownIps,
+      connectBackoff: options.outboundConnectBackoff,
+      random: deps.random,
+    });
+    const { metrics, policies, discovery, clock } = deps;
+    this.#ports = new Kept(clock, options.inboundIdleTimeoutMs, (target) => {
+      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies });
+    });
+    this.#targets = new Kept(clock, options.outboundIdleTimeoutMs, (address) => {
+      return new OutboundTarget(address, { backends, discovery, metrics });
+    });
+  }
+
+  get addresses(): DataPathAddresses {
+    if (this.#addresses === undefined) throw new Error('the data path has not been started');
+    return this.#addresses;
+  }
+
+  /** Binds and serves. Call it when identity is ready. */
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { driver, drain } = this.#deps;
+    const { inboundListen, outboundListen, acceptKeepAliveMs } = this.#options;
+    this.#inboundEngine.start();
+    this.#outboundEngine.start();
+    const inboundHandlers = this.#inboundAccept();
+    const inbound = await driver.listen({ ...inboundListen, keepAliveMs: acceptKeepAliveMs }, inboundHandlers, nothing);
+    this.#listeners.push(inbound);
+    const outbound: Listener[] = [];
+    const handlers = this.#outboundAccept(inbound.address, outbound);
+    for (const at of outboundListen) {
+      const listener = await driver.listen({ ...at, keepAliveMs: acceptKeepAliveMs }, handlers, nothing);
+      outbound.push(listener);
+      this.#listeners.push(listener);
+    }
+    this.#addresses = { inbound: inbound.address, outbound: outbound.map((listener) => listener.address) };
+    drain.signal.addEventListener('abort', () => void this.#closeListeners(), { once: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closeListeners();
+    this.#inboundEngine.stop();
+    this.#outboundEngine.stop();
+    this.#ports.clear();
+    this.#targets.clear();
+  }
+
+  async #closeListeners(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  #inboundAccept(): InboundAccept['handlers'] {
+    const { identity, metrics, logger } = this.#deps;
+    const { inboundListen, ownIps, refusedPorts, inboundDetectTimeoutMs, handshakeTimeoutMs } = this.#options;
+    // With port 0 (tests) the direct port is known only once bound: it is looked up when needed.
+    const boundPort = (): number => this.#addresses?.inbound.port ?? inboundListen.port;
+    return new InboundAccept(
+      {
+        get listenPort() {
+          return boundPort();
+        },
+        ownIps: new Set(ownIps),
+        refusedPorts: new Set(refusedPorts),
+        detectTimeoutMs: inboundDetectTimeoutMs,
+        handshakeTimeoutMs,
+      },
+      {
+        engine: this.#inboundEngine,
+        identity,
+        metrics,
+        logger,
+        usePort: (target) => {
+          const { value, done } = this.#ports.use(target);
+          return { port: value, done };
+        },
+      },
+    ).handlers;
+  }
+
+  #outboundAccept(inbound: Address, outbound: readonly Listener[]): OutboundAccept['handlers'] {
+    const { metrics, logger } = this.#deps;
+    const own = new Set(this.#options.ownIps);
+    const isLoop = (target: Address): boolean =>
+      outbound.some(({ address }) => address.port === target.port && (address.ip === target.ip || isAny(address.ip))) ||
+      (own.has(target.ip) && target.port === inbound.port);
+    return new OutboundAccept(
+      { isLoop, discoveryTimeoutMs: this.#options.discoveryTimeoutMs },
+      {
+        engine: this.#outboundEngine,
+        metrics,
+        logger,
+        useTarget: (address) => {
+          const { value, done } = this.#targets.use(address);
+          return { target: value, done };
+        },
+      },
+    ).handlers;
+  }
+}
+
+function nothing(): undefined {
+  return undefined;
+}
+
+function isAny(ip: string): boolean {
+  return ip === '0.0.0.0' || ip === '::';
+}
+
+/** Things kept per address while connections use them, and for a while after. */
+class Kept<T extends { uses: number; dispose(): void }> {
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #create: (address: Address) => T;
+  readonly #values = new Map<string, T>();
+  readonly #timers = new Map<string, Timer>();
+
+  constructor(clock: Clock, idleMs: number, create: (address: Address) => T) {
+    this.#clock = clock;
+    this.#idleMs = idleMs;
+    this.#create = create;
+  }
+
+  use(address: Address): { readonly value: T; readonly done: () => void } {
+    const key = `${address.ip} ${address.port}`;
+    let value = this.#values.get(key);
+    if (value === undefined) {
+      value = this.#create(address);
+      this.#values.set(key, value);
+    }
+    this.#timers.get(key)?.cancel();
+    this.#timers.delete(key);
+    value.uses += 1;
+    const used = value;
+    let held = true;
+    return {
+      value: used,
+      done: () => {
+        if (!held) return;
+        held = false;
+        used.uses -= 1;
+        if (used.uses === 0 && this.#values.get(key) === used) this.#expireLater(key, used);
+      },
+    };
+  }
+
+  clear(): void {
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    for (const value of this.#values.values()) value.dispose();
+    this.#values.clear();
+  }
+
+  #expireLater(key: string, value: T): void {
+    const timer = this.#clock.after(this.#idleMs, () => {
+      this.#timers.delete(key);
+      if (value.uses > 0 || this.#values.get(key) !== value) return;
+      this.#values.delete(key);
+      value.dispose();
+    });
+    this.#timers.set(key, timer);
+  }
+}

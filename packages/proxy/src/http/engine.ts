@@ -1,0 +1,101 @@
+/** What all HTTP sessions and pools of one proxy share: limits, scratch parser, in-flight count, the idle tick. */
+import type { Clock, Drain, Logger } from '@mesh/runtime';
+import type { Driver } from '@mesh/net';
+import { Http1Head } from '@mesh/wire';
+import type { Identity } from '../ports.ts';
+import type { HttpSession } from './session.ts';
+import type { HttpPool } from './upstream-pool.ts';
+
+export interface HttpEngineOptions {
+  /** Requests in flight in this direction; beyond it 503. Linkerd's default. */
+  readonly inFlightMax: number;
+  /** A request head must arrive whole within this from its first byte. */
+  readonly headTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly connectKeepAliveMs: number;
+  /** Idle upstream connections live this long. */
+  readonly poolIdleTimeoutMs: number;
+  readonly poolIdleMax: number;
+}
+
+export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
+  inFlightMax: 100_000,
+  headTimeoutMs: 30_000,
+  connectTimeoutMs: 1000,
+  connectKeepAliveMs: 10_000,
+  poolIdleTimeoutMs: 3000,
+  poolIdleMax: 10_000,
+};
+
+/** Handshakes block the loop for about a millisecond each: more at once only make each other late. */
+export const CONNECTING_MAX_PER_ENDPOINT = 8;
+
+const TICK_MS = 1000;
+
+export interface HttpEngineDeps {
+  readonly driver: Driver;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly drain: Drain;
+}
+
+export class HttpEngine {
+  readonly options: HttpEngineOptions;
+  readonly driver: Driver;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly drain: Drain;
+  /** Response heads are used up in the call that parses them: one object serves all upstream connections. */
+  readonly responseHead: Http1Head;
+  readonly sessions: Set<HttpSession>;
+  /** Sessions with half a request head. */
+  readonly midHead: Set<HttpSession>;
+  /** Pools with idle connections. */
+  readonly idlePools: Set<HttpPool>;
+  inFlight: number;
+  draining: boolean;
+  #tick: NodeJS.Timeout | undefined;
+
+  constructor(options: HttpEngineOptions, deps: HttpEngineDeps) {
+    this.options = options;
+    this.driver = deps.driver;
+    this.identity = deps.identity;
+    this.clock = deps.clock;
+    this.logger = deps.logger;
+    this.drain = deps.drain;
+    this.responseHead = new Http1Head();
+    this.sessions = new Set();
+    this.midHead = new Set();
+    this.idlePools = new Set();
+    this.inFlight = 0;
+    this.draining = false;
+    this.#tick = undefined;
+  }
+
+  start(): void {
+    this.#tick ??= setInterval(() => this.#onTick(), TICK_MS).unref();
+    this.drain.signal.addEventListener('abort', () => this.#onDrain(), { once: true });
+  }
+
+  stop(): void {
+    clearInterval(this.#tick);
+    this.#tick = undefined;
+    for (const session of this.sessions) session.conn.reset();
+    for (const pool of this.idlePools) pool.closeIdle(Number.POSITIVE_INFINITY);
+  }
+
+  #onTick(): void {
+    const now = this.clock.monotonic();
+    for (const session of this.midHead) session.checkHeadTimeout(now);
+    for (const pool of this.idlePools) pool.closeIdle(now);
+  }
+
+  /** Idle clients are told goodbye at once; busy ones with their response. */
+  #onDrain(): void {
+    this.draining = true;
+    for (const session of this.sessions) session.drain();
+    for (const pool of this.idlePools) pool.closeIdle(Number.POSITIVE_INFINITY);
+  }
+}

@@ -1,0 +1,157 @@
+/** One port of the workload as the inbound side sees it: its policy of the moment, the local program, its metric cells. */
+import type { Address } from '@mesh/net';
+import type { Dispatcher, SlotOwner, Waiter } from '../balance/endpoint-slot.ts';
+import { EndpointSlot } from '../balance/endpoint-slot.ts';
+import { planConnect } from '../connect/connect-plan.ts';
+import type { HttpEngine } from '../http/engine.ts';
+import type {
+  Authorization,
+  Endpoint,
+  HttpCells,
+  InboundPolicy,
+  InboundRoute,
+  Labels,
+  PolicyPorts,
+  ProxyMetrics,
+  TcpCells,
+  Watched,
+} from '../ports.ts';
+import { refLabels } from './authorize.ts';
+import type { Client } from './authorize.ts';
+
+export interface InboundPortDeps {
+  readonly engine: HttpEngine;
+  readonly metrics: ProxyMetrics;
+  readonly policies: PolicyPorts;
+}
+
+const NO_IPS: ReadonlySet<string> = new Set();
+const LOCAL_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
+/** The route of a server that has none. */
+export const DEFAULT_ROUTE: InboundRoute = {
+  ref: { group: '', kind: 'default', namespace: '', name: 'default', port: 0, section: '' },
+  hosts: [],
+  matches: [],
+  authorizations: [],
+};
+
+export class InboundPort implements Dispatcher, SlotOwner {
+  readonly retriesConnects = false;
+  readonly target: Address;
+  readonly policy: Watched<InboundPolicy>;
+  readonly #slot: EndpointSlot;
+  readonly #metrics: ProxyMetrics;
+  readonly #targetLabels: Labels;
+  /** Connections that use it. */
+  uses = 0;
+
+  constructor(target: Address, deps: InboundPortDeps) {
+    const { engine, metrics, policies } = deps;
+    this.target = target;
+    this.#metrics = metrics;
+    this.policy = policies.get(target.port);
+    this.#targetLabels = targetLabels(target);
+    const endpoint: Endpoint = {
+      address: target,
+      weight: 1,
+      tls: undefined,
+      protocolHint: 'unknown',
+      transportPort: undefined,
+      authorityOverride: undefined,
+      labels: {},
+    };
+    // The connection to the local program; what requests cost is counted with their client's labels instead.
+    const cells = {
+      http: metrics.http({
+        direction: 'inbound',
+        ...this.#targetLabels,
+        tls: 'no_identity',
+        no_tls_reason: 'loopback',
+      }),
+      tcp: metrics.tcp({
+        direction: 'inbound',
+        peer: 'dst',
+        ...this.#targetLabels,
+        tls: 'no_identity',
+        no_tls_reason: 'loopback',
+      }),
+    };
+    this.#slot = new EndpointSlot(endpoint, planConnect(endpoint, NO_IPS), this, engine, cells, LOCAL_EWMA);
+  }
+
+  acquire(waiter: Waiter): void {
+    waiter.assigned(this.#slot);
+  }
+
+  /** Nobody ever waits here. */
+  cancel(): void {}
+
+  connectFailed(): void {}
+
+  connected(): void {}
+
+  httpCells(client: Client, policy: InboundPolicy, route: InboundRoute, authorization: Authorization): HttpCells {
+    return this.#metrics.http({
+      direction: 'inbound',
+      ...this.#targetLabels,
+      ...client.labels,
+      ...serverLabels(policy),
+      ...refLabels('route', route.ref),
+      ...refLabels('authz', authorization.ref),
+    });
+  }
+
+  tcpCells(client: Client): TcpCells {
+    const policy = this.policy.current;
+    return this.#metrics.tcp({
+      direction: 'inbound',
+      peer: 'src',
+      ...this.#targetLabels,
+      ...client.labels,
+      ...(policy === undefined ? {} : serverLabels(policy)),
+    });
+  }
+
+  countAuthz(
+    family: 'inbound_http_authz' | 'inbound_tcp_authz',
+    client: Client,
+    policy: InboundPolicy,
+    route: InboundRoute | undefined,
+    authorization: Authorization | undefined,
+  ): void {
+    this.#metrics
+      .authz(authorization === undefined ? `${family}_deny_total` : `${family}_allow_total`, {
+        ...this.#targetLabels,
+        ...serverLabels(policy),
+        ...(route === undefined ? {} : refLabels('route', route.ref)),
+        ...(authorization === undefined ? {} : refLabels('authz', authorization.ref)),
+        ...client.labels,
+      })
+      .add(1);
+  }
+
+  countTerminated(client: Client, policy: InboundPolicy): void {
+    this.#metrics
+      .authz('inbound_tcp_authz_terminate_total', { ...this.#targetLabels, ...serverLabels(policy), ...client.labels })
+      .add(1);
+  }
+
+  countError(family: 'inbound_http_errors_total' | 'inbound_tcp_errors_total', error: string): void {
+    this.#metrics.errors(family, { ...this.#targetLabels, error }).add(1);
+  }
+
+  dispose(): void {
+    this.policy.release();
+    this.#slot.retire();
+  }
+}
+
+export function targetLabels(target: Address): Labels {
+  const ip = target.ip.includes(':') ? `[${target.ip}]` : target.ip;
+  return { target_addr: `${ip}:${target.port}`, target_ip: target.ip, target_port: String(target.port) };
+}
+
+export function serverLabels(policy: InboundPolicy): Labels {
+  const { server } = policy;
+  return { ...refLabels('srv', server), srv_port: server.port === 0 ? '' : String(server.port) };
+}

@@ -1,0 +1,94 @@
+/** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
+import type { Closed } from '@mesh/net';
+import { fieldLines, HEADER, headerBit } from '@mesh/wire';
+import type { HttpService, HttpSession } from '../http/session.ts';
+import type { HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
+import { authorize } from './authorize.ts';
+import type { Client } from './authorize.ts';
+import { DEFAULT_ROUTE } from './inbound-port.ts';
+import type { InboundPort } from './inbound-port.ts';
+import { matchesAll, selectRoute } from './match.ts';
+
+/** Only proxies may say these things, and only to this proxy. */
+const FROM_PEERS: number =
+  headerBit(HEADER.clientId) |
+  headerBit(HEADER.proxyError) |
+  headerBit(HEADER.proxyConnectionL5d) |
+  headerBit(HEADER.dstCanonical) |
+  headerBit(HEADER.requireId) |
+  headerBit(HEADER.origProto);
+const FROM_PROGRAM: number = headerBit(HEADER.proxyConnectionL5d);
+const NOTHING = new Uint8Array(0);
+
+/** A decision that holds for all requests of the connection while the policy stays. */
+interface Standing {
+  readonly policy: InboundPolicy;
+  readonly cells: HttpCells;
+  readonly count: () => void;
+}
+
+export class InboundService implements HttpService {
+  readonly requestDrop = FROM_PEERS;
+  readonly requestAdd: Uint8Array;
+  readonly responseDrop = FROM_PROGRAM;
+  readonly details: boolean;
+  readonly #port: InboundPort;
+  readonly #client: Client;
+  readonly #onClosed: (why: Closed) => void;
+  #standing: Standing | undefined;
+
+  constructor(port: InboundPort, client: Client, onClosed: (why: Closed) => void) {
+    this.#port = port;
+    this.#client = client;
+    this.#onClosed = onClosed;
+    this.#standing = undefined;
+    this.details = client.identity !== undefined;
+    this.requestAdd = client.identity === undefined ? NOTHING : fieldLines([['l5d-client-id', client.identity]]);
+  }
+
+  route(session: HttpSession): void {
+    const policy = this.#port.policy.current;
+    const standing = this.#standing;
+    if (standing !== undefined && standing.policy === policy) {
+      session.cells = standing.cells;
+      standing.count();
+      session.dispatch(this.#port, undefined);
+      return;
+    }
+    if (policy === undefined) {
+      this.#refuse(session, 'unexpected');
+      return;
+    }
+    const { routes } = policy;
+    const route = routes.length === 0 ? DEFAULT_ROUTE : selectRoute(routes, session.head);
+    if (route === undefined) {
+      this.#refuse(session, 'no_route');
+      return;
+    }
+    const authorization = authorize(this.#client, policy.authorizations, route.authorizations);
+    const count = (): void => this.#port.countAuthz('inbound_http_authz', this.#client, policy, route, authorization);
+    count();
+    if (authorization === undefined) {
+      this.#refuse(session, 'unauthorized');
+      return;
+    }
+    const cells = this.#port.httpCells(this.#client, policy, route, authorization);
+    if (isStanding(policy, route)) this.#standing = { policy, cells, count };
+    session.cells = cells;
+    session.dispatch(this.#port, undefined);
+  }
+
+  closed(_session: HttpSession, why: Closed): void {
+    this.#onClosed(why);
+  }
+
+  #refuse(session: HttpSession, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
+    this.#port.countError('inbound_http_errors_total', code);
+    session.reject(code);
+  }
+}
+
+/** Nothing in the request can change the decision. */
+function isStanding(policy: InboundPolicy, route: InboundRoute): boolean {
+  return policy.routes.length === 0 || (policy.routes.length === 1 && matchesAll(route));
+}

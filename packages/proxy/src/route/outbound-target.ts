@@ -1,0 +1,246 @@
+/**
+ * One original destination as the outbound side sees it: its policy of the moment, compiled into
+ * routes with their backends. Shared by all connections to that address.
+ */
+import type { Address, Closed } from '@mesh/net';
+import { HEADER, headerBit } from '@mesh/wire';
+import type { Backends, LeasedDistribution } from '../balance/backends.ts';
+import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
+import type { HttpService, HttpSession } from '../http/session.ts';
+import type {
+  HostMatch,
+  HttpMatch,
+  HttpRoute,
+  HttpRule,
+  OutboundDiscovery,
+  OutboundPolicy,
+  OutboundRefused,
+  ProxyMetrics,
+  RouteFilter,
+  TcpRoute,
+  Watched,
+} from '../ports.ts';
+import { selectRoute } from './match.ts';
+
+/** A rule ready for use. */
+interface CompiledRule {
+  readonly hosts: readonly HostMatch[];
+  readonly matches: readonly HttpMatch[];
+  readonly filters: readonly RouteFilter[];
+  readonly dispatcher: Dispatcher;
+  readonly requestTimeoutMs: number | undefined;
+}
+
+interface CompiledTcp {
+  readonly filters: readonly RouteFilter[];
+  readonly dispatcher: Dispatcher;
+}
+
+interface Compiled {
+  readonly policy: OutboundPolicy;
+  readonly rules: readonly CompiledRule[];
+  readonly opaque: CompiledTcp | undefined;
+  readonly http2: CompiledTcp | undefined;
+  readonly leases: readonly LeasedDistribution[];
+}
+
+export interface OutboundTargetDeps {
+  readonly backends: Backends;
+  readonly discovery: OutboundDiscovery;
+  readonly metrics: ProxyMetrics;
+}
+
+const FROM_PROGRAM: number =
+  headerBit(HEADER.requireId) | headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.clientId);
+const FROM_PEER: number = headerBit(HEADER.proxyConnectionL5d);
+const NOTHING = new Uint8Array(0);
+
+export class OutboundTarget implements HttpService {
+  readonly requestDrop = FROM_PROGRAM;
+  readonly requestAdd = NOTHING;
+  readonly responseDrop = FROM_PEER;
+  readonly details = true;
+  readonly address: Address;
+  /** Connections that use it. */
+  uses = 0;
+  readonly #deps: OutboundTargetDeps;
+  readonly #watched: Watched<OutboundPolicy | OutboundRefused>;
+  readonly #unsubscribe: () => void;
+  readonly #waiters = new Set<() => void>();
+  #compiled: Compiled | undefined;
+
+  constructor(address: Address, deps: OutboundTargetDeps) {
+    this.address = address;
+    this.#deps = deps;
+    this.#watched = deps.discovery.resolve(address);
+    this.#compiled = undefined;
+    this.#unsubscribe = this.#watched.onChange(() => this.#update());
+    if (this.#watched.current !== undefined) this.#update();
+  }
+
+  /** The control plane has answered, one way or the other. */
+  get resolved(): boolean {
+    return this.#watched.current !== undefined;
+  }
+
+  get policy(): OutboundPolicy | undefined {
+    return this.#compiled?.policy;
+  }
+
+  /** Calls back once, when `resolved` turns true. Returns the function that takes the wish back. */
+  whenResolved(callback: () => void): () => void {
+    this.#waiters.add(callback);
+    return () => this.#waiters.delete(callback);
+  }
+
+  /** How opaque bytes, or HTTP/2 that is passed as bytes, go on; undefined: not at all. */
+  tcp(protocol: 'opaque' | 'http/2'): Dispatcher | undefined {
+    const route = protocol === 'http/2' ? (this.#compiled?.http2 ?? this.#compiled?.opaque) : this.#compiled?.opaque;
+    return route === undefined || route.filters.length > 0 ? undefined : route.dispatcher;
+  }
+
+  route(session: HttpSession): void {
+    const compiled = this.#compiled;
+    if (compiled === undefined) {
+      session.reject('unexpected');
+      return;
+    }
+    const rule = selectRoute(compiled.rules, session.head);
+    if (rule === undefined) {
+      session.reject('no_route');
+      return;
+    }
+    for (const filter of rule.filters) {
+      if (filter.kind === 'failure') session.reject('route_failure', filter.status);
+      else session.reject('unauthorized');
+      return;
+    }
+    const required = session.head.find(HEADER.requireId);
+    const dispatcher =
+      required < 0 ? rule.dispatcher : new RequireIdentity(rule.dispatcher, session.head.value(required));
+    session.dispatch(dispatcher, rule.requestTimeoutMs);
+  }
+
+  closed(session: HttpSession, why: Closed): void {
+    session.onOver?.(why);
+  }
+
+  dispose(): void {
+    this.#unsubscribe();
+    this.#watched.release();
+    this.#dropLeases(this.#compiled);
+    this.#compiled = undefined;
+  }
+
+  #update(): void {
+    const next = this.#watched.current;
+    const before = this.#compiled;
+    if (next === undefined) return;
+    // A refusal after a good answer changes nothing: what is known goes on serving.
+    if ('refused' in next) {
+      if (before === undefined) this.#wake();
+      return;
+    }
+    // The new leases come first, so that backends in both keep their balancers.
+    this.#compiled = this.#compile(next);
+    this.#dropLeases(before);
+    this.#wake();
+  }
+
+  #dropLeases(compiled: Compiled | undefined): void {
+    for (const lease of compiled?.leases ?? []) lease[Symbol.dispose]();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiting) wake();
+  }
+
+  #compile(policy: OutboundPolicy): Compiled {
+    const leases: LeasedDistribution[] = [];
+    const http = (routes: readonly HttpRoute[]): CompiledRule[] =>
+      routes.flatMap((route) => route.rules.map((rule) => this.#compileRule(policy, route, rule, leases)));
+    const tcp = (route: TcpRoute): CompiledTcp => {
+      const lease = this.#deps.backends.lease(route.backends, policy.parent, 'tcp');
+      leases.push(lease);
+      return { filters: route.filters, dispatcher: lease.distribution };
+    };
+    const { protocol } = policy;
+    let rules: CompiledRule[] = [];
+    let opaque: CompiledTcp | undefined;
+    let http2: CompiledTcp | undefined;
+    switch (protocol.kind) {
+      case 'detect':
+        rules = http(protocol.http1);
+        opaque = tcp(protocol.opaque);
+        http2 = asTcp(protocol.http2, tcp);
+        break;
+      case 'http1':
+        rules = http(protocol.http1);
+        break;
+      case 'http2':
+      case 'grpc':
+        http2 = asTcp(protocol.http2, tcp);
+        break;
+      case 'opaque':
+      case 'tls':
+        opaque = tcp(protocol.opaque);
+        break;
+    }
+    return { policy, rules, opaque, http2, leases };
+  }
+
+  #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
+    const lease = this.#deps.backends.lease(rule.backends, policy.parent, 'http');
+    leases.push(lease);
+    return {
+      hosts: route.hosts,
+      matches: rule.matches,
+      filters: rule.filters,
+      dispatcher: lease.distribution,
+      requestTimeoutMs: rule.requestTimeoutMs,
+    };
+  }
+}
+
+/** While HTTP/2 passes as bytes, the backends of the rule that takes everything (the last one) take the connection. */
+function asTcp(routes: readonly HttpRoute[], tcp: (route: TcpRoute) => CompiledTcp): CompiledTcp | undefined {
+  const route = routes.at(-1);
+  const rule = route?.rules.at(-1);
+  if (route === undefined || rule === undefined) return undefined;
+  return tcp({ ref: route.ref, filters: rule.filters, backends: rule.backends });
+}
+
+/** `l5d-require-id`: the request goes to an endpoint with that TLS identity, or nowhere. */
+class RequireIdentity implements Dispatcher {
+  readonly #inner: Dispatcher;
+  readonly #identity: string;
+  #waiter: Waiter | undefined;
+
+  constructor(inner: Dispatcher, identity: string) {
+    this.#inner = inner;
+    this.#identity = identity;
+  }
+
+  get retriesConnects(): boolean {
+    return this.#inner.retriesConnects;
+  }
+
+  acquire(waiter: Waiter): void {
+    const checked: Waiter = {
+      assigned: (slot: EndpointSlot) => {
+        if (slot.plan.tls?.name === this.#identity) waiter.assigned(slot);
+        else waiter.refused('identity_mismatch');
+      },
+      refused: (code) => waiter.refused(code),
+      rerouted: () => waiter.rerouted(),
+    };
+    this.#waiter = checked;
+    this.#inner.acquire(checked);
+  }
+
+  cancel(): void {
+    if (this.#waiter !== undefined) this.#inner.cancel(this.#waiter);
+  }
+}

@@ -1,0 +1,167 @@
+/** One opaque connection: waits for an endpoint, dials it, then becomes a tunnel. */
+import type { Closed, Conn, Handlers } from '@mesh/net';
+import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
+import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
+import type { HttpEngine } from '../http/engine.ts';
+import type { FailureCode } from '../http/rescue.ts';
+import type { TcpCells } from '../ports.ts';
+import { joinTunnel } from './tunnel.ts';
+
+const ATTEMPTS_MAX = 5;
+
+export interface TcpForwardOptions {
+  readonly conn: Conn<unknown>;
+  /** What the client sent already. */
+  readonly first: Uint8Array;
+  /** The client sent FIN already. */
+  readonly ended: boolean;
+  /** Asked anew for each attempt; undefined: there is no route. */
+  readonly dispatcher: () => Dispatcher | undefined;
+  readonly engine: HttpEngine;
+  readonly cells: TcpCells;
+  /** Counts why the connection failed; the connection was reset. */
+  failed(code: FailureCode): void;
+  /** The client's connection is over. */
+  readonly closed: (why: Closed) => void;
+}
+
+export class TcpForward implements Waiter {
+  readonly #options: TcpForwardOptions;
+  readonly #client: Conn<TcpForward>;
+  #upstream: Conn<TcpForward> | undefined;
+  #slot: EndpointSlot | undefined;
+  #dispatcher: Dispatcher | undefined;
+  #attempts = 0;
+  #waiting = false;
+  #over = false;
+  #startedAtMs = 0;
+
+  constructor(options: TcpForwardOptions) {
+    this.#options = options;
+    this.#client = options.conn.handOver(CLIENT_HANDLERS, this);
+  }
+
+  start(): void {
+    this.#client.pause();
+    this.#acquire();
+  }
+
+  assigned(slot: EndpointSlot): void {
+    this.#waiting = false;
+    const { engine } = this.#options;
+    const { options, identity, driver, clock } = engine;
+    this.#attempts += 1;
+    const target = connectTarget(slot.plan, identity, options.connectTimeoutMs, options.connectKeepAliveMs);
+    if (target === undefined) {
+      this.refused('connect');
+      return;
+    }
+    this.#slot = slot;
+    this.#startedAtMs = clock.monotonic();
+    slot.ewma.start();
+    this.#upstream = driver.connect(target, SERVER_HANDLERS, this);
+  }
+
+  refused(code: FailureCode): void {
+    this.#waiting = false;
+    this.#over = true;
+    this.#options.failed(code);
+    this.#client.reset();
+  }
+
+  rerouted(): void {
+    this.#acquire();
+  }
+
+  onSecure(conn: Conn<TcpForward>): void {
+    const plan = this.#slot?.plan;
+    if (plan === undefined || conn.peer === undefined || !isExpectedPeer(plan, conn.peer)) conn.reset();
+  }
+
+  onConnected(upstream: Conn<TcpForward>): void {
+    const slot = this.#slot;
+    if (slot === undefined || this.#over) {
+      upstream.reset();
+      return;
+    }
+    const { engine, cells, first, ended, closed } = this.#options;
+    const now = engine.clock.monotonic();
+    slot.owner.connected(slot);
+    slot.cells.tcp.openTotal.add(1);
+    slot.cells.tcp.openConnections.add(1);
+    if (slot.plan.opaquePreface.length > 0) upstream.write(slot.plan.opaquePreface);
+    this.#over = true;
+    const connectMs = now - this.#startedAtMs;
+    joinTunnel(
+      { conn: this.#client, cells, ended, onClose: (why) => closed(why) },
+      {
+        conn: upstream,
+        cells: slot.cells.tcp,
+        onClose(why) {
+          // For connections the time to connect is the sample, taken at their end so that open ones count as load.
+          slot.ewma.finish(connectMs, engine.clock.monotonic());
+          slot.cells.tcp.openConnections.add(-1);
+          slot.cells.tcp.closeTotal(errnoOf(why)).add(1);
+        },
+      },
+      first,
+      NOTHING,
+    );
+  }
+
+  onConnectFailed(why: Closed): void {
+    const slot = this.#slot;
+    this.#slot = undefined;
+    this.#upstream = undefined;
+    if (slot === undefined || this.#over) return;
+    slot.ewma.finish(undefined, 0);
+    slot.owner.connectFailed(slot, why);
+    if (this.#dispatcher?.retriesConnects === true && this.#attempts < ATTEMPTS_MAX) this.#acquire();
+    else this.refused(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
+  }
+
+  onClientClosed(why: Closed): void {
+    if (this.#waiting) this.#dispatcher?.cancel(this);
+    const slot = this.#slot;
+    this.#slot = undefined;
+    this.#over = true;
+    slot?.ewma.finish(undefined, 0);
+    this.#upstream?.reset();
+    this.#options.closed(why);
+  }
+
+  #acquire(): void {
+    this.#dispatcher = this.#options.dispatcher();
+    if (this.#dispatcher === undefined) {
+      this.refused('no_route');
+      return;
+    }
+    this.#waiting = true;
+    this.#dispatcher.acquire(this);
+  }
+}
+
+/** As the close counters spell it: empty for an end without error. */
+export function errnoOf(why: Closed): string {
+  return why.kind === 'clean' || why.kind === 'aborted' ? '' : why.code.toUpperCase();
+}
+
+const NOTHING = new Uint8Array(0);
+
+const CLIENT_HANDLERS: Handlers<TcpForward> = {
+  open() {},
+  // Paused until the tunnel takes over: neither of these can come.
+  data: (conn) => conn.reset(),
+  end() {},
+  drain() {},
+  close: (conn, why) => conn.state.onClientClosed(why),
+};
+
+const SERVER_HANDLERS: Handlers<TcpForward> = {
+  secure: (conn) => conn.state.onSecure(conn),
+  open: (conn) => conn.state.onConnected(conn),
+  data: (conn) => conn.reset(),
+  end() {},
+  drain() {},
+  close: (conn, why) => conn.state.onConnectFailed(why),
+};
