@@ -15,6 +15,7 @@ import { builtinResources } from './builtin-resources.ts';
 import { CustomResources } from './control/custom-resources.ts';
 import { GarbageCollector } from './control/garbage-collector.ts';
 import { startRoleAggregation } from './control/role-aggregation.ts';
+import { startTokenSecrets } from './control/token-secrets.ts';
 import { Credentials, type CertificatePair } from './credentials.ts';
 import { HttpsDoor } from './http/https-door.ts';
 import { OpenApiDocuments } from './http/openapi.ts';
@@ -129,6 +130,15 @@ export class ApiServer implements Component {
     this.#stop.defer(() => collector.stop());
     this.#stop.defer(() => this.#webhookCaller.close());
     this.#stop.defer(startRoleAggregation(this.#store));
+    this.#stop.defer(
+      startTokenSecrets({
+        store: this.#store,
+        client: this.client(undefined, 'kube-controller-manager'),
+        tokens,
+        caPem: credentials.caPem,
+        log,
+      }),
+    );
     this.#store.sealHistory();
     const [serving, admin] = await Promise.all([this.#servingCertificate(credentials), credentials.client('kubernetes-admin', [MASTERS_GROUP])]);
     this.#running = { credentials, serving, admin, tokens };

@@ -15,6 +15,7 @@ import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersio
 import { negotiate } from './negotiate.ts';
 import type { OpenApiDocuments } from './openapi.ts';
 import { serveLog } from './pod-log.ts';
+import { serveProxy } from './pod-proxy.ts';
 import { parseResourcePath, type ResourcePath } from './request-path.ts';
 import { shapeList, shapeObject, writeFailure, writeHead, writeValue, type Reply } from './respond.ts';
 import { serveWatch } from './watch-response.ts';
@@ -69,8 +70,8 @@ export async function handleRequest(parts: HandlerParts, request: IncomingMessag
   try {
     const user = parts.authenticator.authenticate(request);
     const path = parseResourcePath(url.pathname);
-    // A log is text whatever the client would accept.
-    if (path?.subresource !== 'log') reply = { ...reply, representation: negotiate(request.headers.accept) };
+    // A log is text whatever the client would accept, and a proxied answer is the pod's.
+    if (path?.subresource !== 'log' && path?.subresource !== 'proxy') reply = { ...reply, representation: negotiate(request.headers.accept) };
     if (path === undefined) await handlePath(parts, request, url, user, reply);
     else await handleResource(parts, request, url, path, requestContext(request, url, user, warnings), reply);
   } catch (error) {
@@ -123,6 +124,9 @@ async function handleResource(
   if (path.subresource !== undefined && STREAMS.has(path.subresource)) {
     operations.resolve(info, request.method === 'POST' ? 'create' : 'get');
     throw notImplemented(`${path.subresource} is not served here: this cluster runs pods as local processes of its own machine`);
+  }
+  if (path.subresource === 'proxy' && path.ref.plural === 'pods' && request.method === 'GET') {
+    return serveProxy(operations, info, `${path.rest}${url.search}`, reply);
   }
   if (path.rest !== '' || path.subresource === 'proxy') throw pathNotFound();
   const send = (code: number, object: KubeObject): void => {
