@@ -1,0 +1,159 @@
+/** The mirror put together: caches, Links, leader election, the controller, the admin port. */
+import { createKubeClient, LeaderElection } from '@mesh/kube';
+import type { ClusterAccess, KubeClient } from '@mesh/kube';
+import { Readiness } from '@mesh/runtime';
+import type { Clock, Component, Logger } from '@mesh/runtime';
+import { AdminServer } from './admin-server.ts';
+import type { Lookup } from './gateway-addresses.ts';
+import type { ProbeConnector } from './gateway-prober.ts';
+import { LinkRegistry } from './link-registry.ts';
+import type { LinkWorker } from './link-worker.ts';
+import { LocalCluster } from './local-cluster.ts';
+import { MirrorMetrics } from './metrics.ts';
+import type { ClusterGauges } from './metrics.ts';
+import { MirrorController } from './mirror-controller.ts';
+
+export const LEASE_NAME = 'linkerd-service-mirror';
+
+export interface MirrorOptions {
+  /** Where Links and their Secrets are. */
+  readonly namespace: string;
+  /** This replica's name in the Lease. */
+  readonly replica: string;
+  readonly enableNamespaceCreation: boolean;
+  /** Absent: no admin port. */
+  readonly adminAddress?: { readonly host: string; readonly port: number };
+  readonly leaseDurationMs?: number;
+  readonly leaseRenewMs?: number;
+  readonly resyncMs?: number;
+  readonly statusIntervalMs?: number;
+}
+
+export interface MirrorDeps {
+  /** This cluster. */
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lookup: Lookup;
+  readonly connectProbe: ProbeConnector;
+  /** A peer's API; over the network unless a test says otherwise. */
+  readonly connectCluster?: (access: ClusterAccess) => KubeClient;
+}
+
+export class Mirror implements Component {
+  readonly name = 'mirror';
+  readonly metrics = new MirrorMetrics();
+  readonly readiness = new Readiness();
+  readonly controller: MirrorController;
+  readonly #local: LocalCluster;
+  readonly #links: LinkRegistry;
+  readonly #leader: LeaderElection;
+  readonly #admin: AdminServer | undefined;
+  readonly #started = new AsyncDisposableStack();
+  readonly #notReady: Disposable;
+
+  constructor(options: MirrorOptions, deps: MirrorDeps) {
+    const { metrics } = this;
+    this.#notReady = this.readiness.block('caches of this cluster');
+    this.#local = new LocalCluster(options.namespace, { ...deps, metrics });
+    this.#links = new LinkRegistry(this.#local, metrics, {
+      ...deps,
+      connectCluster:
+        deps.connectCluster ?? ((access) => createKubeClient(access, { maxConnections: PEER_CONNECTIONS })),
+    });
+    this.#leader = new LeaderElection(
+      {
+        namespace: options.namespace,
+        leaseName: LEASE_NAME,
+        identity: options.replica,
+        ...(options.leaseDurationMs === undefined ? {} : { leaseDurationMs: options.leaseDurationMs }),
+        ...(options.leaseRenewMs === undefined ? {} : { renewMs: options.leaseRenewMs }),
+      },
+      deps,
+    );
+    this.controller = new MirrorController(
+      {
+        enableNamespaceCreation: options.enableNamespaceCreation,
+        ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+        ...(options.statusIntervalMs === undefined ? {} : { statusIntervalMs: options.statusIntervalMs }),
+      },
+      { ...deps, metrics, local: this.#local, links: this.#links, isLeader: () => this.#leader.isLeader },
+    );
+    this.#admin =
+      options.adminAddress === undefined
+        ? undefined
+        : new AdminServer(options.adminAddress, { readiness: this.readiness, metrics: () => this.exposeMetrics() });
+  }
+
+  /** Admin first, so that probes see a process that waits; the Lease last, so that a leader knows everything. */
+  async start(signal: AbortSignal): Promise<void> {
+    const parts: readonly (Component | undefined)[] = [
+      this.#admin,
+      this.#local,
+      this.controller,
+      this.#links,
+      this.#leader,
+    ];
+    for (const part of parts) {
+      if (part === undefined) continue;
+      this.#started.use(part);
+      await part.start(signal);
+    }
+    this.#leader.onChange((leading) => this.controller.leadershipChanged(leading));
+    this.#notReady[Symbol.dispose]();
+  }
+
+  /** The Lease goes first, so that a standby takes over while we close. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#started.disposeAsync();
+  }
+
+  get isLeader(): boolean {
+    return this.#leader.isLeader;
+  }
+
+  get adminPort(): number {
+    return this.#admin?.port ?? 0;
+  }
+
+  /** True when every key is worked off. */
+  get idle(): boolean {
+    return this.controller.idle;
+  }
+
+  /** Our workload certificate changed. */
+  identityChanged(): void {
+    this.#links.identityChanged();
+  }
+
+  exposeMetrics(): string {
+    return this.metrics.expose({
+      leading: this.#leader.isLeader,
+      queueDepth: this.controller.depth,
+      clusters: this.#links.all().flatMap((worker) => this.#gauges(worker)),
+    });
+  }
+
+  #gauges(worker: LinkWorker): readonly ClusterGauges[] {
+    const { plan } = worker;
+    if (plan === undefined) return [];
+    const { prober } = worker;
+    const facts = worker.facts();
+    const { mirrored, failed } = this.controller.counts(worker.key);
+    return [
+      {
+        cluster: plan.cluster,
+        isProbed: plan.gateway !== undefined && plan.probe !== undefined,
+        alive: prober.alive === true,
+        latencyMs: prober.latencyMs,
+        stalenessMs: worker.stalenessMs,
+        reachable: facts.remote?.answered === true && facts.remote.error === undefined,
+        mirrored,
+        failed,
+      },
+    ];
+  }
+}
+
+/** Lists and liveness checks only; watches have connections of their own. */
+const PEER_CONNECTIONS = 4;

@@ -1,0 +1,255 @@
+/**
+ * One Link at work: its credentials, its peer, its gateway's addresses and their liveness. Follows changes of Link and Secret without a
+ * restart, and keeps whatever did not change. Writes nothing.
+ */
+import { loadKubeConfig } from '@mesh/kube';
+import type { ClusterAccess, KubeClient, Link, Secret } from '@mesh/kube';
+import { messageOf } from '@mesh/runtime';
+import type { Clock, Logger } from '@mesh/runtime';
+import type { GatewayAddress, RemoteService } from './desired.ts';
+import { GatewayAddresses } from './gateway-addresses.ts';
+import type { Lookup } from './gateway-addresses.ts';
+import { GatewayProber } from './gateway-prober.ts';
+import type { ProbeConnector, ProbeResult } from './gateway-prober.ts';
+import { parseLink } from './link-plan.ts';
+import type { LinkPlan } from './link-plan.ts';
+import type { LinkFacts } from './link-conditions.ts';
+import { RemoteCluster } from './remote-cluster.ts';
+import type { ExportMode } from './remote-cluster.ts';
+
+export interface LinkWorkerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lookup: Lookup;
+  readonly connectProbe: ProbeConnector;
+  readonly connectCluster: (access: ClusterAccess) => KubeClient;
+}
+
+export interface LinkWorkerHandlers {
+  readonly onService: (mode: ExportMode, key: string) => void;
+  /** Every mirror of this Link may have to change: gateway, plan or sync. */
+  readonly onAll: () => void;
+  readonly onStatus: () => void;
+  readonly onProbe: (result: ProbeResult) => void;
+}
+
+type CredentialsState =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string; readonly message: string };
+
+/** How long mirrors wait for the first verdict on a gateway before they are written with what is assumed. */
+const VERDICT_WAIT_MS = 2_000;
+
+export class LinkWorker implements AsyncDisposable {
+  readonly key: string;
+  readonly #deps: LinkWorkerDeps;
+  readonly #handlers: LinkWorkerHandlers;
+  readonly #addresses: GatewayAddresses;
+  readonly #prober: GatewayProber;
+  readonly #createdMs: number;
+  #plan: LinkPlan | undefined;
+  #problems: readonly string[] = [];
+  #remote: RemoteCluster | undefined;
+  #remoteKey = '';
+  #credentials: CredentialsState = { ok: false, reason: 'Pending', message: 'the credentials were not read yet' };
+  #wasSynced = false;
+  #disposed = false;
+
+  constructor(link: Link, deps: LinkWorkerDeps, handlers: LinkWorkerHandlers) {
+    this.key = `${link.metadata.namespace ?? ''}/${link.metadata.name}`;
+    this.#deps = { ...deps, logger: deps.logger.child({ link: this.key }) };
+    this.#handlers = handlers;
+    this.#createdMs = deps.clock.monotonic();
+    this.#prober = new GatewayProber(
+      { connect: deps.connectProbe, clock: deps.clock },
+      { onChange: () => this.#gatewayChanged(), onProbe: (_ip, result) => handlers.onProbe(result) },
+    );
+    this.#addresses = new GatewayAddresses({
+      lookup: deps.lookup,
+      clock: deps.clock,
+      logger: this.#deps.logger,
+      onChange: () => {
+        this.#prober.update(this.#plan?.gateway, this.#plan?.probe, this.#addresses.ips);
+        this.#gatewayChanged();
+      },
+    });
+    // A name that never resolves and a gateway that never answers must not hold mirrors back for ever.
+    deps.clock.after(VERDICT_WAIT_MS, () => {
+      if (!this.#disposed) handlers.onAll();
+    });
+  }
+
+  get plan(): LinkPlan | undefined {
+    return this.#plan;
+  }
+
+  /** True when what the peer exports is known: then absence means deletion. */
+  get synced(): boolean {
+    return this.#remote?.synced === true;
+  }
+
+  get stalenessMs(): number {
+    return this.#remote?.stalenessMs ?? 0;
+  }
+
+  get prober(): GatewayProber {
+    return this.#prober;
+  }
+
+  /** True when the gateway's addresses and their state are known, or it was waited long enough for them. */
+  get settled(): boolean {
+    const known = this.#addresses.settled && this.#prober.settled;
+    return known || this.#deps.clock.monotonic() - this.#createdMs >= VERDICT_WAIT_MS;
+  }
+
+  /** @param assumed What an address without verdict counts as, for instance what its endpoint says now. */
+  addresses(assumed: (ip: string) => boolean): readonly GatewayAddress[] {
+    return this.#addresses.ips.map((ip) => ({ ip, alive: this.#prober.isAlive(ip, assumed(ip)) }));
+  }
+
+  remote(mode: ExportMode, key: string): RemoteService | undefined {
+    return this.#remote?.get(mode, key);
+  }
+
+  remoteKeys(mode: ExportMode): readonly string[] {
+    return this.#remote?.keys(mode) ?? [];
+  }
+
+  remoteCount(mode: ExportMode): number {
+    return this.#remote?.count(mode) ?? 0;
+  }
+
+  /** How long this Link is followed. */
+  get ageMs(): number {
+    return this.#deps.clock.monotonic() - this.#createdMs;
+  }
+
+  /** Our certificate changed: what failed for want of one may succeed. */
+  identityChanged(): void {
+    this.#prober.refresh();
+  }
+
+  /** Brings the worker in line with the Link and its Secret. Cheap when nothing changed. */
+  async update(link: Link, secret: Secret | undefined): Promise<void> {
+    const { plan, problems } = parseLink(link);
+    const before = JSON.stringify(this.#plan);
+    this.#plan = plan;
+    this.#problems = problems;
+    if (JSON.stringify(plan) !== before) {
+      this.#addresses.setHosts(plan?.gateway?.hosts ?? []);
+      this.#prober.update(plan?.gateway, plan?.probe, this.#addresses.ips);
+      this.#handlers.onAll();
+    }
+    await this.#connect(plan, secret);
+    this.#handlers.onStatus();
+  }
+
+  /** What is true of the Link now, for its conditions and for metrics. */
+  facts(): LinkFacts {
+    const remote = this.#remote;
+    const failure = this.#prober.lastFailure;
+    return {
+      problems: this.#problems,
+      credentials: this.#credentials,
+      hasGateway: this.#plan?.gateway !== undefined,
+      wantsGateway: this.#plan?.selector !== undefined || this.#plan?.federatedSelector !== undefined,
+      isProbed: this.#plan?.probe !== undefined,
+      addressProblems: this.#addresses.problems,
+      addressCount: this.#addresses.ips.length,
+      gatewayAlive: this.#prober.alive,
+      probeFailure: failure === undefined ? undefined : { failure: failure.failure, detail: failure.detail },
+      gatewayIdentity: this.#plan?.gateway?.identity ?? '',
+      remote:
+        remote === undefined
+          ? undefined
+          : { synced: remote.synced, answered: remote.answered, error: remote.error, stalenessMs: remote.stalenessMs },
+      cluster: this.#plan?.cluster ?? '',
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#addresses[Symbol.dispose]();
+    this.#prober[Symbol.dispose]();
+    await this.#remote?.[Symbol.asyncDispose]();
+    this.#remote = undefined;
+  }
+
+  async #connect(plan: LinkPlan | undefined, secret: Secret | undefined): Promise<void> {
+    if (plan === undefined) return;
+    const text = this.#kubeConfigText(plan, secret);
+    if (text === undefined) {
+      // Without credentials nothing may be followed; what was mirrored stays as it is.
+      await this.#disconnect();
+      return;
+    }
+    const remoteKey = JSON.stringify([text, plan.selector, plan.flatSelector, plan.federatedSelector]);
+    if (remoteKey === this.#remoteKey) return;
+    const source = `Secret ${plan.namespace}/${plan.secretName}`;
+    let access: ClusterAccess;
+    try {
+      access = loadKubeConfig({ text, source });
+    } catch (error) {
+      this.#credentials = {
+        ok: false,
+        reason: 'MalformedSecret',
+        message: `${messageOf(error)}; generate the Link again with mesh multicluster link`,
+      };
+      await this.#disconnect();
+      return;
+    }
+    await this.#disconnect();
+    if (this.#disposed) return;
+    this.#credentials = { ok: true };
+    this.#remoteKey = remoteKey;
+    this.#wasSynced = false;
+    this.#remote = new RemoteCluster(
+      { gateway: plan.selector, flat: plan.flatSelector, federated: plan.federatedSelector },
+      { client: this.#deps.connectCluster(access), clock: this.#deps.clock, logger: this.#deps.logger },
+      { onService: this.#handlers.onService, onStatus: () => this.#remoteStatusChanged() },
+    );
+    this.#remote.run();
+  }
+
+  async #disconnect(): Promise<void> {
+    this.#remoteKey = '';
+    const remote = this.#remote;
+    this.#remote = undefined;
+    await remote?.[Symbol.asyncDispose]();
+  }
+
+  #kubeConfigText(plan: LinkPlan, secret: Secret | undefined): string | undefined {
+    const name = `${plan.namespace}/${plan.secretName}`;
+    if (secret === undefined) {
+      this.#credentials = {
+        ok: false,
+        reason: 'MissingSecret',
+        message: `Secret ${name} does not exist: apply the output of mesh multicluster link for cluster ${plan.cluster}`,
+      };
+      return undefined;
+    }
+    const encoded = secret.data?.['kubeconfig'];
+    if (encoded === undefined || encoded === '') {
+      this.#credentials = {
+        ok: false,
+        reason: 'MalformedSecret',
+        message: `Secret ${name} has no data.kubeconfig: generate the Link again with mesh multicluster link`,
+      };
+      return undefined;
+    }
+    return Buffer.from(encoded, 'base64').toString('utf8');
+  }
+
+  #remoteStatusChanged(): void {
+    if (this.synced && !this.#wasSynced) {
+      this.#wasSynced = true;
+      this.#handlers.onAll();
+    }
+    this.#handlers.onStatus();
+  }
+
+  #gatewayChanged(): void {
+    this.#handlers.onAll();
+    this.#handlers.onStatus();
+  }
+}

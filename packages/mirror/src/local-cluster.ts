@@ -1,0 +1,127 @@
+/** This cluster as the mirror sees it: Links and their Secrets, namespaces, all Services, and the slices that we manage. */
+import { ENDPOINT_SLICES, Informer, keyOf, LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
+import type { EndpointSlice, KubeClient, Link, Namespace, Secret, Service } from '@mesh/kube';
+import type { Clock, Component, Logger } from '@mesh/runtime';
+import type { MirrorMetrics } from './metrics.ts';
+import { ANNOTATION_LINK, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SLICE_MANAGER } from './names.ts';
+import { isFederated, isMirrorOf } from './ownership.ts';
+import { WrittenStore } from './written-store.ts';
+
+export interface LocalClusterDeps {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MirrorMetrics;
+}
+
+export class LocalCluster implements Component {
+  readonly name = 'local cluster';
+  readonly client: KubeClient;
+  readonly links: Informer<Link>;
+  readonly secrets: Informer<Secret>;
+  readonly namespaces: Informer<Namespace>;
+  readonly services: WrittenStore<Service>;
+  readonly slices: WrittenStore<EndpointSlice>;
+
+  /** @param namespace Where Links and their Secrets are. */
+  constructor(namespace: string, deps: LocalClusterDeps) {
+    const { client, clock, metrics } = deps;
+    this.client = client;
+    this.links = new Informer({ kind: LINKS, namespace }, deps);
+    this.secrets = new Informer({ kind: SECRETS, namespace, transform: trimSecret }, deps);
+    this.namespaces = new Informer({ kind: NAMESPACES }, deps);
+    const services = new Informer<Service>(
+      {
+        kind: SERVICES,
+        indexes: {
+          cluster: (service) => valueOf(service.metadata.labels?.[LABEL_CLUSTER]),
+          link: (service) => valueOf(service.metadata.annotations?.[ANNOTATION_LINK]),
+          federated: (service) => (isFederated(service) ? ['true'] : []),
+        },
+      },
+      deps,
+    );
+    const slices = new Informer<EndpointSlice>(
+      {
+        kind: ENDPOINT_SLICES,
+        labelSelector: `${LABEL_MANAGED_BY}=${SLICE_MANAGER}`,
+        indexes: {
+          cluster: (slice) => valueOf(slice.metadata.labels?.[LABEL_CLUSTER]),
+          service: ({ metadata }) => {
+            const name = metadata.labels?.[LABEL_SERVICE_NAME];
+            return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
+          },
+        },
+      },
+      deps,
+    );
+    this.services = new WrittenStore(SERVICES, services, {
+      client,
+      clock,
+      onWrite: (verb) => metrics.wrote('services', verb),
+    });
+    this.slices = new WrittenStore(ENDPOINT_SLICES, slices, {
+      client,
+      clock,
+      onWrite: (verb) => metrics.wrote('endpointslices', verb),
+    });
+  }
+
+  /** Resolves once everything was listed: decisions need the whole picture. */
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#informers().map((informer) => informer.start(signal)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#informers().map((informer) => informer[Symbol.asyncDispose]()));
+  }
+
+  /** True while our copy of this cluster is known to be current. */
+  get connected(): boolean {
+    return this.#informers().every((informer) => informer.connected);
+  }
+
+  /** Mirrors of a cluster, our unseen writes considered. */
+  mirrorsOf(cluster: string): readonly Service[] {
+    return this.services.informer
+      .byIndex('cluster', cluster)
+      .map((service) => this.services.get(keyOf(service.metadata)))
+      .filter((service) => service !== undefined && isMirrorOf(service, cluster)) as Service[];
+  }
+
+  /** Mirrors that were made for a Link, by its key. */
+  mirrorsForLink(link: string): readonly Service[] {
+    return this.services.informer
+      .byIndex('link', link)
+      .filter((service) => this.services.get(keyOf(service.metadata)) !== undefined);
+  }
+
+  slicesOf(cluster: string): readonly EndpointSlice[] {
+    return this.slices.informer
+      .byIndex('cluster', cluster)
+      .filter((slice) => this.slices.get(keyOf(slice.metadata)) !== undefined);
+  }
+
+  #informers(): readonly Pick<Informer<Link>, 'start' | 'connected' | typeof Symbol.asyncDispose>[] {
+    return [this.links, this.secrets, this.namespaces, this.services.informer, this.slices.informer];
+  }
+}
+
+function valueOf(value: string | undefined): readonly string[] {
+  return value === undefined ? [] : [value];
+}
+
+/** Other people's Secrets of the namespace are none of our business: only the kubeconfig is kept. */
+function trimSecret(secret: Secret): Secret {
+  const kubeconfig = secret.data?.['kubeconfig'];
+  const { name, namespace, uid, resourceVersion } = secret.metadata;
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    ...(kubeconfig === undefined ? {} : { data: { kubeconfig } }),
+  };
+}
