@@ -29,7 +29,7 @@ function checkStructural(schema: Schema, path: string): void {
     !(schema['properties'] !== undefined && schema['additionalProperties'] !== undefined),
     `${path} mixes properties and additionalProperties`,
   );
-  const properties = Object.keys((schema['properties'] ?? {}) as object);
+  const properties = Object.keys(schema['properties'] ?? {});
   for (const required of (schema['required'] ?? []) as string[]) {
     assert.ok(properties.includes(required), `${path} requires ${required}, which it does not define`);
   }
