@@ -46,6 +46,8 @@ export { NO_STREAM_LIMITS, Watch, WATCH_BACKOFF } from './grpc/watch.ts';
 export type { StreamLimits, WatchHandlers, WatchOptions } from './grpc/watch.ts';
 export { CERTIFY_TIMEOUT_MS, grpcCertifier } from './identity/certifier.ts';
 export type { Certifier, CertifyRequest, CertifyResponse } from './identity/certifier.ts';
+export { createCertifiedIdentity, serviceSecurity } from './identity/identity-service.ts';
+export type { CertifiedIdentityDeps, CertifiedIdentityOptions } from './identity/identity-service.ts';
 export { createCertificateRequest } from './identity/csr.ts';
 export { IdentityError } from './identity/errors.ts';
 export type { IdentityErrorInfo } from './identity/errors.ts';

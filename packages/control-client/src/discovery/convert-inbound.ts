@@ -25,10 +25,7 @@ export function toInboundPolicy(server: inbound.Server): InboundPolicy {
     server: serverRef(server.labels),
     protocol: kind.$case,
     detectTimeoutMs: kind.$case === 'detect' ? toMs(kind.value.timeout, 'protocol.detect.timeout') : DETECT_TIMEOUT_MS,
-    authorizations: [
-      ...server.authorizations.map((authz, at) => toAuthorization(authz, `authorizations[${at}]`)),
-      LOCALHOST,
-    ],
+    authorizations: server.authorizations.map((authz, at) => toAuthorization(authz, `authorizations[${at}]`)),
     routes: toRoutes(kind),
   };
 }
@@ -43,16 +40,6 @@ export function clientNetwork(network: Cidr, except: readonly Cidr[] = []): Clie
     },
   };
 }
-
-/** Clients on the pod's own loopback interface are always let in (probes by exec, admin calls). */
-export const LOCALHOST: Authorization = {
-  ref: defaultRef('localhost'),
-  networks: [
-    clientNetwork(cidr(Uint8Array.of(127, 0, 0, 1), 32)),
-    clientNetwork(cidr(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), 128)),
-  ],
-  authentication: { kind: 'unauthenticated' },
-};
 
 function serverRef(labels: Readonly<Record<string, string>>): ResourceRef {
   const name = required(labels['name'], 'labels.name');

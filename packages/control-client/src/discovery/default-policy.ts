@@ -1,7 +1,7 @@
 /** The policies that Linkerd knows by name, as they rule a port until the control plane has spoken. */
 import { parseCidr } from '@mesh/model';
 import type { Cidr } from '@mesh/model';
-import { clientNetwork, LOCALHOST } from './convert-inbound.ts';
+import { clientNetwork } from './convert-inbound.ts';
 import { defaultRef } from './convert-shared.ts';
 import type { Authentication, Authorization, InboundPolicy, InboundProtocolKind } from './snapshots.ts';
 
@@ -34,5 +34,5 @@ export function defaultInboundPolicy(
   );
   const authentication: Authentication = name.endsWith('-authenticated') ? ANY_IDENTITY : { kind: 'unauthenticated' };
   const own: readonly Authorization[] = name === 'deny' ? [] : [{ ref, networks, authentication }];
-  return { server: ref, protocol, detectTimeoutMs, authorizations: [...own, LOCALHOST], routes: [] };
+  return { server: ref, protocol, detectTimeoutMs, authorizations: own, routes: [] };
 }

@@ -215,22 +215,13 @@ const SERVER = from(inbound.Server, {
   ],
 });
 
-test('authorizations keep their networks, exceptions and identities, and loopback is always let in', () => {
+test('authorizations keep their networks, exceptions and identities', () => {
   const policy = toInboundPolicy(SERVER);
-  const [first, localhost] = policy.authorizations;
+  const [first] = policy.authorizations;
   assert.equal(first?.networks[0]?.contains('10.1.2.3'), true);
   assert.equal(first.networks[0].contains('10.9.2.3'), false);
   assert.equal(first.networks[0].contains('11.1.2.3'), false);
   assert.deepEqual(first.authentication, { kind: 'mesh_tls', identities: ['a.b'], suffixes: ['shop.local', ''] });
-  assert.equal(localhost?.ref.name, 'localhost');
-  assert.equal(
-    localhost.networks.some((network) => network.contains('127.0.0.1')),
-    true,
-  );
-  assert.equal(
-    localhost.networks.some((network) => network.contains('127.0.0.2')),
-    false,
-  );
 });
 
 test('inbound messages that break the contract are refused with the field’s name', () => {

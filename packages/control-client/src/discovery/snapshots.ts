@@ -64,7 +64,7 @@ export interface InboundPolicy {
   readonly server: ResourceRef;
   readonly protocol: InboundProtocolKind;
   readonly detectTimeoutMs: number;
-  /** Empty denies everyone. */
+  /** Empty denies everyone but the workload's own loopback, which whoever evaluates the list always lets in. */
   readonly authorizations: readonly Authorization[];
   /** Empty: one default route that matches everything. */
   readonly routes: readonly InboundRoute[];

@@ -1,0 +1,48 @@
+/** The sidecar's process: environment in, exit code out. Runs unchanged on Bun and on Node. */
+import { createNodeDriver } from '@mesh/net';
+import { ConfigError, EXIT_CODE, isAbort, stderrSink, systemClock } from '@mesh/runtime';
+import { ProxyApp } from './app.ts';
+import { parseProxyConfig } from './config/config.ts';
+import type { ProxyConfig } from './config/config.ts';
+
+const VERSION = '0.1.0';
+
+process.exitCode = await main();
+// Sockets that a peer keeps open must not keep the process.
+process.exit();
+
+async function main(): Promise<number> {
+  const config = readConfig();
+  if (config === undefined) return EXIT_CODE.usage;
+  const app = new ProxyApp(config, {
+    driver: createNodeDriver(),
+    clock: systemClock,
+    sink: stderrSink,
+    env: process.env,
+    version: VERSION,
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => app.requestShutdown(signal));
+  try {
+    await app.start();
+  } catch (error) {
+    if (isAbort(error)) return EXIT_CODE.ok;
+    app.log.error('proxy cannot start', { error });
+    return EXIT_CODE.failure;
+  }
+  const reason = await app.whenShutdown();
+  app.log.info('shutting down', { reason });
+  await app.drain();
+  await app[Symbol.asyncDispose]();
+  return EXIT_CODE.ok;
+}
+
+/** The configuration, or `undefined` after its problems were told, one per line. */
+function readConfig(): ProxyConfig | undefined {
+  try {
+    return parseProxyConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.info.problems) stderrSink(problem);
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+/** Cells of requests and responses for one label set; response cells are bound when their status first occurs. */
+import type { CounterCell, HistogramCell, MetricFamily } from '@mesh/runtime';
+import type { HttpCells, Labels } from '../ports.ts';
+
+export interface HttpFamilies {
+  readonly requestTotal: MetricFamily<CounterCell>;
+  readonly responseTotal: MetricFamily<CounterCell>;
+  readonly responseLatencyMs: MetricFamily<HistogramCell>;
+}
+
+interface ResponseCells {
+  readonly total: CounterCell;
+  readonly latencyMs: HistogramCell;
+}
+
+export class BoundHttpCells implements HttpCells {
+  readonly requestTotal: CounterCell;
+  readonly #families: HttpFamilies;
+  readonly #labels: Labels;
+  /** By status and success. */
+  readonly #plain = new Map<number, ResponseCells>();
+  readonly #failed = new Map<string, ResponseCells>();
+
+  constructor(families: HttpFamilies, labels: Labels) {
+    this.#families = families;
+    this.#labels = labels;
+    this.requestTotal = families.requestTotal.bind(labels);
+  }
+
+  response(status: number, success: boolean, latencyMs: number, error: string): void {
+    const cells = error === '' ? this.#plainCells(status, success) : this.#failedCells(status, success, error);
+    cells.total.add(1);
+    cells.latencyMs.observe(latencyMs);
+  }
+
+  #plainCells(status: number, success: boolean): ResponseCells {
+    const key = success ? status : -status;
+    const known = this.#plain.get(key);
+    if (known !== undefined) return known;
+    const cells = this.#bind(status, success, '');
+    this.#plain.set(key, cells);
+    return cells;
+  }
+
+  #failedCells(status: number, success: boolean, error: string): ResponseCells {
+    const key = `${status} ${success} ${error}`;
+    const known = this.#failed.get(key);
+    if (known !== undefined) return known;
+    const cells = this.#bind(status, success, error);
+    this.#failed.set(key, cells);
+    return cells;
+  }
+
+  #bind(status: number, success: boolean, error: string): ResponseCells {
+    const base = { ...this.#labels, status_code: String(status) };
+    return {
+      total: this.#families.responseTotal.bind({
+        ...base,
+        classification: success ? 'success' : 'failure',
+        grpc_status: '',
+        error,
+      }),
+      latencyMs: this.#families.responseLatencyMs.bind(base),
+    };
+  }
+}
