@@ -13,7 +13,6 @@ export type {
   IdentityConfig,
   InjectorConfig,
   ListenAddress,
-  Parsed,
   PolicyRoleConfig,
   Role,
 } from './config/config.ts';

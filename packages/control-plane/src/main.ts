@@ -4,7 +4,8 @@
  */
 import { createKubeClient, loadKubeConfig } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
-import { isAbort, systemClock } from '@mesh/runtime';
+import { ConfigError, EXIT_CODE, isAbort, systemClock } from '@mesh/runtime';
+import type { Env } from '@mesh/runtime';
 import { parseArgs } from 'node:util';
 
 import {
@@ -14,19 +15,17 @@ import {
   parsePolicyConfig,
   ROLES,
 } from './config/config.ts';
-import type { CommonConfig, Parsed, Role } from './config/config.ts';
-import type { Env } from './config/env.ts';
+import type { CommonConfig, Role } from './config/config.ts';
 import { loggerFor } from './role.ts';
 import type { RoleDeps, RunningRole } from './role.ts';
 
-const EXIT_USAGE = 64;
 /** Open streams are cut after the drain; a stop that takes longer than this hangs. */
 const STOP_TIMEOUT_MS = 5_000;
 
 type Start = (deps: (config: CommonConfig) => RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
 
 /** Each role loads only its own modules. */
-function starterFor(role: Role, env: Env): Parsed<Start> {
+function starterFor(role: Role, env: Env): Start {
   switch (role) {
     case 'identity':
       return starter(parseIdentityConfig(env), async (...run) =>
@@ -46,11 +45,10 @@ function starterFor(role: Role, env: Env): Parsed<Start> {
 }
 
 function starter<C extends CommonConfig>(
-  parsed: Parsed<C>,
+  config: C,
   run: (config: C, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>,
-): Parsed<Start> {
-  if (!parsed.ok) return parsed;
-  return { ok: true, config: (deps, signal) => run(parsed.config, deps(parsed.config), signal) };
+): Start {
+  return (deps, signal) => run(config, deps(config), signal);
 }
 
 async function main(argv: readonly string[], env: Env): Promise<number> {
@@ -61,8 +59,7 @@ async function main(argv: readonly string[], env: Env): Promise<number> {
   });
   const role = ROLES.find((one) => one === positionals[0]);
   if (role === undefined || positionals.length !== 1) return usage([`name one role: ${ROLES.join(', ')}`]);
-  const parsed = starterFor(role, env);
-  if (!parsed.ok) return usage(parsed.problems);
+  const startRole = starterFor(role, env);
   const client = kubeClient(env, values);
 
   const stop = new AbortController();
@@ -74,7 +71,7 @@ async function main(argv: readonly string[], env: Env): Promise<number> {
     });
   }
   try {
-    await using _running = await parsed.config(
+    await using _running = await startRole(
       (config) => ({ client, clock: systemClock, ...loggerFor(role, config) }),
       stop.signal,
     );
@@ -99,12 +96,15 @@ function kubeClient(
 
 function usage(problems: readonly string[]): number {
   for (const problem of problems) process.stderr.write(`${problem}\n`);
-  return EXIT_USAGE;
+  return EXIT_CODE.usage;
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2), process.env);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 1;
+  if (error instanceof ConfigError) process.exitCode = usage(error.info.problems);
+  else {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = EXIT_CODE.failure;
+  }
 }

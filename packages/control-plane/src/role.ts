@@ -1,12 +1,11 @@
 /** What every role's composition root shares: logging, readiness, metrics, the admin port and the cluster's API. */
 import type { KubeClient } from '@mesh/kube';
-import type { Component, Logger } from '@mesh/runtime';
-import { createLogger, Readiness, startAll, stderrSink, systemClock } from '@mesh/runtime';
-import type { Clock, LogControl } from '@mesh/runtime';
+
+import { createLogger, registerProcessMetrics, startAll, stderrSink } from '@mesh/runtime';
+import type { Clock, Component, LogControl, Logger, MetricRegistry, Readiness } from '@mesh/runtime';
 
 import type { CommonConfig, Role } from './config/config.ts';
 import { AdminServer } from './serving/admin-server.ts';
-import { RoleMetrics } from './serving/metrics.ts';
 import type { StreamCounts } from './serving/watch.ts';
 
 /** What a role gets from outside; tests bring their own. */
@@ -22,7 +21,7 @@ export interface RunningRole extends AsyncDisposable {
   readonly adminPort: number;
   /** The port that it serves on: gRPC, or HTTPS for the injector. */
   readonly port: number;
-  readonly metrics: RoleMetrics;
+  readonly metrics: MetricRegistry;
 }
 
 export function loggerFor(
@@ -37,7 +36,7 @@ export function loggerFor(
 export interface RoleParts {
   /** Started in order, after the admin port and before readiness. */
   readonly components: readonly Component[];
-  readonly metrics: RoleMetrics;
+  readonly metrics: MetricRegistry;
   readonly readiness: Readiness;
   readonly port: () => number;
 }
@@ -51,10 +50,7 @@ export async function runRole(
 ): Promise<RunningRole> {
   const { metrics, readiness } = parts;
   const block = readiness.block('start');
-  metrics.computed('process_start_time_seconds', 'Start time of the process since the Unix epoch in seconds.', () =>
-    Math.floor(performance.timeOrigin / 1000),
-  );
-  metrics.computed('process_resident_memory_bytes', 'Resident memory in bytes.', () => process.memoryUsage.rss());
+  registerProcessMetrics(metrics);
   const admin = new AdminServer(config.admin, { readiness, metrics, logControl: deps.logControl, logger: deps.logger });
   const stack = await startAll([admin, ...parts.components], signal);
   block[Symbol.dispose]();
@@ -72,18 +68,32 @@ export async function runRole(
 }
 
 /** Counters of open streams and of messages on them. */
-export function streamCounts(metrics: RoleMetrics): StreamCounts {
-  const open = metrics.gauge('mesh_control_streams_open', 'Streams that clients have open now, by method.');
-  const opened = metrics.counter('mesh_control_streams_total', 'Streams that clients opened, by method.');
-  const sent = metrics.counter('mesh_control_messages_total', 'Messages sent on streams, by method and kind.');
+export function streamCounts(metrics: MetricRegistry): StreamCounts {
+  const open = metrics.gauge({
+    name: 'mesh_control_streams_open',
+    help: 'Streams that clients have open now, by method.',
+  });
+  const total = metrics.counter({
+    name: 'mesh_control_streams_total',
+    help: 'Streams that clients opened, by method.',
+  });
+  const sent = metrics.counter({
+    name: 'mesh_control_messages_total',
+    help: 'Messages sent on streams, by method and kind.',
+  });
   return {
     opened(method) {
-      opened({ method });
-      open({ method }, 1);
-      return { [Symbol.dispose]: () => open({ method }, -1) };
+      total.bind({ method }).add(1);
+      const cell = open.bind({ method });
+      cell.add(1);
+      return { [Symbol.dispose]: () => cell.add(-1) };
     },
-    sent: (method, update) => sent({ method, update }),
+    sent: (method, update) => sent.bind({ method, update }).add(1),
   };
 }
 
-export { Readiness, RoleMetrics, systemClock };
+/** A gauge whose value is looked up when somebody asks. */
+export function computedGauge(metrics: MetricRegistry, name: string, help: string, read: () => number): void {
+  const cell = metrics.gauge({ name, help }).bind();
+  metrics.beforeScrape(() => cell.set(read()));
+}

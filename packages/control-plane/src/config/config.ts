@@ -1,13 +1,15 @@
 /** The configuration of the control plane's roles, by environment variable. Pure. */
-import { LOG_LEVELS } from '@mesh/runtime';
-import type { LogFormat, LogLevel } from '@mesh/runtime';
+import { parseCidr, parsePortSet, PortSet } from '@mesh/model';
+import type { Cidr } from '@mesh/model';
+import { ConfigReader, LOG_LEVELS, parseDurationMs } from '@mesh/runtime';
+import type { Env, LogFormat, LogLevel } from '@mesh/runtime';
+
+import { CLOCK_SKEW_MS, LEAF_LIFETIME_MS } from '@mesh/pki';
 
 import type { EndpointConfig } from '../destination/endpoint.ts';
 import type { PolicyConfig } from '../policy/service.ts';
 import { DEFAULT_POLICIES } from '../policy/inbound.ts';
 import { ALL_NETWORKS } from '../policy/messages.ts';
-import type { Env } from './env.ts';
-import { EnvReader } from './env.ts';
 
 export const ROLES = ['identity', 'destination', 'policy', 'injector'] as const;
 export type Role = (typeof ROLES)[number];
@@ -68,12 +70,9 @@ export interface InjectorConfig extends CommonConfig {
   readonly tlsDir: string;
 }
 
-export type Parsed<T> =
-  | { readonly ok: true; readonly config: T }
-  | { readonly ok: false; readonly problems: readonly string[] };
-
 /** Ports of Linkerd's control plane. */
 const ADMIN_PORT: Readonly<Record<Role, number>> = { identity: 9990, destination: 9996, policy: 9990, injector: 9995 };
+const ANY_ADDRESS = '0.0.0.0';
 const DEFAULT_ISSUER_DIR = '/var/run/linkerd/identity/issuer';
 const DEFAULT_ANCHORS_FILE = '/var/run/linkerd/identity/trust-roots/ca-bundle.crt';
 const DEFAULT_TOKEN_FILE = '/var/run/secrets/tokens/linkerd-identity-token';
@@ -82,17 +81,17 @@ const DEFAULT_TLS_DIR = '/var/run/linkerd/tls';
 const DEFAULT_CLUSTER_NETWORKS = '10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8';
 const DEFAULT_OPAQUE_PORTS = '25,587,3306,4444,5432,6379,9300,11211';
 
-export function parseIdentityConfig(env: Env): Parsed<IdentityConfig> {
+export function parseIdentityConfig(env: Env): IdentityConfig {
   return parse(env, (reader) => ({
     ...common(reader, 'identity'),
     ...grpc(reader, 8080),
-    issuerDir: reader.text('MESH_ISSUER_DIR', DEFAULT_ISSUER_DIR),
-    lifetimeMs: reader.durationMs('MESH_IDENTITY_ISSUANCE_LIFETIME', '24h'),
-    skewMs: reader.durationMs('MESH_IDENTITY_CLOCK_SKEW', '20s'),
+    issuerDir: text(reader, 'MESH_ISSUER_DIR', DEFAULT_ISSUER_DIR),
+    lifetimeMs: duration(reader, 'MESH_IDENTITY_ISSUANCE_LIFETIME', LEAF_LIFETIME_MS),
+    skewMs: duration(reader, 'MESH_IDENTITY_CLOCK_SKEW', CLOCK_SKEW_MS),
   }));
 }
 
-export function parseDestinationConfig(env: Env): Parsed<DestinationConfig> {
+export function parseDestinationConfig(env: Env): DestinationConfig {
   return parse(env, (reader) => {
     const shared = common(reader, 'destination');
     return {
@@ -102,14 +101,14 @@ export function parseDestinationConfig(env: Env): Parsed<DestinationConfig> {
       endpoints: {
         controlPlaneNamespace: shared.controlPlaneNamespace,
         trustDomain: shared.trustDomain,
-        defaultOpaquePorts: reader.ports('MESH_DEFAULT_OPAQUE_PORTS', DEFAULT_OPAQUE_PORTS),
+        defaultOpaquePorts: ports(reader, 'MESH_DEFAULT_OPAQUE_PORTS', DEFAULT_OPAQUE_PORTS),
         enableH2Upgrade: reader.boolean('MESH_ENABLE_H2_UPGRADE', false),
       },
     };
   });
 }
 
-export function parsePolicyConfig(env: Env): Parsed<PolicyRoleConfig> {
+export function parsePolicyConfig(env: Env): PolicyRoleConfig {
   return parse(env, (reader) => {
     const shared = common(reader, 'policy');
     return {
@@ -118,60 +117,97 @@ export function parsePolicyConfig(env: Env): Parsed<PolicyRoleConfig> {
       identity: identityClient(reader, shared),
       policy: {
         clusterDomain: shared.clusterDomain,
-        clusterNetworks: reader.networks('MESH_CLUSTER_NETWORKS', DEFAULT_CLUSTER_NETWORKS),
-        defaultPolicy: reader.oneOf('MESH_DEFAULT_INBOUND_POLICY', DEFAULT_POLICIES, 'all-unauthenticated'),
-        defaultOpaquePorts: reader.ports('MESH_DEFAULT_OPAQUE_PORTS', DEFAULT_OPAQUE_PORTS),
+        clusterNetworks: reader.cidrs('MESH_CLUSTER_NETWORKS', networks(DEFAULT_CLUSTER_NETWORKS)),
+        defaultPolicy: reader.oneOf('MESH_DEFAULT_INBOUND_POLICY', 'all-unauthenticated', DEFAULT_POLICIES),
+        defaultOpaquePorts: ports(reader, 'MESH_DEFAULT_OPAQUE_PORTS', DEFAULT_OPAQUE_PORTS),
         probeNetworks: ALL_NETWORKS,
       },
     };
   });
 }
 
-export function parseInjectorConfig(env: Env): Parsed<InjectorConfig> {
+export function parseInjectorConfig(env: Env): InjectorConfig {
   return parse(env, (reader) => ({
     ...common(reader, 'injector'),
-    webhook: reader.address('MESH_WEBHOOK_ADDRESS', '0.0.0.0:8443'),
-    tlsDir: reader.text('MESH_WEBHOOK_TLS_DIR', DEFAULT_TLS_DIR),
+    webhook: reader.socketAddress('MESH_WEBHOOK_ADDRESS', { host: ANY_ADDRESS, port: 8443 }),
+    tlsDir: text(reader, 'MESH_WEBHOOK_TLS_DIR', DEFAULT_TLS_DIR),
   }));
 }
 
-function parse<T>(env: Env, read: (reader: EnvReader) => T): Parsed<T> {
-  const reader = new EnvReader(env);
+/** @throws ConfigError with every problem. */
+function parse<T>(env: Env, read: (reader: ConfigReader) => T): T {
+  const reader = new ConfigReader(env);
   const config = read(reader);
-  return reader.problems.length === 0 ? { ok: true, config } : { ok: false, problems: reader.problems };
+  reader.check();
+  return config;
 }
 
-function common(reader: EnvReader, role: Role): CommonConfig {
-  const clusterDomain = reader.text('MESH_CLUSTER_DOMAIN', 'cluster.local');
+/** Absent and empty both mean the fallback. */
+function text(reader: ConfigReader, key: string, fallback: string): string {
+  const value = reader.text(key);
+  return value === undefined || value === '' ? fallback : value;
+}
+
+/** `24h`, `20s`, or Go's compound form without fractions: `24h0m0s`. */
+function duration(reader: ConfigReader, key: string, fallbackMs: number): number {
+  return reader.custom(key, fallbackMs, 'a duration such as 24h or 20s', parseCompoundDurationMs);
+}
+
+/** Unlike absent, an empty list is a list. */
+function ports(reader: ConfigReader, key: string, fallback: string): PortSet {
+  const parsed = parsePortSet(reader.text(key) ?? fallback);
+  if (parsed instanceof PortSet) return parsed;
+  reader.problem(key, `has "${parsed.invalid}", which is no port in 1..65535 and no range of them`);
+  return PortSet.EMPTY;
+}
+
+function networks(list: string): readonly Cidr[] {
+  return list.split(',').flatMap((item) => parseCidr(item) ?? []);
+}
+
+export function parseCompoundDurationMs(value: string): number | undefined {
+  if (value === '0') return 0;
+  const parts = value.match(/\d+(?:ms|s|m|h|d)/g) ?? [];
+  if (parts.length === 0 || parts.join('') !== value) return undefined;
+  return parts.reduce((sum, part) => sum + (parseDurationMs(part) ?? 0), 0);
+}
+
+function common(reader: ConfigReader, role: Role): CommonConfig {
+  const clusterDomain = text(reader, 'MESH_CLUSTER_DOMAIN', 'cluster.local');
   return {
-    logLevel: reader.oneOf('MESH_LOG_LEVEL', LOG_LEVELS, 'info'),
-    logFormat: reader.oneOf('MESH_LOG_FORMAT', ['plain', 'json'], 'json'),
-    admin: reader.address('MESH_ADMIN_ADDRESS', `0.0.0.0:${ADMIN_PORT[role]}`),
-    controlPlaneNamespace: reader.text('MESH_CONTROL_PLANE_NAMESPACE', 'linkerd'),
+    logLevel: reader.oneOf('MESH_LOG_LEVEL', 'info', LOG_LEVELS),
+    logFormat: reader.oneOf('MESH_LOG_FORMAT', 'json', ['plain', 'json']),
+    admin: reader.socketAddress('MESH_ADMIN_ADDRESS', { host: ANY_ADDRESS, port: ADMIN_PORT[role] }),
+    controlPlaneNamespace: text(reader, 'MESH_CONTROL_PLANE_NAMESPACE', 'linkerd'),
     clusterDomain,
-    trustDomain: reader.text('MESH_TRUST_DOMAIN', clusterDomain),
-    trustAnchorsFile: reader.text('MESH_TRUST_ANCHORS_FILE', DEFAULT_ANCHORS_FILE),
-    podName: reader.text('_pod_name', ''),
+    trustDomain: text(reader, 'MESH_TRUST_DOMAIN', clusterDomain),
+    trustAnchorsFile: text(reader, 'MESH_TRUST_ANCHORS_FILE', DEFAULT_ANCHORS_FILE),
+    podName: text(reader, '_pod_name', ''),
   };
 }
 
-function grpc(reader: EnvReader, port: number): GrpcConfig {
+function grpc(reader: ConfigReader, port: number): GrpcConfig {
   return {
-    grpc: reader.address('MESH_GRPC_ADDRESS', `0.0.0.0:${port}`),
+    grpc: reader.socketAddress('MESH_GRPC_ADDRESS', { host: ANY_ADDRESS, port }),
     plaintext: reader.boolean('MESH_GRPC_PLAINTEXT', false),
   };
 }
 
-function identityClient(reader: EnvReader, shared: CommonConfig): IdentityClientConfig {
+function identityClient(reader: ConfigReader, shared: CommonConfig): IdentityClientConfig {
   const { controlPlaneNamespace: ns, clusterDomain, trustDomain } = shared;
-  const account = reader.text('_pod_sa', 'linkerd-destination');
+  const account = text(reader, '_pod_sa', 'linkerd-destination');
   return {
-    identityAddress: reader.text('MESH_IDENTITY_ADDRESS', `linkerd-identity-headless.${ns}.svc.${clusterDomain}.:8080`),
-    identityName: reader.text(
+    identityAddress: text(
+      reader,
+      'MESH_IDENTITY_ADDRESS',
+      `linkerd-identity-headless.${ns}.svc.${clusterDomain}.:8080`,
+    ),
+    identityName: text(
+      reader,
       'MESH_IDENTITY_NAME',
       `linkerd-identity.${ns}.serviceaccount.identity.${ns}.${trustDomain}`,
     ),
-    tokenFile: reader.text('MESH_IDENTITY_TOKEN_FILE', DEFAULT_TOKEN_FILE),
-    ownName: `${account}.${reader.text('_pod_ns', ns)}.serviceaccount.identity.${ns}.${trustDomain}`,
+    tokenFile: text(reader, 'MESH_IDENTITY_TOKEN_FILE', DEFAULT_TOKEN_FILE),
+    ownName: `${account}.${text(reader, '_pod_ns', ns)}.serviceaccount.identity.${ns}.${trustDomain}`,
   };
 }

@@ -1,10 +1,11 @@
 /** The destination role: cluster feed → own certificate → Get and GetProfile. */
+import { MetricRegistry, Readiness } from '@mesh/runtime';
 import type { Component } from '@mesh/runtime';
 
 import type { DestinationConfig } from '../config/config.ts';
 import { ClusterTables } from '../live/cluster-tables.ts';
 import { ClusterFeed } from '../live/feed.ts';
-import { Readiness, RoleMetrics, runRole, streamCounts } from '../role.ts';
+import { computedGauge, runRole, streamCounts } from '../role.ts';
 import type { RoleDeps, RunningRole } from '../role.ts';
 import { GrpcServer } from '../serving/grpc-server.ts';
 import type { GrpcService } from '../serving/grpc-server.ts';
@@ -32,14 +33,20 @@ export function runDiscovery(
   signal: AbortSignal,
 ): Promise<RunningRole> {
   const { logger } = deps;
-  const metrics = new RoleMetrics();
+  const metrics = new MetricRegistry();
   const feed = new ClusterFeed(tables, deps);
-  metrics.computed(
+  computedGauge(
+    metrics,
     'mesh_control_staleness_seconds',
     'Age of the copy of the cluster that answers come from; 0 while connected to its API.',
     () => feed.stalenessMs / 1000,
   );
-  metrics.computed('mesh_control_queries', 'Answers that are kept up to date for somebody.', () => tables.queries.size);
+  computedGauge(
+    metrics,
+    'mesh_control_queries',
+    'Answers that are kept up to date for somebody.',
+    () => tables.queries.size,
+  );
   const identity = config.plaintext
     ? undefined
     : workloadIdentityFor({ ...config.identity, trustAnchorsFile: config.trustAnchorsFile }, deps);

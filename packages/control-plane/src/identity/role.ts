@@ -2,10 +2,11 @@
 import { EventRecorder } from '@mesh/kube';
 import type { KubeObject } from '@mesh/kube';
 import { formatWorkloadIdentity } from '@mesh/model';
+import { MetricRegistry, Readiness } from '@mesh/runtime';
 
 import type { IdentityConfig } from '../config/config.ts';
 import { WatchedFiles } from '../config/watched-files.ts';
-import { Readiness, RoleMetrics, runRole } from '../role.ts';
+import { computedGauge, runRole } from '../role.ts';
 import type { RoleDeps, RunningRole } from '../role.ts';
 import { status } from '../serving/call.ts';
 import { GrpcServer } from '../serving/grpc-server.ts';
@@ -16,7 +17,7 @@ import { identityService } from './service.ts';
 export function runIdentity(config: IdentityConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
   const { client, clock, logger } = deps;
   const { controlPlaneNamespace, trustDomain, lifetimeMs, skewMs } = config;
-  const metrics = new RoleMetrics();
+  const metrics = new MetricRegistry();
   const readiness = new Readiness();
   const paths = { issuerDir: config.issuerDir, anchorsFile: config.trustAnchorsFile };
   const files = new WatchedFiles({ paths: issuerFiles(paths) }, { clock });
@@ -31,19 +32,20 @@ export function runIdentity(config: IdentityConfig, deps: RoleDeps, signal: Abor
   const own = new SelfIssuedIdentity({ identity: ownName, lifetimeMs, skewMs }, { store, clock, logger });
 
   const noIssuer = readiness.block('a valid issuer certificate');
-  const reloads = metrics.counter(
-    'mesh_identity_issuer_loads_total',
-    'Times that issuer files were read after a change, by result.',
-  );
-  const certified = metrics.counter('mesh_identity_certify_total', 'Certify calls, by gRPC status.');
-  metrics.computed(
+  const reloads = metrics.counter({
+    name: 'mesh_identity_issuer_loads_total',
+    help: 'Times that issuer files were read after a change, by result.',
+  });
+  const certified = metrics.counter({ name: 'mesh_identity_certify_total', help: 'Certify calls, by gRPC status.' });
+  computedGauge(
+    metrics,
     'mesh_identity_issuer_expiry_seconds',
     'When the issuer certificate expires, in seconds since the Unix epoch; 0 without one.',
     () => Math.floor((store.current?.authority.certificate.notAfterMs ?? 0) / 1000),
   );
   const home = deploymentOf(controlPlaneNamespace);
   store.onChange((change) => {
-    reloads({ result: change.ok ? 'loaded' : 'refused' });
+    reloads.bind({ result: change.ok ? 'loaded' : 'refused' }).add(1);
     if (change.ok) noIssuer[Symbol.dispose]();
     events.record(
       home,
@@ -78,7 +80,7 @@ export function runIdentity(config: IdentityConfig, deps: RoleDeps, signal: Abor
         message: `issued certificate for ${leaf.dnsNames[0] ?? ''} until ${until}: ${leaf.fingerprintSha256}`,
       });
     },
-    onResult: (code) => certified({ code: status[code] }),
+    onResult: (code) => certified.bind({ code: status[code] }).add(1),
   });
   const server = new GrpcServer(
     { ...config.grpc, services: [service] },

@@ -1,9 +1,10 @@
 /** The injector role: configuration and certificate → webhook. */
 import { EventRecorder, Informer, NAMESPACES } from '@mesh/kube';
+import { MetricRegistry, Readiness } from '@mesh/runtime';
 
 import type { InjectorConfig } from '../config/config.ts';
 import { WatchedFiles } from '../config/watched-files.ts';
-import { Readiness, RoleMetrics, runRole } from '../role.ts';
+import { runRole } from '../role.ts';
 import type { RoleDeps, RunningRole } from '../role.ts';
 import { reviewAdmission } from './admission.ts';
 import type { AdmissionOutcome } from './admission.ts';
@@ -13,21 +14,24 @@ import { webhookFiles, WebhookServer } from './webhook-server.ts';
 
 export function runInjector(config: InjectorConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
   const { client, clock, logger } = deps;
-  const metrics = new RoleMetrics();
+  const metrics = new MetricRegistry();
   const readiness = new Readiness();
   const files = new WatchedFiles({ paths: [...webhookFiles(config.tlsDir), config.trustAnchorsFile] }, { clock });
   const mesh = new MeshConfig(config.controlPlaneNamespace, { client, clock, logger });
   const namespaces = new Informer({ kind: NAMESPACES }, deps);
   const events = new EventRecorder({ component: 'linkerd-proxy-injector' }, { client, clock, logger });
-  const requests = metrics.counter(
-    'proxy_inject_admission_requests_total',
-    'Objects that the API server asked about, by kind.',
-  );
-  const responses = metrics.counter('proxy_inject_admission_responses_total', 'Answers, by kind and result.');
+  const requests = metrics.counter({
+    name: 'proxy_inject_admission_requests_total',
+    help: 'Objects that the API server asked about, by kind.',
+  });
+  const responses = metrics.counter({
+    name: 'proxy_inject_admission_responses_total',
+    help: 'Answers, by kind and result.',
+  });
 
   const onOutcome = (outcome: AdmissionOutcome): void => {
-    requests({ kind: outcome.kind });
-    responses({ kind: outcome.kind, result: outcome.result });
+    requests.bind({ kind: outcome.kind }).add(1);
+    responses.bind({ kind: outcome.kind, result: outcome.result }).add(1);
     if (outcome.owner === undefined) return;
     const injected = outcome.result === 'injected';
     events.record(outcome.owner, {

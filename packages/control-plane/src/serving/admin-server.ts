@@ -4,11 +4,11 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { Component, LogControl, Logger, Readiness } from '@mesh/runtime';
-import { LOG_LEVELS } from '@mesh/runtime';
+import { LOG_LEVELS, METRICS_CONTENT_TYPE } from '@mesh/runtime';
 
 export interface AdminServerDeps {
   readonly readiness: Readiness;
-  readonly metrics: { text(): string };
+  readonly metrics: { expose(): string };
   readonly logControl: LogControl;
   readonly logger: Logger;
 }
@@ -64,8 +64,8 @@ export class AdminServer implements Component {
           ? send(response, 200, 'ready\n')
           : send(response, 503, `waiting for ${readiness.waitingFor.join(', ')}\n`);
       case '/metrics':
-        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
-        return send(response, 200, metrics.text());
+        response.setHeader('content-type', METRICS_CONTENT_TYPE);
+        return send(response, 200, metrics.expose());
       default:
         return send(response, 404, 'try /live, /ready, /metrics, /log-level\n');
     }
