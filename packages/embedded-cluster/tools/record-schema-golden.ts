@@ -8,8 +8,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { parseArgs } from 'node:util';
+import { APPLY_CASES, WIDGET_DEFINITION } from '../src/schema/testing/apply-cases.ts';
 import { CREATE_CASES } from '../src/schema/testing/create-cases.ts';
-import { normalise } from '../src/schema/testing/normalise.ts';
+import {
+  DEFINITION_CASES,
+  DEFINITIONS_PATH,
+  SAMPLE_CASES,
+  SAMPLE_DEFINITION,
+  SAMPLES_PATH,
+} from '../src/schema/testing/custom-cases.ts';
+import { normalise, normaliseApplied } from '../src/schema/testing/normalise.ts';
 
 const { values } = parseArgs({ options: { server: { type: 'string' }, token: { type: 'string' } } });
 const { server, token } = values;
@@ -27,6 +35,54 @@ for (const { name, path, object, strict } of CREATE_CASES) {
   );
 }
 await write('create.json', created);
+
+await send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', WIDGET_DEFINITION);
+await waitFor('/apis/example.com/v1/namespaces/t/widgets');
+const CONTENT_TYPES = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const;
+const applied: Record<string, unknown[]> = {};
+for (const { name, path, object, steps } of APPLY_CASES) {
+  applied[name] = [];
+  for (const { verb, manager, body, force, subresource } of steps) {
+    const query = `fieldManager=${manager}${force === undefined ? '' : `&force=${force}`}`;
+    const target = `${path}/${object}${subresource === undefined ? '' : `/${subresource}`}`;
+    let answer: Record<string, unknown>;
+    if (verb === 'create') answer = await send('POST', `${path}?${query}`, body);
+    else if (verb === 'update') answer = await send('PUT', `${target}?${query}`, body);
+    else answer = await send('PATCH', `${target}?${query}`, body, CONTENT_TYPES[verb]);
+    applied[name].push(normaliseApplied(answer));
+  }
+  await send('PATCH', `${path}/${object}`, { metadata: { finalizers: null } }, CONTENT_TYPES.merge);
+  await send('DELETE', `${path}/${object}`);
+}
+await write('apply.json', applied);
+
+const definitions: Record<string, unknown> = {};
+for (const { name, object } of DEFINITION_CASES)
+  definitions[name] = normalise(await send('POST', `${DEFINITIONS_PATH}?dryRun=All`, object));
+await write('definitions.json', definitions);
+await send('POST', DEFINITIONS_PATH, SAMPLE_DEFINITION);
+await waitFor(SAMPLES_PATH);
+const samples: Record<string, unknown> = {};
+for (const { name, object, strict } of SAMPLE_CASES)
+  samples[name] = normalise(
+    await send('POST', `${SAMPLES_PATH}?dryRun=All${strict === true ? '&fieldValidation=Strict' : ''}`, object),
+  );
+await write('samples.json', samples);
+
+async function waitFor(path: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    const answer = await send('GET', path);
+    if (answer['kind'] !== 'Status') return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`${path} is not served after 30 s`);
+}
 
 async function write(name: string, golden: unknown): Promise<void> {
   await writeFile(new URL(name, folder), `${JSON.stringify(golden, undefined, 1)}\n`);
@@ -50,11 +106,16 @@ function send(
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>));
+        response.on('end', () => resolve(parse(Buffer.concat(chunks).toString())));
         response.on('error', reject);
       },
     );
     outgoing.on('error', reject);
     outgoing.end(text);
   });
+}
+
+/** A path that is not served answers in plain text. */
+function parse(text: string): Record<string, unknown> {
+  return text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { kind: 'Status', message: text };
 }

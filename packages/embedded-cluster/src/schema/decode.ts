@@ -79,7 +79,7 @@ function isLeftOut(schema: TypeSchema, key: string, value: unknown): boolean {
   if (
     schema.keptWhenZero?.has(key) === true ||
     schema.alwaysPresent?.has(key) === true ||
-    schema.properties?.[key]?.intOrString === true
+    schema.properties?.[key]?.type === undefined
   )
     return false;
   return (

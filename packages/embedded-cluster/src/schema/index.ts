@@ -51,6 +51,22 @@ export {
 } from './defaults/prepare.ts';
 export { isNamespacedKind, validateCreate, validateStatusUpdate, validateUpdate } from './validation/validate.ts';
 export { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
+export type { MetadataOptions } from './validation/metadata.ts';
+export { compileNode, compileSchema } from './crd/compile.ts';
+export { decodeCustom, defaultObject, pruneObject } from './crd/default-prune.ts';
+export type { DecodedCustom } from './crd/default-prune.ts';
+export { storageVersions, validateDefinition } from './crd/definition.ts';
+export { checkStructural } from './crd/structural.ts';
+export { validateObject, validateValue } from './crd/validate-value.ts';
+export {
+  ApplyError,
+  applyPatch,
+  conflictStatus,
+  isUnchanged,
+  resetFields,
+  updateManagers,
+} from './apply/managed-fields.ts';
+export type { ApplyInput, ApplyResult, Conflict, ManagerContext, UpdateInput } from './apply/managed-fields.ts';
 export {
   cidrErrors,
   configKeyErrors,

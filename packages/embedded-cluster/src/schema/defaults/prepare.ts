@@ -117,6 +117,12 @@ const CREATE_STEPS: Readonly<Record<string, (object: JsonObject, options: Prepar
     setDefault(spec, 'ipFamilyPolicy', isFree ? 'RequireDualStack' : 'SingleStack');
     setDefault(spec, 'ipFamilies', isFree ? ['IPv4', 'IPv6'] : ['IPv4']);
   },
+  'apiextensions.k8s.io/v1/CustomResourceDefinition': (definition) => {
+    const stored = objectsAt(definition, 'spec', 'versions')
+      .filter((version) => version['storage'] === true)
+      .map((version) => version['name']);
+    definition['status'] = { conditions: null, storedVersions: stored.length === 0 ? null : stored.slice(0, 1) };
+  },
   'apps/v1/DaemonSet': (set) => {
     const metadata = objectAt(set, 'metadata');
     metadata['annotations'] = { ...objectAt(metadata, 'annotations'), 'deprecated.daemonset.template.generation': '1' };

@@ -10,13 +10,21 @@ const STANDARD_FINALIZERS = ['foregroundDeletion', 'orphan', 'kubernetes'];
 /** What a kind demands of its names. */
 export type NameCheck = (value: string) => string[];
 
+export interface MetadataOptions {
+  /** How messages name the metadata; `metadata` unless it is embedded. */
+  readonly path?: string;
+  /** Custom resources may have finalizers without a domain. */
+  readonly isCustom?: boolean;
+}
+
 /** Validates metadata of an object; `isNamespaced` decides whether a namespace must be there. */
 export function validateMetadata(
   metadata: JsonObject,
   isNamespaced: boolean,
   checkName: NameCheck,
-  path = 'metadata',
+  options: MetadataOptions = {},
 ): FieldError[] {
+  const path = options.path ?? 'metadata';
   const errors: FieldError[] = [];
   const name = text(metadata['name']);
   const prefix = text(metadata['generateName']);
@@ -29,16 +37,16 @@ export function validateMetadata(
   if (isNamespaced && text(metadata['namespace']) === '') errors.push(required(`${path}.namespace`));
   if (!isNamespaced && text(metadata['namespace']) !== '')
     errors.push(forbidden(`${path}.namespace`, 'not allowed on this type'));
-  return [...errors, ...validateCommonMetadata(metadata, path)];
+  return [...errors, ...validateCommonMetadata(metadata, path, options.isCustom === true)];
 }
 
 /** Labels, annotations, owners and finalizers; also of templates. */
-function validateCommonMetadata(metadata: JsonObject, path: string): FieldError[] {
+function validateCommonMetadata(metadata: JsonObject, path: string, isCustom: boolean): FieldError[] {
   return [
     ...validateLabels(metadata['labels'], `${path}.labels`),
     ...validateAnnotations(metadata['annotations'], `${path}.annotations`),
     ...validateOwners(metadata, `${path}.ownerReferences`),
-    ...validateFinalizers(listAt(metadata, 'finalizers'), `${path}.finalizers`),
+    ...validateFinalizers(listAt(metadata, 'finalizers'), `${path}.finalizers`, isCustom),
   ];
 }
 
@@ -90,12 +98,17 @@ function validateOwners(metadata: JsonObject, path: string): FieldError[] {
   return errors;
 }
 
-function validateFinalizers(finalizers: readonly unknown[], path: string): FieldError[] {
+function validateFinalizers(finalizers: readonly unknown[], path: string, isCustom: boolean): FieldError[] {
   const errors: FieldError[] = [];
   for (const finalizer of finalizers)
     errors.push(...labelKeyErrors(text(finalizer)).map((detail) => invalid(path, finalizer, detail)));
   finalizers.forEach((finalizer, index) => {
-    if (typeof finalizer === 'string' && !finalizer.includes('/') && !STANDARD_FINALIZERS.includes(finalizer)) {
+    if (
+      !isCustom &&
+      typeof finalizer === 'string' &&
+      !finalizer.includes('/') &&
+      !STANDARD_FINALIZERS.includes(finalizer)
+    ) {
       errors.push(
         invalid(`${path}[${index}]`, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'),
       );
@@ -117,7 +130,12 @@ const IMMUTABLE = [
 ] as const;
 
 /** What an update may not change in metadata; the server keeps system fields before it asks. */
-export function validateMetadataUpdate(metadata: JsonObject, old: JsonObject, path = 'metadata'): FieldError[] {
+export function validateMetadataUpdate(
+  metadata: JsonObject,
+  old: JsonObject,
+  options: MetadataOptions = {},
+): FieldError[] {
+  const path = options.path ?? 'metadata';
   const errors: FieldError[] = [];
   if (old['deletionTimestamp'] !== undefined) {
     const added = listAt(metadata, 'finalizers').filter((finalizer) => !listAt(old, 'finalizers').includes(finalizer));
@@ -139,7 +157,7 @@ export function validateMetadataUpdate(metadata: JsonObject, old: JsonObject, pa
         ),
       );
   }
-  return [...errors, ...validateCommonMetadata(metadata, path)];
+  return [...errors, ...validateCommonMetadata(metadata, path, options.isCustom === true)];
 }
 
 /** A `LabelSelector` object. */

@@ -1,0 +1,442 @@
+/**
+ * Field management: what every writer of an object owns, kept in `metadata.managedFields`, and server-side apply on it.
+ * (KEP-555; Kubernetes documentation, "Server-Side Apply".)
+ *
+ * A manager is the writer's name with its operation (Apply or Update), API version and subresource.
+ */
+import { failure, type StatusObject } from '../field-error.ts';
+import { cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { zeroStruct } from '../decode.ts';
+import { type TypeSchema } from '../types.ts';
+import { MeshError } from '@mesh/runtime';
+import { FieldSet } from './field-set.ts';
+import {
+  compare,
+  DEDUCED,
+  fieldsOf,
+  isSame,
+  mergeTyped,
+  removeFields,
+  typeErrors,
+  withNamedParents,
+  type Comparison,
+} from './typed.ts';
+
+/** Who writes, through what, and when. */
+export interface ManagerContext {
+  /** The field manager; for updates the API server falls back to the user agent's first part. */
+  readonly manager: string;
+  /** The API version of the request, e.g. `apps/v1`. */
+  readonly apiVersion: string;
+  readonly subresource?: string;
+  /** The object's type; undefined for objects without one: their structure is deduced. */
+  readonly schema: TypeSchema | undefined;
+  /** RFC 3339 time of the request. */
+  readonly now: string;
+  /** Fields that this endpoint ignores, e.g. `status` for the main resource; see `resetFields`. */
+  readonly reset?: readonly string[];
+}
+
+export interface ApplyInput extends ManagerContext {
+  /** The stored object, or undefined when the apply creates it. */
+  readonly live: JsonObject | undefined;
+  /** The applied configuration as the client sent it. */
+  readonly config: JsonObject;
+  readonly force: boolean;
+}
+
+export interface Conflict {
+  /** `"name"`, or `"name" using v1` with subresource where there is one: as messages name the other manager. */
+  readonly with: string;
+  readonly field: string;
+}
+
+export interface ApplyResult {
+  /** The live object with the configuration laid over it and `managedFields` brought up to date; unusable on conflicts. */
+  readonly object: JsonObject;
+  readonly conflicts: readonly Conflict[];
+  /** False when neither values nor ownership changed: nothing needs to be stored. */
+  readonly hasChanged: boolean;
+}
+
+/** A configuration that is not a value of its type; `status` is the API server's answer. */
+export class ApplyError extends MeshError<{ readonly code: 'apply_invalid' }> {
+  readonly status: StatusObject;
+
+  constructor(status: StatusObject) {
+    super({ code: 'apply_invalid' }, status.message);
+    this.status = status;
+  }
+}
+
+interface Entry {
+  readonly manager: string;
+  readonly operation: string;
+  readonly apiVersion: string;
+  readonly subresource: string;
+  time: string | undefined;
+  fields: FieldSet;
+}
+
+/** Managers that update rather than apply are merged into one beyond this many. */
+const UPDATE_MANAGERS_MAX = 10;
+const CAPPED_MANAGER = 'ancient-changes';
+const FIRST_MANAGER = 'before-first-apply';
+
+/** Never owned by anybody. */
+const STRIPPED = new FieldSet();
+for (const path of [
+  ['apiVersion'],
+  ['kind'],
+  ['metadata'],
+  ...[
+    'name',
+    'namespace',
+    'creationTimestamp',
+    'selfLink',
+    'uid',
+    'clusterName',
+    'generation',
+    'managedFields',
+    'resourceVersion',
+  ].map((name) => ['metadata', name]),
+]) {
+  STRIPPED.insert(path.map((name) => `f:${name}`));
+}
+
+/** What the main resource or a subresource ignores: the main resource the status where it has its own endpoint, the status all else. */
+export function resetFields(subresource: string | undefined, hasStatus: boolean): readonly string[] {
+  if (subresource === 'status') return ['spec'];
+  return subresource === undefined && hasStatus ? ['status'] : [];
+}
+
+/**
+ * Applies a configuration.
+ * @throws ApplyError when the configuration names its managed fields or does not fit the type.
+ */
+export function applyPatch(input: ApplyInput): ApplyResult {
+  const schema = input.schema ?? DEDUCED;
+  const config = withoutManagedFields(input);
+  checkConfig(config, schema, input.apiVersion);
+  const live = input.live ?? emptyObject(schema, config);
+  let entries = readEntries(live);
+  const bare = withoutManaged(live);
+  if (entries.length === 0 && input.live !== undefined) entries = firstEntries(bare, schema, input);
+  const before = entries.map((entry) => ({ ...entry }));
+
+  const self = findEntry(entries, input, 'Apply');
+  const last = self?.fields;
+  const owned = fieldsOf(schema, config).difference(STRIPPED).without(resetSet(input.reset));
+  const entry: Entry = self ?? {
+    manager: input.manager,
+    operation: 'Apply',
+    apiVersion: input.apiVersion,
+    subresource: input.subresource ?? '',
+    time: undefined,
+    fields: owned,
+  };
+  entry.fields = owned;
+  entries = [...entries.filter((other) => other !== self), entry];
+
+  let object = mergeTyped(schema, bare, config) as JsonObject;
+  if (last !== undefined && !last.isEmpty()) object = prune(schema, object, last, entries);
+  object = cloneJson(object);
+  const comparison = without(compare(schema, bare, object), resetSet(input.reset));
+  const conflicts = settle(entries, entry, comparison);
+  if (conflicts.length > 0 && !input.force) return { object, conflicts, hasChanged: false };
+  const hasOwnershipChanged = !sameEntries(before, entries);
+  if (!isSame(comparison) || input.live === undefined) entry.time = input.now;
+  entry.time ??= input.now;
+  writeEntries(object, entries);
+  return { object, conflicts: [], hasChanged: input.live === undefined || hasOwnershipChanged || !isSame(comparison) };
+}
+
+export interface UpdateInput extends ManagerContext {
+  /** The stored object, or undefined on creation. */
+  readonly before: JsonObject | undefined;
+  /** The object as the client wants it, decoded and defaulted, before admission changes it. */
+  readonly after: JsonObject;
+}
+
+/**
+ * Records an update, patch or creation: the changed fields belong to the manager, and to nobody else any more.
+ * @returns `after` with `metadata.managedFields`; the input is not changed.
+ */
+export function updateManagers(input: UpdateInput): JsonObject {
+  const schema = input.schema ?? DEDUCED;
+  const object = cloneJson(input.after);
+  if (isReset(input.after)) return withoutManaged(object);
+  const source = readEntries(input.after).length > 0 ? input.after : (input.before ?? input.after);
+  let entries = readEntries(source);
+  if (input.before !== undefined && readEntries(input.before).length === 0) {
+    writeEntries(object, entries);
+    return object;
+  }
+  const before = input.before === undefined ? emptyObject(schema, input.after) : withoutManaged(input.before);
+  const comparison = without(compare(schema, before, withoutManaged(object)), resetSet(input.reset));
+  const taken = comparison.added.union(comparison.modified).difference(STRIPPED);
+  settle(entries, undefined, comparison);
+  if (!taken.isEmpty()) {
+    const self = findEntry(entries, input, 'Update');
+    if (self === undefined)
+      entries.push({
+        manager: input.manager,
+        operation: 'Update',
+        apiVersion: input.apiVersion,
+        subresource: input.subresource ?? '',
+        time: input.now,
+        fields: taken,
+      });
+    else {
+      self.fields = self.fields.union(taken);
+      self.time = input.now;
+    }
+  }
+  entries = cap(entries);
+  writeEntries(object, entries);
+  return object;
+}
+
+/** The 409 that lists the conflicts of an apply. */
+export function conflictStatus(conflicts: readonly Conflict[]): StatusObject {
+  const byManager = new Map<string, string[]>();
+  for (const { with: manager, field } of conflicts) byManager.set(manager, [...(byManager.get(manager) ?? []), field]);
+  const first = conflicts[0];
+  const detail =
+    conflicts.length === 1 && first !== undefined
+      ? `conflict with ${first.with}: ${first.field}`
+      : [...byManager.keys()]
+          .sort()
+          .map(
+            (manager) =>
+              `conflicts with ${manager}:\n${(byManager.get(manager) ?? []).map((field) => `- ${field}`).join('\n')}`,
+          )
+          .join('\n');
+  const message = `Apply failed with ${conflicts.length} conflict${conflicts.length === 1 ? '' : 's'}: ${detail}`;
+  const causes = conflicts.map((conflict) => ({
+    reason: 'FieldManagerConflict',
+    message: `conflict with ${conflict.with}`,
+    field: conflict.field,
+  }));
+  return failure(409, 'Conflict', message, { causes });
+}
+
+function withoutManagedFields({ config }: ApplyInput): JsonObject {
+  const metadata = config['metadata'];
+  if (isObject(metadata) && metadata['managedFields'] !== undefined && metadata['managedFields'] !== null)
+    throw new ApplyError(failure(400, 'BadRequest', 'metadata.managedFields must be nil'));
+  return config;
+}
+
+function checkConfig(config: JsonObject, schema: TypeSchema, apiVersion: string): void {
+  const errors = typeErrors(schema, config);
+  if (errors.length === 0) return;
+  const name = stringAt(config, 'metadata', 'name') ?? '';
+  const namespace = stringAt(config, 'metadata', 'namespace') ?? '';
+  const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
+  const detail = errors.length === 1 ? errors[0] : `errors:\n${errors.map((error) => `  ${error}`).join('\n')}`;
+  throw new ApplyError(
+    failure(
+      500,
+      '',
+      `failed to create typed patch object (${namespace}/${name}; ${version}, Kind=${stringAt(config, 'kind') ?? ''}): ${detail}`,
+    ),
+  );
+}
+
+/** What an object of the type is before anybody wrote it: the structs that are always there. */
+function emptyObject(schema: TypeSchema, like: JsonObject): JsonObject {
+  return { ...zeroStruct(schema), apiVersion: like['apiVersion'], kind: like['kind'] };
+}
+
+/** An object that nobody's fields were recorded for: all that it has belongs to a placeholder. */
+function firstEntries(live: JsonObject, schema: TypeSchema, context: ManagerContext): Entry[] {
+  const { added, modified } = compare(schema, emptyObject(schema, live), live);
+  const fields = added.union(modified).difference(STRIPPED);
+  return fields.isEmpty()
+    ? []
+    : [
+        {
+          manager: FIRST_MANAGER,
+          operation: 'Update',
+          apiVersion: context.apiVersion,
+          subresource: '',
+          time: context.now,
+          fields,
+        },
+      ];
+}
+
+/**
+ * Takes away what the applier owned and no longer applies, unless another manager owns it: first everything that it
+ * owned, then back comes what others own and what it never owned by itself.
+ */
+function prune(schema: TypeSchema, merged: JsonObject, last: FieldSet, entries: readonly Entry[]): JsonObject {
+  const lastNamed = withNamedParents(last, schema);
+  const all = withNamedParents(fieldsOf(schema, merged), schema);
+  const named = (value: unknown): FieldSet => withNamedParents(fieldsOf(schema, value), schema);
+  let managed = new FieldSet();
+  for (const { fields } of entries) managed = managed.union(fields);
+  const bare = removeFields(schema, merged, lastNamed);
+  const kept = named(bare).union(withNamedParents(managed, schema));
+  const withOwned = removeFields(schema, merged, all.difference(kept));
+  const gone = all.difference(named(withOwned)).intersection(lastNamed);
+  return (removeFields(schema, merged, gone) ?? {}) as JsonObject;
+}
+
+/** Takes changed and removed fields from the other managers; gives the fields that they would lose by changed values. */
+function settle(entries: Entry[], self: Entry | undefined, comparison: Comparison): Conflict[] {
+  const changed = comparison.modified.union(comparison.added);
+  const conflicts: Conflict[] = [];
+  for (const entry of entries) {
+    if (entry === self) continue;
+    const lost = entry.fields.intersection(changed);
+    conflicts.push(...lost.paths().map((field) => ({ with: describe(entry), field })));
+    entry.fields = entry.fields.difference(lost).difference(comparison.removed);
+  }
+  for (let index = entries.length - 1; index >= 0; index -= 1)
+    if (entries[index]?.fields.isEmpty() === true) entries.splice(index, 1);
+  return conflicts;
+}
+
+function describe({ manager, operation, apiVersion, subresource }: Entry): string {
+  const through = subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`;
+  return `${JSON.stringify(manager)}${through}${operation === 'Update' ? ` using ${apiVersion}` : ''}`;
+}
+
+function without(comparison: Comparison, ignored: FieldSet): Comparison {
+  return {
+    added: comparison.added.without(ignored),
+    modified: comparison.modified.without(ignored),
+    removed: comparison.removed.without(ignored),
+  };
+}
+
+function resetSet(reset: readonly string[] | undefined): FieldSet {
+  const set = new FieldSet();
+  for (const path of reset ?? []) set.insert(path.split('.').map((name) => `f:${name}`));
+  return set;
+}
+
+function findEntry(entries: readonly Entry[], context: ManagerContext, operation: string): Entry | undefined {
+  return entries.find(
+    (entry) =>
+      entry.manager === context.manager &&
+      entry.operation === operation &&
+      entry.apiVersion === context.apiVersion &&
+      entry.subresource === (context.subresource ?? ''),
+  );
+}
+
+function readEntries(object: JsonObject): Entry[] {
+  return listAt(object, 'metadata', 'managedFields')
+    .filter((entry) => isObject(entry))
+    .filter((entry) => Object.keys(entry).length > 0)
+    .map((entry) => ({
+      manager: stringAt(entry, 'manager') ?? '',
+      operation: stringAt(entry, 'operation') ?? 'Update',
+      apiVersion: stringAt(entry, 'apiVersion') ?? '',
+      subresource: stringAt(entry, 'subresource') ?? '',
+      time: stringAt(entry, 'time'),
+      fields: FieldSet.from(entry['fieldsV1']),
+    }));
+}
+
+/** A client clears all ownership by writing a list with one empty entry, or no list elements at all. */
+function isReset(object: JsonObject): boolean {
+  const managed = objectAt(object, 'metadata')['managedFields'];
+  return Array.isArray(managed) && managed.every((entry) => isObject(entry) && Object.keys(entry).length === 0);
+}
+
+function writeEntries(object: JsonObject, entries: readonly Entry[]): void {
+  const metadata = objectAt(object, 'metadata');
+  if (entries.length === 0) {
+    delete metadata['managedFields'];
+    return;
+  }
+  object['metadata'] = metadata;
+  metadata['managedFields'] = [...entries].sort(compareEntries).map((entry) => ({
+    manager: entry.manager,
+    operation: entry.operation,
+    apiVersion: entry.apiVersion,
+    ...(entry.time === undefined ? {} : { time: entry.time }),
+    fieldsType: 'FieldsV1',
+    fieldsV1: entry.fields.toJson(),
+    ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
+  }));
+}
+
+/** Appliers first, then by time, name, version and subresource. */
+function compareEntries(a: Entry, b: Entry): number {
+  return (
+    order(a.operation, b.operation) ||
+    order(a.time ?? '', b.time ?? '') ||
+    order(a.manager, b.manager) ||
+    order(a.apiVersion, b.apiVersion) ||
+    order(a.subresource, b.subresource)
+  );
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((entry) =>
+      b.some(
+        (other) =>
+          other.manager === entry.manager &&
+          other.operation === entry.operation &&
+          other.apiVersion === entry.apiVersion &&
+          other.subresource === entry.subresource &&
+          other.fields.equals(entry.fields),
+      ),
+    )
+  );
+}
+
+/** Bounds the list: the oldest updaters become one. */
+function cap(entries: Entry[]): Entry[] {
+  const updaters = entries
+    .filter((entry) => entry.operation === 'Update')
+    .sort((a, b) => order(a.time ?? '', b.time ?? ''));
+  if (updaters.length <= UPDATE_MANAGERS_MAX) return entries;
+  const oldest = new Set(updaters.slice(0, updaters.length - UPDATE_MANAGERS_MAX + 1));
+  const merged: Entry[] = [];
+  for (const entry of oldest) {
+    const same = merged.find((other) => other.apiVersion === entry.apiVersion);
+    if (same === undefined)
+      merged.push({
+        manager: CAPPED_MANAGER,
+        operation: 'Update',
+        apiVersion: entry.apiVersion,
+        subresource: '',
+        time: entry.time,
+        fields: entry.fields,
+      });
+    else {
+      same.fields = same.fields.union(entry.fields);
+      same.time = entry.time;
+    }
+  }
+  return [...entries.filter((entry) => !oldest.has(entry)), ...merged];
+}
+
+function withoutManaged(object: JsonObject): JsonObject {
+  const metadata = object['metadata'];
+  if (!isObject(metadata)) return object;
+  const { managedFields: _gone, ...rest } = metadata;
+  return { ...object, metadata: rest };
+}
+
+/** Whether two objects are the same but for managed fields' times: an update that need not be stored. */
+export function isUnchanged(before: JsonObject, after: JsonObject): boolean {
+  const strip = (object: JsonObject): JsonObject => {
+    const copy = cloneJson(object);
+    for (const entry of listAt(copy, 'metadata', 'managedFields')) if (isObject(entry)) delete entry['time'];
+    return copy;
+  };
+  return equalJson(strip(before), strip(after));
+}
