@@ -3,7 +3,6 @@
  * mounts are swapped by symbolic links, which file notifications miss on many file systems.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 
 import type { Clock, Component, Timer } from '@mesh/runtime';
 
@@ -71,9 +70,4 @@ export class WatchedFiles implements Component {
     if (this.#stopped) return;
     this.#timer = this.#clock.after(this.#intervalMs, () => void this.refresh().finally(() => this.#schedule()));
   }
-}
-
-/** Paths of `names` in `directory`. */
-export function inDirectory(directory: string, names: readonly string[]): readonly string[] {
-  return names.map((name) => join(directory, name));
 }

@@ -69,7 +69,7 @@ export function followNewest(subscriber: Pick<Subscriber<unknown>, 'onDrain'>, s
 }
 
 /** A method of a service as ts-proto describes it. */
-export interface MethodDescription<Request, Response> {
+interface MethodDescription<Request, Response> {
   readonly name: string;
   readonly requestType: Codec<Request>;
   readonly requestStream: boolean;
@@ -80,11 +80,6 @@ export interface MethodDescription<Request, Response> {
 interface Codec<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
-}
-
-export interface ServiceDescription {
-  readonly fullName: string;
-  readonly methods: Readonly<Record<string, MethodDescription<never, never>>>;
 }
 
 /** The generic description of a service in the form of the gRPC library. */
