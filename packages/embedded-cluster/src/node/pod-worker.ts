@@ -134,7 +134,8 @@ export class PodWorker {
     await Promise.all([...this.#main.values(), ...plain].map((runner) => runner.stop(graceMs)));
     await this.#stopSidecars(() => left(SIDECAR_GRACE_MIN_MS));
     this.#gone.resolve();
-    await rm(this.#deps.folder, { recursive: true, force: true });
+    // A volume that is being written at this moment may put a file back.
+    await rm(this.#deps.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
 
   async #stopSidecars(graceMs: () => number): Promise<void> {

@@ -44,7 +44,9 @@ function readPreamble(socket, done) {
     socket.removeListener('readable', onReadable);
     socket.removeListener('close', onGone);
     socket.removeListener('error', onGone);
-    done(decodeDestination(Buffer.concat([header, rest])));
+    // Streams look a tick after the last 'readable' listener has gone whether someone wants data, and then resume even a
+    // socket that was paused meanwhile: its owner must come later.
+    process.nextTick(done, decodeDestination(Buffer.concat([header, rest])));
   };
   socket.on('close', onGone);
   socket.on('error', onGone);
