@@ -4,7 +4,7 @@
  */
 import { createKubeClient, loadKubeConfig } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
-import { ConfigError, EXIT_CODE, isAbort, systemClock } from '@mesh/runtime';
+import { ConfigError, EXIT_CODE, isAbort, messageOf, systemClock } from '@mesh/runtime';
 import type { Env } from '@mesh/runtime';
 import { parseArgs } from 'node:util';
 
@@ -52,11 +52,7 @@ function starter<C extends CommonConfig>(
 }
 
 async function main(argv: readonly string[], env: Env): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { kubeconfig: { type: 'string' }, context: { type: 'string' } },
-  });
+  const { values, positionals } = parseFlags(argv);
   const role = ROLES.find((one) => one === positionals[0]);
   if (role === undefined || positionals.length !== 1) return usage([`name one role: ${ROLES.join(', ')}`]);
   const startRole = starterFor(role, env);
@@ -83,6 +79,19 @@ async function main(argv: readonly string[], env: Env): Promise<number> {
     client[Symbol.dispose]();
   }
   return 0;
+}
+
+/** @throws ConfigError for flags that do not exist. */
+function parseFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { kubeconfig: { type: 'string' }, context: { type: 'string' } },
+    });
+  } catch (error) {
+    throw new ConfigError([messageOf(error)]);
+  }
 }
 
 /** In a pod, the pod's own account counts, not a kubeconfig that happens to lie in the home folder. */

@@ -30,6 +30,7 @@ import {
 import type { Authority } from '@mesh/pki';
 import type { identity } from '@mesh/proxy-api';
 import { silentLogger, systemClock } from '@mesh/runtime';
+import type { Clock } from '@mesh/runtime';
 
 import type { IdentityConfig } from '../config/config.ts';
 import type { RunningRole } from '../role.ts';
@@ -235,6 +236,18 @@ test('a new issuer is taken over while running; a bad one is not, and an event s
   assert.equal(await issuerOf(), 'CN=second');
 });
 
+test('an issuer that expired while loaded issues nothing', async () => {
+  const { role, clock } = await startWithClock();
+  clock.offsetMs = 400 * 86_400_000;
+  const certificateSigningRequest = await createRequest(createKeyPair(), NAME);
+  const error = await certifyAt(role, {
+    identity: NAME,
+    token: Buffer.from('shop:web'),
+    certificateSigningRequest,
+  }).catch((reason: unknown) => reason);
+  assert.ok(isStatus(error, status.UNAVAILABLE) && String(error).includes('expired'), String(error));
+});
+
 test('the kubernetes.io/tls scheme is read as well', async () => {
   const { role, directory } = await start({ ...PLAINTEXT_GRPC }, { files: false });
   await writeFile(join(directory, 'issuer', 'tls.crt'), chainPem(issuer.chain));
@@ -249,9 +262,20 @@ interface Started {
   readonly directory: string;
 }
 
+async function startWithClock(): Promise<Started & { readonly clock: { offsetMs: number } }> {
+  const clock = { offsetMs: 0 };
+  const started = await start(
+    { ...PLAINTEXT_GRPC },
+    { files: true },
+    { ...systemClock, now: () => Date.now() + clock.offsetMs },
+  );
+  return { ...started, clock };
+}
+
 async function start(
   overrides: Partial<IdentityConfig> = {},
   options: { readonly files: boolean } = { files: true },
+  clock: Clock = systemClock,
 ): Promise<Started> {
   const directory = await mkdtemp(join(tmpdir(), 'identity-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
@@ -269,7 +293,7 @@ async function start(
     ...overrides,
   };
   const cluster = new FakeCluster();
-  const role = await runIdentity(config, cluster.deps(), new AbortController().signal);
+  const role = await runIdentity(config, { ...cluster.deps(), clock }, new AbortController().signal);
   cleanups.push(() => role[Symbol.asyncDispose]());
   return { role, cluster, directory };
 }

@@ -54,7 +54,11 @@ export class SelfIssuedIdentity implements Component, ServerIdentity {
   }
 
   #renewInBackground(): void {
-    this.#renew().catch((error: unknown) => this.#logger.error('own certificate not renewed', { error }));
+    this.#renew().catch((error: unknown) => {
+      this.#logger.error('own certificate not renewed', { error });
+      this.#timer?.cancel();
+      this.#timer = this.#clock.after(RENEW_MIN_MS, () => this.#renewInBackground());
+    });
   }
 
   async #renew(): Promise<void> {

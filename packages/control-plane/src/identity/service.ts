@@ -1,7 +1,7 @@
 /** The gRPC face of the certificate authority: Certify. */
 import { isKubeError, TOKEN_REVIEWS } from '@mesh/kube';
 import type { KubeClient, KubeObject, TokenReview } from '@mesh/kube';
-import { issueLeaf } from '@mesh/pki';
+import { checkValidity, isPkiError, issueLeaf } from '@mesh/pki';
 import type { Authority, Certificate } from '@mesh/pki';
 import { identity } from '@mesh/proxy-api';
 import type { Clock, Logger } from '@mesh/runtime';
@@ -65,6 +65,13 @@ async function certifyOne(message: identity.CertifyRequest, deps: CertifyDeps): 
         details: 'no valid issuer certificate is loaded; see the log of the identity service',
       },
     };
+  }
+  try {
+    // It was good when it was loaded; that may be long ago.
+    for (const certificate of issuer.chain) checkValidity(certificate, deps.clock.now());
+  } catch (error) {
+    if (!isPkiError(error)) throw error;
+    return { ok: false, error: { code: status.UNAVAILABLE, details: error.message } };
   }
   const review = await reviewToken(checked.token, deps.client);
   const decision = decide(checked.identity, review, deps.mesh);

@@ -12,6 +12,7 @@ export interface AdmissionRequest {
   readonly name?: string;
   readonly operation?: string;
   readonly object?: unknown;
+  readonly dryRun?: boolean;
 }
 
 export interface AdmissionResponse {
@@ -29,7 +30,8 @@ export interface AdmissionDeps {
     readonly name: string;
     readonly annotations: Readonly<Record<string, string>>;
   }) => InjectionContext;
-  readonly namespace: (name: string) => Namespace | undefined;
+  /** As it is now: a pod often follows its new or newly annotated namespace within milliseconds. */
+  readonly namespace: (name: string) => Promise<Namespace | undefined>;
   readonly onOutcome: (outcome: AdmissionOutcome) => void;
 }
 
@@ -42,8 +44,8 @@ export interface AdmissionOutcome {
   readonly message: string;
 }
 
-/** @throws Error when `review` is no AdmissionReview request; the text goes to the caller. */
-export function reviewAdmission(review: unknown, deps: AdmissionDeps): object {
+/** Rejects when `review` is no AdmissionReview request; the text goes to the caller. */
+export async function reviewAdmission(review: unknown, deps: AdmissionDeps): Promise<object> {
   const request = requestOf(review);
   const respond = (operations: readonly PatchOperation[], warnings: readonly string[]): object => {
     const response: AdmissionResponse = {
@@ -57,7 +59,7 @@ export function reviewAdmission(review: unknown, deps: AdmissionDeps): object {
     return { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response };
   };
   const namespaceName = request.namespace ?? 'default';
-  const namespace = deps.namespace(namespaceName) ?? { metadata: { name: namespaceName } };
+  const namespace = (await deps.namespace(namespaceName)) ?? { metadata: { name: namespaceName } };
   switch (request.kind.kind) {
     case 'Pod': {
       const result = patchPod(
@@ -65,7 +67,8 @@ export function reviewAdmission(review: unknown, deps: AdmissionDeps): object {
         deps.context({ name: namespaceName, annotations: namespace.metadata.annotations ?? {} }),
       );
       const pod = request.object as Pod;
-      const owner = ownerOf(pod, namespaceName);
+      // A dry run leaves no trace.
+      const owner = request.dryRun === true ? undefined : ownerOf(pod, namespaceName);
       if (result.kind === 'skip') {
         const wanted = injectMode(pod.metadata.annotations, namespace.metadata.annotations ?? {}) !== undefined;
         // Silence where nobody asked for a sidecar.

@@ -255,6 +255,45 @@ test('the webhook patches over HTTPS with values of the ConfigMap, and tells the
   );
 });
 
+test('a pod that follows its newly annotated namespace at once is injected', async () => {
+  const { role, cluster, ca } = await startInjector();
+  const client = cluster.client();
+  // Held back: the injector's own copy of the namespaces stays behind.
+  cluster.api.breakWatches();
+  using _fault = cluster.api.fault({
+    match: (call) => call.verb === 'list' || call.verb === 'watch',
+    code: 'unreachable',
+  });
+  await client.create(NAMESPACES, { metadata: { name: 'new', annotations: { 'linkerd.io/inject': 'enabled' } } });
+  const { body } = await post(
+    role,
+    ca,
+    review({ ...POD, metadata: { ...POD.metadata, namespace: 'new' } }, { namespace: 'new' }),
+  );
+  assert.match(body, /"patchType":"JSONPatch"/);
+});
+
+test('while the API is away the last known namespaces count', async () => {
+  const { role, cluster, ca } = await startInjector();
+  cluster.api.goDown();
+  const { body } = await post(role, ca, review(POD));
+  assert.match(body, /"patchType":"JSONPatch"/);
+});
+
+test('a dry run leaves no Event', async () => {
+  const { role, cluster, ca } = await startInjector();
+  await post(role, ca, review(POD, { dryRun: true }));
+  await post(role, ca, review({ ...POD, spec: { ...POD.spec, hostNetwork: true } }));
+  const events = await eventually('the event of the second pod', async () => {
+    const { items } = await cluster.api.client().list(EVENTS);
+    return items.length > 0 && items;
+  });
+  assert.deepEqual(
+    events.map((event) => event.reason),
+    ['InjectionSkipped'],
+  );
+});
+
 test('the webhook answers what is no review with 400 and stays up', async () => {
   const { role, ca } = await startInjector();
   for (const body of ['', 'nonsense', '{}', '{"request":{"uid":"x","kind":{"kind":"Pod"},"object":{"metadata":{}}}}']) {
@@ -316,7 +355,7 @@ async function webhookCertificate(): Promise<{ ca: string; certPem: string; keyP
   return { ca: chainPem([authority.certificate]), certPem: issued.chainPem, keyPem: issued.keyPem };
 }
 
-function review(object: Pod): string {
+function review(object: Pod, extra: object = {}): string {
   return JSON.stringify({
     apiVersion: 'admission.k8s.io/v1',
     kind: 'AdmissionReview',
@@ -326,6 +365,7 @@ function review(object: Pod): string {
       namespace: 'shop',
       operation: 'CREATE',
       object,
+      ...extra,
     },
   });
 }

@@ -1,5 +1,6 @@
 /** The injector role: configuration and certificate → webhook. */
 import { EventRecorder, Informer, NAMESPACES } from '@mesh/kube';
+import type { Namespace } from '@mesh/kube';
 import { MetricRegistry, Readiness } from '@mesh/runtime';
 
 import type { InjectorConfig } from '../config/config.ts';
@@ -11,6 +12,9 @@ import type { AdmissionOutcome } from './admission.ts';
 import type { InjectionContext } from './inject.ts';
 import { MeshConfig } from './mesh-config.ts';
 import { webhookFiles, WebhookServer } from './webhook-server.ts';
+
+/** The API server waits 10 s for the whole answer. */
+const NAMESPACE_TIMEOUT_MS = 2_000;
 
 export function runInjector(config: InjectorConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
   const { client, clock, logger } = deps;
@@ -53,8 +57,13 @@ export function runInjector(config: InjectorConfig, deps: RoleDeps, signal: Abor
       createdBy: `linkerd/proxy-injector ${values.linkerdVersion}`.trim(),
     };
   };
-  const answer = (review: unknown): object =>
-    reviewAdmission(review, { context, namespace: (name) => namespaces.get(name), onOutcome });
+  // Asked for anew each time, since the informer may lag behind; the informer answers when the API does not.
+  const namespace = (name: string): Promise<Namespace | undefined> =>
+    client
+      .get(NAMESPACES, { name }, AbortSignal.timeout(NAMESPACE_TIMEOUT_MS))
+      .catch(() => undefined)
+      .then((found) => found ?? namespaces.get(name));
+  const answer = (review: unknown): Promise<object> => reviewAdmission(review, { context, namespace, onOutcome });
   const server = new WebhookServer({ ...config.webhook, tlsDir: config.tlsDir }, { files, answer, logger });
 
   // Ready only with something to serve with and something to inject.

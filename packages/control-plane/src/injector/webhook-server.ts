@@ -29,15 +29,19 @@ export class WebhookServer implements Component {
   readonly name = 'webhook server';
   readonly #options: WebhookServerOptions;
   readonly #files: WatchedFiles;
-  readonly #answer: (review: unknown) => object;
+  readonly #answer: (review: unknown) => Promise<object>;
   readonly #logger: Logger;
   #server: Server | undefined;
   #unsubscribe: (() => void) | undefined;
 
-  /** @param deps.answer Throws for bodies that are no review: answered with 400. */
+  /** @param deps.answer Rejects for bodies that are no review: answered with 400. */
   constructor(
     options: WebhookServerOptions,
-    deps: { readonly files: WatchedFiles; readonly answer: (review: unknown) => object; readonly logger: Logger },
+    deps: {
+      readonly files: WatchedFiles;
+      readonly answer: (review: unknown) => Promise<object>;
+      readonly logger: Logger;
+    },
   ) {
     this.#options = options;
     this.#files = deps.files;
@@ -103,7 +107,7 @@ export class WebhookServer implements Component {
       if (body === undefined) return send(response, 413, `the body is larger than ${BODY_BYTES_MAX} bytes\n`);
       let answer: object;
       try {
-        answer = this.#answer(JSON.parse(body));
+        answer = await this.#answer(JSON.parse(body));
       } catch (error) {
         this.#logger.warn('admission review refused', { error: messageOf(error) });
         return send(response, 400, `${messageOf(error)}\n`);
