@@ -75,7 +75,15 @@ const CORE: readonly Row[] = [
     status: true,
     returnsDeleted: true,
   },
-  { group: '', plural: 'persistentvolumes', kind: 'PersistentVolume', short: 'pv', cluster: true, status: true, returnsDeleted: true },
+  {
+    group: '',
+    plural: 'persistentvolumes',
+    kind: 'PersistentVolume',
+    short: 'pv',
+    cluster: true,
+    status: true,
+    returnsDeleted: true,
+  },
   {
     group: '',
     plural: 'pods',
@@ -87,18 +95,78 @@ const CORE: readonly Row[] = [
     generation: true,
     returnsDeleted: true,
   },
+  { group: '', plural: 'podtemplates', kind: 'PodTemplate', returnsDeleted: true },
   { group: '', plural: 'secrets', kind: 'Secret' },
-  { group: '', plural: 'serviceaccounts', kind: 'ServiceAccount', short: 'sa', sub: [TOKEN_REQUEST], returnsDeleted: true },
-  { group: '', plural: 'services', kind: 'Service', short: 'svc', categories: 'all', status: true, createOnUpdate: true, returnsDeleted: true },
+  {
+    group: '',
+    plural: 'serviceaccounts',
+    kind: 'ServiceAccount',
+    short: 'sa',
+    sub: [TOKEN_REQUEST],
+    returnsDeleted: true,
+  },
+  {
+    group: '',
+    plural: 'services',
+    kind: 'Service',
+    short: 'svc',
+    categories: 'all',
+    status: true,
+    createOnUpdate: true,
+    returnsDeleted: true,
+  },
 ];
 
 const WORKLOADS: readonly Row[] = [
-  { group: 'apps', plural: 'daemonsets', kind: 'DaemonSet', short: 'ds', categories: 'all', status: true, generation: true },
-  { group: 'apps', plural: 'deployments', kind: 'Deployment', short: 'deploy', categories: 'all', status: true, generation: true, scale: SCALE },
-  { group: 'apps', plural: 'replicasets', kind: 'ReplicaSet', short: 'rs', categories: 'all', status: true, generation: true, scale: SCALE },
-  { group: 'apps', plural: 'statefulsets', kind: 'StatefulSet', short: 'sts', categories: 'all', status: true, generation: true, scale: SCALE },
+  {
+    group: 'apps',
+    plural: 'daemonsets',
+    kind: 'DaemonSet',
+    short: 'ds',
+    categories: 'all',
+    status: true,
+    generation: true,
+  },
+  {
+    group: 'apps',
+    plural: 'deployments',
+    kind: 'Deployment',
+    short: 'deploy',
+    categories: 'all',
+    status: true,
+    generation: true,
+    scale: SCALE,
+  },
+  {
+    group: 'apps',
+    plural: 'replicasets',
+    kind: 'ReplicaSet',
+    short: 'rs',
+    categories: 'all',
+    status: true,
+    generation: true,
+    scale: SCALE,
+  },
+  {
+    group: 'apps',
+    plural: 'statefulsets',
+    kind: 'StatefulSet',
+    short: 'sts',
+    categories: 'all',
+    status: true,
+    generation: true,
+    scale: SCALE,
+  },
   { group: 'apps', plural: 'controllerrevisions', kind: 'ControllerRevision' },
-  { group: 'batch', plural: 'cronjobs', kind: 'CronJob', short: 'cj', categories: 'all', status: true, generation: true },
+  {
+    group: 'batch',
+    plural: 'cronjobs',
+    kind: 'CronJob',
+    short: 'cj',
+    categories: 'all',
+    status: true,
+    generation: true,
+  },
   { group: 'batch', plural: 'jobs', kind: 'Job', categories: 'all', status: true, generation: true },
   {
     group: 'autoscaling',
@@ -109,15 +177,44 @@ const WORKLOADS: readonly Row[] = [
     categories: 'all',
     status: true,
   },
-  { group: 'policy', plural: 'poddisruptionbudgets', kind: 'PodDisruptionBudget', short: 'pdb', status: true, generation: true },
+  {
+    group: 'policy',
+    plural: 'poddisruptionbudgets',
+    kind: 'PodDisruptionBudget',
+    short: 'pdb',
+    status: true,
+    generation: true,
+  },
   { group: 'scheduling.k8s.io', plural: 'priorityclasses', kind: 'PriorityClass', short: 'pc', cluster: true },
 ];
 
 const NETWORK: readonly Row[] = [
   { group: 'discovery.k8s.io', plural: 'endpointslices', kind: 'EndpointSlice', generation: true },
-  { group: 'networking.k8s.io', plural: 'ingresses', singular: 'ingress', kind: 'Ingress', short: 'ing', status: true, generation: true },
-  { group: 'networking.k8s.io', plural: 'ingressclasses', singular: 'ingressclass', kind: 'IngressClass', cluster: true, generation: true },
-  { group: 'networking.k8s.io', plural: 'networkpolicies', singular: 'networkpolicy', kind: 'NetworkPolicy', short: 'netpol', generation: true },
+  {
+    group: 'networking.k8s.io',
+    plural: 'ingresses',
+    singular: 'ingress',
+    kind: 'Ingress',
+    short: 'ing',
+    status: true,
+    generation: true,
+  },
+  {
+    group: 'networking.k8s.io',
+    plural: 'ingressclasses',
+    singular: 'ingressclass',
+    kind: 'IngressClass',
+    cluster: true,
+    generation: true,
+  },
+  {
+    group: 'networking.k8s.io',
+    plural: 'networkpolicies',
+    singular: 'networkpolicy',
+    kind: 'NetworkPolicy',
+    short: 'netpol',
+    generation: true,
+  },
 ];
 
 const MACHINERY: readonly Row[] = [
@@ -131,7 +228,14 @@ const MACHINERY: readonly Row[] = [
     bucket: '/events',
     convert: { read: eventToEventsV1, write: eventFromEventsV1 },
   },
-  { group: 'storage.k8s.io', plural: 'storageclasses', singular: 'storageclass', kind: 'StorageClass', short: 'sc', cluster: true },
+  {
+    group: 'storage.k8s.io',
+    plural: 'storageclasses',
+    singular: 'storageclass',
+    kind: 'StorageClass',
+    short: 'sc',
+    cluster: true,
+  },
   {
     group: 'admissionregistration.k8s.io',
     plural: 'mutatingwebhookconfigurations',
@@ -171,16 +275,57 @@ const MACHINERY: readonly Row[] = [
 ];
 
 const ACCESS: readonly Row[] = [
-  { group: 'rbac.authorization.k8s.io', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding', cluster: true, createOnUpdate: true },
-  { group: 'rbac.authorization.k8s.io', plural: 'clusterroles', kind: 'ClusterRole', cluster: true, createOnUpdate: true },
+  {
+    group: 'rbac.authorization.k8s.io',
+    plural: 'clusterrolebindings',
+    kind: 'ClusterRoleBinding',
+    cluster: true,
+    createOnUpdate: true,
+  },
+  {
+    group: 'rbac.authorization.k8s.io',
+    plural: 'clusterroles',
+    kind: 'ClusterRole',
+    cluster: true,
+    createOnUpdate: true,
+  },
   { group: 'rbac.authorization.k8s.io', plural: 'rolebindings', kind: 'RoleBinding', createOnUpdate: true },
   { group: 'rbac.authorization.k8s.io', plural: 'roles', kind: 'Role', createOnUpdate: true },
   { group: 'authentication.k8s.io', plural: 'tokenreviews', kind: 'TokenReview', cluster: true, verbs: CREATE_ONLY },
-  { group: 'authentication.k8s.io', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview', cluster: true, verbs: CREATE_ONLY },
-  { group: 'authorization.k8s.io', plural: 'localsubjectaccessreviews', kind: 'LocalSubjectAccessReview', verbs: CREATE_ONLY },
-  { group: 'authorization.k8s.io', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview', cluster: true, verbs: CREATE_ONLY },
-  { group: 'authorization.k8s.io', plural: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview', cluster: true, verbs: CREATE_ONLY },
-  { group: 'authorization.k8s.io', plural: 'subjectaccessreviews', kind: 'SubjectAccessReview', cluster: true, verbs: CREATE_ONLY },
+  {
+    group: 'authentication.k8s.io',
+    plural: 'selfsubjectreviews',
+    kind: 'SelfSubjectReview',
+    cluster: true,
+    verbs: CREATE_ONLY,
+  },
+  {
+    group: 'authorization.k8s.io',
+    plural: 'localsubjectaccessreviews',
+    kind: 'LocalSubjectAccessReview',
+    verbs: CREATE_ONLY,
+  },
+  {
+    group: 'authorization.k8s.io',
+    plural: 'selfsubjectaccessreviews',
+    kind: 'SelfSubjectAccessReview',
+    cluster: true,
+    verbs: CREATE_ONLY,
+  },
+  {
+    group: 'authorization.k8s.io',
+    plural: 'selfsubjectrulesreviews',
+    kind: 'SelfSubjectRulesReview',
+    cluster: true,
+    verbs: CREATE_ONLY,
+  },
+  {
+    group: 'authorization.k8s.io',
+    plural: 'subjectaccessreviews',
+    kind: 'SubjectAccessReview',
+    cluster: true,
+    verbs: CREATE_ONLY,
+  },
 ];
 
 /** Every built-in resource, ready for the table. */
@@ -192,7 +337,8 @@ function expand(row: Row): Resource {
   const version = row.version ?? 'v1';
   const subresources: Subresource[] = [...(row.sub ?? [])];
   if (row.status) subresources.push({ name: 'status', kind: row.kind, verbs: READ_WRITE });
-  if (row.scale) subresources.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
+  if (row.scale)
+    subresources.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
   return {
     group: row.group,
     version,

@@ -5,7 +5,14 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createTrustAnchor, issueCertificate, parseCertificates, parsePrivateKey, privateKeyPem, type Authority } from '@mesh/pki';
+import {
+  createTrustAnchor,
+  issueCertificate,
+  parseCertificates,
+  parsePrivateKey,
+  privateKeyPem,
+  type Authority,
+} from '@mesh/pki';
 import { MeshError } from '@mesh/runtime';
 
 const FILE_NAME = 'credentials.json';
@@ -86,7 +93,14 @@ export class Credentials {
     dnsNames: readonly string[],
     ipAddresses: readonly string[],
   ): Promise<CertificatePair> {
-    const issued = await issueCertificate(this.#authority, { commonName, organizations, usages, dnsNames, ipAddresses, lifetimeMs: YEAR_MS });
+    const issued = await issueCertificate(this.#authority, {
+      commonName,
+      organizations,
+      usages,
+      dnsNames,
+      ipAddresses,
+      lifetimeMs: YEAR_MS,
+    });
     return { certificatePem: issued.certificate.pem, keyPem: issued.keyPem };
   }
 }

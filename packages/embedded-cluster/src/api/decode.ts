@@ -9,7 +9,12 @@ import type { KubeObject } from './types.ts';
  * The object with the types of its kind. Fields that the kind doesn't have are dropped; strict requests are refused with 400
  * for them, Warn requests get one warning each (KEP-2885).
  */
-export function decodeObject(machinery: Machinery, context: RequestContext, resource: Resource, given: KubeObject): KubeObject {
+export function decodeObject(
+  machinery: Machinery,
+  context: RequestContext,
+  resource: Resource,
+  given: KubeObject,
+): KubeObject {
   if (asObject(given.metadata) === undefined) given.metadata = {};
   const { object, unknownFields, error } = machinery.kinds.decode(resource, given);
   if (error !== undefined) throw badRequest(error);

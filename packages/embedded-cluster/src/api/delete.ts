@@ -56,17 +56,27 @@ export async function deleteObject(
     const body = resource.returnsDeleted ? toRequested(resource, last) : deletedStatus(resource, last);
     return { body, gone: true };
   }
-  const pending = marked === live || context.dryRun ? marked : store.commit(resource.bucket, id, toStored(resource, marked));
+  const pending =
+    marked === live || context.dryRun ? marked : store.commit(resource.bucket, id, toStored(resource, marked));
   return { body: toRequested(resource, pending), gone: false };
 }
 
 function checkOptions(options: DeleteOptions): void {
   const { propagationPolicy, orphanDependents } = options;
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    throw invalidOptions('propagationPolicy', JSON.stringify(propagationPolicy), 'orphanDependents and deletionPropagation cannot be both set');
+    throw invalidOptions(
+      'propagationPolicy',
+      JSON.stringify(propagationPolicy),
+      'orphanDependents and deletionPropagation cannot be both set',
+    );
   }
   if (propagationPolicy !== undefined && !['Orphan', 'Background', 'Foreground'].includes(propagationPolicy)) {
-    throw invalidOptions('propagationPolicy', JSON.stringify(propagationPolicy), 'supported values: "Background", "Foreground", "Orphan"', 'FieldValueNotSupported');
+    throw invalidOptions(
+      'propagationPolicy',
+      JSON.stringify(propagationPolicy),
+      'supported values: "Background", "Foreground", "Orphan"',
+      'FieldValueNotSupported',
+    );
   }
   if (options.gracePeriodSeconds !== undefined && options.gracePeriodSeconds < 0) options.gracePeriodSeconds = 1;
 }
@@ -84,7 +94,11 @@ function checkPreconditions(resource: Resource, live: KubeObject, options: Delet
   const { uid, resourceVersion } = options.preconditions ?? {};
   const name = live.metadata.name ?? '';
   if (uid !== undefined && uid !== live.metadata.uid) {
-    throw conflict(resource, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`);
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+    );
   }
   if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
     throw conflict(
@@ -96,7 +110,12 @@ function checkPreconditions(resource: Resource, live: KubeObject, options: Delet
 }
 
 /** The object as it waits for its end; the same object when nothing changes; undefined when it can go at once. */
-function markDeleted(machinery: Machinery, resource: Resource, live: KubeObject, options: DeleteOptions): KubeObject | undefined {
+function markDeleted(
+  machinery: Machinery,
+  resource: Resource,
+  live: KubeObject,
+  options: DeleteOptions,
+): KubeObject | undefined {
   const graceSeconds = graceFor(resource, live, options);
   const finalizers = withPropagation(withCleanup(resource, live), options);
   const namespaceHeld = resource.bucket === '/namespaces' && heldByNamespaceFinalizers(live);

@@ -9,7 +9,16 @@
  * alive it is rewritten beside itself and renamed. Writes reach the kernel at once but aren't synced to the disk: state
  * survives a killed process, and perhaps not a power cut.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '@mesh/runtime';
 import type { JournalSink, Store } from './store.ts';

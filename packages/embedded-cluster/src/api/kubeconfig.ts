@@ -23,7 +23,10 @@ export function kubeconfigYaml(...entries: readonly KubeconfigEntry[]): string {
       name: `${entry.cluster}-admin`,
       user: { 'client-certificate-data': base64(entry.certificatePem), 'client-key-data': base64(entry.keyPem) },
     })),
-    contexts: entries.map((entry) => ({ name: entry.cluster, context: { cluster: entry.cluster, user: `${entry.cluster}-admin` } })),
+    contexts: entries.map((entry) => ({
+      name: entry.cluster,
+      context: { cluster: entry.cluster, user: `${entry.cluster}-admin` },
+    })),
     'current-context': entries[0]?.cluster ?? '',
   });
 }

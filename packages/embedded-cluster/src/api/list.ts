@@ -24,9 +24,13 @@ export function listObjects(machinery: Machinery, resource: Resource, options: L
   const wanted = token === undefined ? checkedVersion(machinery, options) : token.rv;
   const version = wanted ?? store.version;
   const entries =
-    wanted === undefined ? [...store.iterate(resource.bucket, options.namespace)] : store.snapshotAt(resource.bucket, wanted, options.namespace);
+    wanted === undefined
+      ? [...store.iterate(resource.bucket, options.namespace)]
+      : store.snapshotAt(resource.bucket, wanted, options.namespace);
   if (entries === undefined) {
-    throw token === undefined ? gone(`The resourceVersion for the provided list is too old.`) : expiredContinue(store.version, token);
+    throw token === undefined
+      ? gone(`The resourceVersion for the provided list is too old.`)
+      : expiredContinue(store.version, token);
   }
   const items: KubeObject[] = [];
   let next: string | undefined;
@@ -64,19 +68,33 @@ function checkedVersion(machinery: Machinery, options: ListOptions): number | un
 function checkMatch(version: string, match: string): void {
   const problem =
     match !== 'Exact' && match !== 'NotOlderThan'
-      ? { reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"` }
+      ? {
+          reason: 'FieldValueNotSupported',
+          message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
+        }
       : version === ''
-        ? { reason: 'FieldValueForbidden', message: 'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided' }
+        ? {
+            reason: 'FieldValueForbidden',
+            message: 'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+          }
         : match === 'Exact' && version === '0'
-          ? { reason: 'FieldValueForbidden', message: 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"' }
+          ? {
+              reason: 'FieldValueForbidden',
+              message: 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+            }
           : undefined;
-  if (problem !== undefined) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ ...problem, field: 'resourceVersionMatch' }]);
+  if (problem !== undefined)
+    throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ ...problem, field: 'resourceVersionMatch' }]);
 }
 
 export function parseVersion(text: string): number {
   if (!/^\d{1,15}$/.test(text)) {
     throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
-      { reason: 'FieldValueInvalid', field: 'resourceVersion', message: `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax` },
+      {
+        reason: 'FieldValueInvalid',
+        field: 'resourceVersion',
+        message: `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+      },
     ]);
   }
   return Number(text);

@@ -77,7 +77,12 @@ export class LocalClient implements ClusterClient {
     return this.update(kind, object, { ...options, subresource: 'status' });
   }
 
-  async patch(kind: ResourceRef, namespace: string | undefined, name: string, patch: PatchRequest): Promise<KubeObject> {
+  async patch(
+    kind: ResourceRef,
+    namespace: string | undefined,
+    name: string,
+    patch: PatchRequest,
+  ): Promise<KubeObject> {
     const request = this.#request(kind, namespace, name, patch);
     const input = { type: patch.type, body: patch.body, force: patch.force === true };
     return cloneJson((await this.#operations.patch(request, input)).object);

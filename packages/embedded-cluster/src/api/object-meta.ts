@@ -4,7 +4,7 @@ import type { Clock } from '@mesh/runtime';
 import { equalJson } from './json.ts';
 import { timestamp } from './machinery.ts';
 import { groupVersion, type Resource } from './resources.ts';
-import { badRequest, invalid } from './status-error.ts';
+import { badRequest } from './status-error.ts';
 import type { KubeObject } from './types.ts';
 
 /** No vowels and no look-alikes, as Kubernetes' generated suffixes. */
@@ -37,7 +37,12 @@ export function checkTypeMeta(resource: Resource, object: KubeObject): void {
 }
 
 /** Puts the path's namespace and name into the object, or refuses a different one. */
-export function checkAddress(resource: Resource, object: KubeObject, namespace: string | undefined, name?: string): void {
+export function checkAddress(
+  resource: Resource,
+  object: KubeObject,
+  namespace: string | undefined,
+  name?: string,
+): void {
   object.metadata ??= {};
   if (resource.namespaced) {
     if ((object.metadata.namespace ?? '') === '') object.metadata.namespace = namespace ?? 'default';
@@ -73,7 +78,13 @@ export function beginMeta(resource: Resource, object: KubeObject, clock: Clock):
 export function keepMeta(object: KubeObject, live: KubeObject): void {
   const { metadata } = object;
   const old = live.metadata;
-  for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generation'] as const) {
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generation',
+  ] as const) {
     if (old[field] === undefined) delete metadata[field];
     else (metadata as Record<string, unknown>)[field] = old[field];
   }
@@ -91,22 +102,6 @@ function dropEmpty(metadata: KubeObject['metadata']): void {
   if (metadata.generateName === '') delete metadata.generateName;
 }
 
-/** While an object is being deleted, finalizers can only be removed. */
-export function checkFinalizers(resource: Resource, object: KubeObject, live: KubeObject): void {
-  if (live.metadata.deletionTimestamp === undefined) return;
-  const old = new Set(live.metadata.finalizers);
-  const added = (object.metadata.finalizers ?? []).filter((finalizer) => !old.has(finalizer));
-  if (added.length === 0) return;
-  const list = added.map((finalizer) => JSON.stringify(finalizer)).join(', ');
-  throw invalid(resource, object.metadata.name ?? '', [
-    {
-      reason: 'FieldValueForbidden',
-      field: 'metadata.finalizers',
-      message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
-    },
-  ]);
-}
-
 /** True when the desired state differs, which is what `generation` counts. */
 export function desiredStateChanged(resource: Resource, object: KubeObject, live: KubeObject): boolean {
   const hasStatus = resource.subresources.some((subresource) => subresource.name === 'status');
@@ -116,6 +111,7 @@ export function desiredStateChanged(resource: Resource, object: KubeObject, live
   }
   // Deployments count annotations in; EndpointSlices labels.
   if (resource.bucket === 'apps/deployments') return !equalJson(object.metadata.annotations, live.metadata.annotations);
-  if (resource.bucket === 'discovery.k8s.io/endpointslices') return !equalJson(object.metadata.labels, live.metadata.labels);
+  if (resource.bucket === 'discovery.k8s.io/endpointslices')
+    return !equalJson(object.metadata.labels, live.metadata.labels);
   return false;
 }

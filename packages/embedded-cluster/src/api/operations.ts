@@ -11,7 +11,16 @@ import { patchObject, type PatchInput, type PatchResult } from './patch.ts';
 import type { Resource, Verb } from './resources.ts';
 import { forbidden, methodNotAllowed, notFound, pathNotFound } from './status-error.ts';
 import { idOf } from './store.ts';
-import type { DeleteOptions, KubeList, KubeObject, ListOptions, ResourceRef, UserInfo, WatchEvent, WatchOptions } from './types.ts';
+import type {
+  DeleteOptions,
+  KubeList,
+  KubeObject,
+  ListOptions,
+  ResourceRef,
+  UserInfo,
+  WatchEvent,
+  WatchOptions,
+} from './types.ts';
 import { toRequested } from './versions.ts';
 import { startWatch, type WatchHandle } from './watch.ts';
 import { createObject, updateObject } from './write.ts';
@@ -71,7 +80,8 @@ export class ApiOperations {
     const verbs = sub === undefined ? resource.verbs : resource.subresources.find((one) => one.name === sub)?.verbs;
     if (verbs === undefined) throw pathNotFound();
     if (!verbs.includes(verb)) throw methodNotAllowed(resource, verb);
-    if (resource.custom?.deprecationWarning !== undefined) request.context.warnings.push(resource.custom.deprecationWarning);
+    if (resource.custom?.deprecationWarning !== undefined)
+      request.context.warnings.push(resource.custom.deprecationWarning);
     return resource;
   }
 
@@ -120,7 +130,10 @@ export class ApiOperations {
     if (special !== undefined) return { object: await special, created: false };
     const existed = this.machinery.store.get(resource.bucket, idOf(request.namespace, request.name)) !== undefined;
     if (!existed && resource.createOnUpdate && request.subresource === undefined) this.authorize(request, 'create');
-    return { object: await updateObject(this.machinery, request.context, { ...request, resource }, given), created: !existed };
+    return {
+      object: await updateObject(this.machinery, request.context, { ...request, resource }, given),
+      created: !existed,
+    };
   }
 
   async patch(request: RequestInfo, patch: PatchInput): Promise<PatchResult> {
@@ -164,5 +177,8 @@ export function deniedText(attributes: AuthorizationAttributes, reason: string):
 export function checkBodyKind(resource: Resource, subresource: string, given: KubeObject): void {
   const sub = resource.subresources.find((one) => one.name === subresource);
   if (sub === undefined || asObject(given) === undefined) throw pathNotFound();
-  checkTypeMeta({ ...resource, kind: sub.kind, group: sub.group ?? resource.group, version: sub.version ?? resource.version }, given);
+  checkTypeMeta(
+    { ...resource, kind: sub.kind, group: sub.group ?? resource.group, version: sub.version ?? resource.version },
+    given,
+  );
 }

@@ -40,7 +40,12 @@ export async function patchObject(
 }
 
 /** The document after a patch that isn't an apply; `scale` patches use it too. */
-export function patchDocument(machinery: Machinery, resource: Resource, patch: PatchInput, document: KubeObject): KubeObject {
+export function patchDocument(
+  machinery: Machinery,
+  resource: Resource,
+  patch: PatchInput,
+  document: KubeObject,
+): KubeObject {
   const { kinds } = machinery;
   switch (patch.type) {
     case 'json':
@@ -65,19 +70,33 @@ function checkApplied(machinery: Machinery, context: RequestContext, resource: R
   decodeObject(machinery, context, resource, cloneJson(config));
 }
 
-async function applyObject(machinery: Machinery, context: RequestContext, target: Target, patch: PatchInput): Promise<PatchResult> {
+async function applyObject(
+  machinery: Machinery,
+  context: RequestContext,
+  target: Target,
+  patch: PatchInput,
+): Promise<PatchResult> {
   const { kinds, store, clock } = machinery;
   const { resource, namespace, name, subresource } = target;
   const given = asObject(patch.body);
   if (given === undefined) throw badRequest('error decoding YAML: the apply configuration must be an object');
   const config = cloneJson(given) as KubeObject;
   config.metadata ??= {};
-  if (config.metadata.managedFields !== undefined && config.metadata.managedFields !== null && config.metadata.managedFields.length > 0) {
+  if (
+    config.metadata.managedFields !== undefined &&
+    config.metadata.managedFields !== null &&
+    config.metadata.managedFields.length > 0
+  ) {
     throw badRequest('metadata.managedFields must be nil');
   }
   checkTypeMeta(resource, config);
   checkApplied(machinery, context, resource, config);
-  checkAddress(resource, { ...config, metadata: { ...config.metadata, name: config.metadata.name ?? name } }, namespace, name);
+  checkAddress(
+    resource,
+    { ...config, metadata: { ...config.metadata, name: config.metadata.name ?? name } },
+    namespace,
+    name,
+  );
   config.metadata.name ??= name;
   if (resource.namespaced && namespace !== undefined) config.metadata.namespace ??= namespace;
   const common = { resource, subresource, manager: context.manager, force: patch.force };

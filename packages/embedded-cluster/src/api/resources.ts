@@ -4,17 +4,18 @@
  */
 import type { KubeObject, ResourceRef } from './types.ts';
 
-export type Verb =
-  | 'create'
-  | 'delete'
-  | 'deletecollection'
-  | 'get'
-  | 'list'
-  | 'patch'
-  | 'update'
-  | 'watch';
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
-export const ALL_VERBS: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+export const ALL_VERBS: readonly Verb[] = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+];
 
 /** A path below an object, such as `status` or `scale`. */
 export interface Subresource {
@@ -70,7 +71,9 @@ export interface Resource {
   readonly scale: ScalePaths | undefined;
   readonly custom: CustomVersion | undefined;
   /** From the stored form to this version and back, where more than `apiVersion` differs. */
-  readonly convert: { readonly read: (stored: KubeObject) => KubeObject; readonly write: (given: KubeObject) => KubeObject } | undefined;
+  readonly convert:
+    | { readonly read: (stored: KubeObject) => KubeObject; readonly write: (given: KubeObject) => KubeObject }
+    | undefined;
 }
 
 export function groupVersion(group: string, version: string): string {
@@ -80,7 +83,9 @@ export function groupVersion(group: string, version: string): string {
 /** `apps/v1` to its parts; the core group is ''. */
 export function splitGroupVersion(apiVersion: string): { group: string; version: string } {
   const slash = apiVersion.indexOf('/');
-  return slash < 0 ? { group: '', version: apiVersion } : { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) };
+  return slash < 0
+    ? { group: '', version: apiVersion }
+    : { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) };
 }
 
 /** All that is served now; changes of custom resources replace whole entries. */
@@ -137,7 +142,11 @@ export class ResourceTable {
 
   /** Versions of a group by priority: stable before beta before alpha, higher first. */
   versions(group: string): readonly string[] {
-    const versions = new Set(this.all().filter((r) => r.group === group).map((r) => r.version));
+    const versions = new Set(
+      this.all()
+        .filter((r) => r.group === group)
+        .map((r) => r.version),
+    );
     return [...versions].sort(compareVersions);
   }
 

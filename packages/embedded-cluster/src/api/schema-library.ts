@@ -1,46 +1,88 @@
 /** The kind library of the running server: `schema/` seen through the machinery's eyes. */
 import {
+  ApplyError,
   applyJsonPatch,
   applyMergePatch,
+  applyPatch,
   applyStrategicMergePatch,
   causeOf,
+  compileSchema,
+  conflictStatus,
+  decodeCustom,
   decodeErrorText,
   decodeObject,
+  defaultObject,
+  dnsSubdomainErrors,
   PatchError,
+  resetFields,
   schemaFor,
   setDefaults,
+  updateManagers,
   validateCreate,
+  validateMetadata,
+  validateMetadataUpdate,
+  validateObject,
   validateStatusUpdate,
   validateUpdate,
+  type ManagerContext,
+  type TypeSchema,
 } from '../schema/index.ts';
 import type { ApplyInput, DecodedObject, KindLibrary, PrintedTable, RecordInput } from './kind-library.ts';
-import type { Resource } from './resources.ts';
+import { groupVersion, type Resource } from './resources.ts';
 import { KubeStatusError, unsupportedMediaType, type FieldProblem } from './status-error.ts';
-import type { KubeObject, Status } from './types.ts';
+import { hasStatusSubresource } from './strategy.ts';
+import type { KubeObject, ManagedFieldsEntry, Status } from './types.ts';
+
+/** Subresources whose writes touch fields that the main door's rules forbid to change. */
+const UNCHECKED_UPDATES = new Set(['binding', 'finalize']);
+const ANYTHING = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } as const;
 
 export class SchemaLibrary implements KindLibrary {
+  /** Compiled schemas live as long as the definition's text. */
+  readonly #custom = new WeakMap<object, TypeSchema>();
+
   decode(resource: Resource, object: KubeObject): DecodedObject {
-    const schema = resource.custom === undefined ? schemaFor(resource) : undefined;
+    const schema = this.#schemaOf(resource);
     if (schema === undefined) return { object, unknownFields: [] };
-    const decoded = decodeObject(schema, object);
-    const error = decoded.error === undefined ? undefined : decodeErrorText(resource.kind, resource.version, decoded.error);
-    return { object: { ...decoded.object, apiVersion: object.apiVersion, kind: object.kind } as KubeObject, unknownFields: decoded.unknownFields, error };
+    const decoded = resource.custom === undefined ? decodeObject(schema, object) : decodeCustom(schema, object);
+    const { unknownFields } = decoded;
+    const error =
+      decoded.error === undefined ? undefined : decodeErrorText(resource.kind, resource.version, decoded.error);
+    return {
+      object: { ...decoded.object, apiVersion: object.apiVersion, kind: object.kind } as KubeObject,
+      unknownFields,
+      error,
+    };
   }
 
   applyDefaults(resource: Resource, object: KubeObject): void {
-    if (resource.custom === undefined) setDefaults(resource, object, schemaFor(resource));
+    const schema = this.#schemaOf(resource);
+    if (resource.custom === undefined) setDefaults(resource, object, schema);
+    else if (schema !== undefined) defaultObject(schema, object);
   }
 
   validateCreate(resource: Resource, object: KubeObject): readonly FieldProblem[] {
-    return resource.custom === undefined ? validateCreate(resource, object).map(causeOf) : [];
+    if (resource.custom === undefined) return validateCreate(resource, object).map(causeOf);
+    const metadata = validateMetadata({ ...object.metadata }, resource.namespaced, dnsSubdomainErrors, {
+      isCustom: true,
+    });
+    return [...metadata, ...this.#validateCustom(resource, object)].map(causeOf);
   }
 
-  validateUpdate(resource: Resource, object: KubeObject, previous: KubeObject, subresource: string | undefined): readonly FieldProblem[] {
-    if (resource.custom !== undefined) return [];
-    // These change one field that nobody else may change, and check it themselves.
-    if (subresource === 'binding' || subresource === 'finalize') return [];
-    const errors = subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
-    return errors.map(causeOf);
+  validateUpdate(
+    resource: Resource,
+    object: KubeObject,
+    previous: KubeObject,
+    subresource: string | undefined,
+  ): readonly FieldProblem[] {
+    if (subresource !== undefined && UNCHECKED_UPDATES.has(subresource)) return [];
+    if (resource.custom === undefined) {
+      const errors =
+        subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
+      return errors.map(causeOf);
+    }
+    const metadata = validateMetadataUpdate({ ...object.metadata }, { ...previous.metadata }, { isCustom: true });
+    return [...metadata, ...this.#validateCustom(resource, object)].map(causeOf);
   }
 
   applyJsonPatch(document: KubeObject, patch: unknown): KubeObject {
@@ -53,17 +95,28 @@ export class SchemaLibrary implements KindLibrary {
 
   applyStrategicPatch(resource: Resource, document: KubeObject, patch: unknown): KubeObject {
     if (resource.custom !== undefined) {
-      throw unsupportedMediaType('application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml');
+      throw unsupportedMediaType(
+        'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+      );
     }
-    const schema = schemaFor(resource);
-    return asStatusError(() => applyStrategicMergePatch(document, patch, schema) as KubeObject);
+    return asStatusError(() => applyStrategicMergePatch(document, patch, schemaFor(resource)) as KubeObject);
   }
 
   apply(input: ApplyInput): KubeObject {
-    return input.config;
+    const { object, conflicts } = asStatusError(() =>
+      applyPatch({ ...this.#managerContext(input), live: input.live, config: input.config, force: input.force }),
+    );
+    if (conflicts.length > 0) throw new KubeStatusError(conflictStatus(conflicts) as unknown as Status);
+    return object as unknown as KubeObject;
   }
 
-  recordManager(_input: RecordInput): void {}
+  recordManager(input: RecordInput): void {
+    const { before, after } = input;
+    const updated = updateManagers({ ...this.#managerContext(input), before, after });
+    const { managedFields } = (updated as unknown as KubeObject).metadata;
+    if (managedFields === undefined) delete after.metadata.managedFields;
+    else after.metadata.managedFields = managedFields as ManagedFieldsEntry[];
+  }
 
   printTable(): PrintedTable {
     return { columns: [], rows: [] };
@@ -80,13 +133,44 @@ export class SchemaLibrary implements KindLibrary {
   openApiV3Paths(): readonly string[] {
     return [];
   }
+
+  #managerContext(input: ApplyInput | RecordInput): ManagerContext {
+    const { resource, subresource, manager, now } = input;
+    return {
+      manager,
+      apiVersion: groupVersion(resource.group, resource.version),
+      ...(subresource === undefined ? {} : { subresource }),
+      schema: this.#schemaOf(resource),
+      now,
+      reset: resetFields(subresource, hasStatusSubresource(resource)),
+    };
+  }
+
+  #validateCustom(resource: Resource, object: KubeObject): ReturnType<typeof validateObject> {
+    const schema = this.#schemaOf(resource);
+    return schema === undefined ? [] : validateObject(schema, object);
+  }
+
+  #schemaOf(resource: Resource): TypeSchema | undefined {
+    if (resource.custom === undefined) return schemaFor(resource);
+    const source = resource.custom.schema ?? ANYTHING;
+    let compiled = this.#custom.get(source);
+    if (compiled === undefined) {
+      compiled = compileSchema(
+        resource.custom.preserveUnknownFields ? { ...source, 'x-kubernetes-preserve-unknown-fields': true } : source,
+      );
+      this.#custom.set(source, compiled);
+    }
+    return compiled;
+  }
 }
 
 function asStatusError<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof PatchError) throw new KubeStatusError(error.status as unknown as Status);
+    if (error instanceof PatchError || error instanceof ApplyError)
+      throw new KubeStatusError(error.status as unknown as Status);
     throw error;
   }
 }

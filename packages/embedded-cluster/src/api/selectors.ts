@@ -9,7 +9,8 @@ export type Predicate = (object: KubeObject) => boolean;
 type Labels = Readonly<Record<string, string>>;
 type LabelTest = (labels: Labels) => boolean;
 
-const KEY_PATTERN = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const KEY_PATTERN =
+  /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const VALUE_PATTERN = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 /** Fields that a resource can be selected by, beside `metadata.name` and `metadata.namespace`. */
@@ -51,8 +52,12 @@ export function selectionOf(
   labelSelector: string | undefined,
   fieldSelector: string | undefined,
 ): Predicate | undefined {
-  const labels = labelSelector === undefined || labelSelector.trim() === '' ? undefined : parseLabelSelector(labelSelector);
-  const fields = fieldSelector === undefined || fieldSelector.trim() === '' ? undefined : parseFieldSelector(resource, fieldSelector);
+  const labels =
+    labelSelector === undefined || labelSelector.trim() === '' ? undefined : parseLabelSelector(labelSelector);
+  const fields =
+    fieldSelector === undefined || fieldSelector.trim() === ''
+      ? undefined
+      : parseFieldSelector(resource, fieldSelector);
   if (labels === undefined && fields === undefined) return undefined;
   return (object) => (labels?.(object.metadata.labels ?? {}) ?? true) && (fields?.(object) ?? true);
 }
@@ -102,7 +107,10 @@ function checkedKey(key: string, whole: string): string {
 
 function checkedValue(value: string, whole: string): string {
   if (!VALUE_PATTERN.test(value)) {
-    throw unparsable(whole, `values[0][]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'`);
+    throw unparsable(
+      whole,
+      `values[0][]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'`,
+    );
   }
   return value;
 }
@@ -175,15 +183,18 @@ export function formatLabelSelector(selector: unknown): string {
 }
 
 function parseFieldSelector(resource: Resource, text: string): Predicate {
-  const tests = text.split(',').filter((part) => part.trim() !== '').map((part) => {
-    const match = /^\s*([^=!\s]+)\s*(==|=|!=)\s*(.*?)\s*$/s.exec(part);
-    if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
-    const field = match[1] ?? '';
-    checkSelectable(resource, field);
-    const value = (match[3] ?? '').replaceAll(/\\([,=\\])/g, '$1');
-    const negative = match[2] === '!=';
-    return (object: KubeObject) => (fieldText(resource, object, field) === value) !== negative;
-  });
+  const tests = text
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const match = /^\s*([^=!\s]+)\s*(==|=|!=)\s*(.*?)\s*$/s.exec(part);
+      if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
+      const field = match[1] ?? '';
+      checkSelectable(resource, field);
+      const value = (match[3] ?? '').replaceAll(/\\([,=\\])/g, '$1');
+      const negative = match[2] === '!=';
+      return (object: KubeObject) => (fieldText(resource, object, field) === value) !== negative;
+    });
   return (object) => tests.every((test) => test(object));
 }
 
@@ -196,8 +207,10 @@ function checkSelectable(resource: Resource, field: string): void {
 }
 
 function fieldText(resource: Resource, object: KubeObject, field: string): string {
-  if (resource.bucket === '/events' && field === 'source') return asString(memberAt(object, 'source', 'component')) ?? '';
+  if (resource.bucket === '/events' && field === 'source')
+    return asString(memberAt(object, 'source', 'component')) ?? '';
   const value = memberAt(object, ...field.split('.'));
-  if (value === undefined || value === null) return field === 'spec.hostNetwork' || field === 'spec.unschedulable' ? 'false' : '';
+  if (value === undefined || value === null)
+    return field === 'spec.hostNetwork' || field === 'spec.unschedulable' ? 'false' : '';
   return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
 }

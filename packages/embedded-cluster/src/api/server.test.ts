@@ -24,7 +24,12 @@ async function startServer(dataFolder?: string): Promise<ApiServer> {
 }
 
 function configMap(name: string, data: Record<string, string>, labels?: Record<string, string>): KubeObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default', ...(labels ? { labels } : {}) }, data };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default', ...(labels ? { labels } : {}) },
+    data,
+  };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -42,7 +47,9 @@ test('an object is created, read, changed under a version check, listed and dele
   assert.match(created.metadata.uid ?? '', /^[0-9a-f-]{36}$/);
   const changed = await client.update(CONFIG_MAPS, { ...created, data: { x: '2' } });
   assert.ok(Number(changed.metadata.resourceVersion) > Number(created.metadata.resourceVersion));
-  await assert.rejects(client.update(CONFIG_MAPS, { ...created, data: { x: '3' } }), (error) => hasReason(error, 'Conflict'));
+  await assert.rejects(client.update(CONFIG_MAPS, { ...created, data: { x: '3' } }), (error) =>
+    hasReason(error, 'Conflict'),
+  );
   const list = await client.list(CONFIG_MAPS, { namespace: 'default', fieldSelector: 'metadata.name=a' });
   assert.equal(list.items.length, 1);
   await client.delete(CONFIG_MAPS, 'default', 'a');
@@ -65,7 +72,10 @@ test('a watch resumes from a version and sees objects enter and leave its select
   await client.patch(CONFIG_MAPS, 'default', 'a', { type: 'merge', body: { data: { k: 'v' } } });
   await client.patch(CONFIG_MAPS, 'default', 'a', { type: 'merge', body: { metadata: { labels: { on: 'no' } } } });
   await until(() => events.length === 3);
-  assert.deepEqual(events.map((event) => event.type), ['ADDED', 'MODIFIED', 'DELETED']);
+  assert.deepEqual(
+    events.map((event) => event.type),
+    ['ADDED', 'MODIFIED', 'DELETED'],
+  );
   stop.abort();
   await ended;
 });
@@ -73,7 +83,9 @@ test('a watch resumes from a version and sees objects enter and leave its select
 test('a watch from forgotten history ends with 410', async () => {
   await using server = await startServer();
   const events: WatchEvent[] = [];
-  await server.client().watch(CONFIG_MAPS, { resourceVersion: '1' }, (event) => events.push(event), AbortSignal.timeout(5000));
+  await server
+    .client()
+    .watch(CONFIG_MAPS, { resourceVersion: '1' }, (event) => events.push(event), AbortSignal.timeout(5000));
   assert.equal(events[0]?.type, 'ERROR');
   assert.equal(events[0]?.object['code'], 410);
 });
@@ -117,7 +129,10 @@ test('pages of one list show one moment', async () => {
   await client.delete(CONFIG_MAPS, 'default', 'c');
   await client.create(CONFIG_MAPS, configMap('e', {}));
   const second = await client.list(CONFIG_MAPS, { namespace: 'default', limit: 5, continue: first.metadata.continue });
-  assert.deepEqual(second.items.map((item) => item.metadata.name), ['c', 'd']);
+  assert.deepEqual(
+    second.items.map((item) => item.metadata.name),
+    ['c', 'd'],
+  );
   assert.equal(second.metadata.continue, undefined);
 });
 

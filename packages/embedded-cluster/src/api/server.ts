@@ -140,7 +140,10 @@ export class ApiServer implements Component {
       }),
     );
     this.#store.sealHistory();
-    const [serving, admin] = await Promise.all([this.#servingCertificate(credentials), credentials.client('kubernetes-admin', [MASTERS_GROUP])]);
+    const [serving, admin] = await Promise.all([
+      this.#servingCertificate(credentials),
+      credentials.client('kubernetes-admin', [MASTERS_GROUP]),
+    ]);
     this.#running = { credentials, serving, admin, tokens };
     this.#port = this.#options.address.port;
     await this.resume();
@@ -235,14 +238,25 @@ export class ApiServer implements Component {
 
   #servingCertificate(credentials: Credentials): Promise<CertificatePair> {
     const { address, certificateNames } = this.#options;
-    const base = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${this.#clusterDomain}`, 'localhost'];
-    const ips = new Set([address.host === '0.0.0.0' ? '127.0.0.1' : address.host, '127.0.0.1', ...(certificateNames?.ip ?? [])]);
+    const base = [
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+      `kubernetes.default.svc.${this.#clusterDomain}`,
+      'localhost',
+    ];
+    const ips = new Set([
+      address.host === '0.0.0.0' ? '127.0.0.1' : address.host,
+      '127.0.0.1',
+      ...(certificateNames?.ip ?? []),
+    ]);
     return credentials.serving([...base, ...(certificateNames?.dns ?? [])], [...ips]);
   }
 
   /** Namespaces and roles that every cluster has; what exists stays as it is. */
   async #bootstrap(): Promise<void> {
-    for (const name of SYSTEM_NAMESPACES) await this.#ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    for (const name of SYSTEM_NAMESPACES)
+      await this.#ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     for (const object of bootstrapRoles()) await this.#ensure(object);
   }
 
@@ -253,7 +267,8 @@ export class ApiServer implements Component {
     try {
       await this.client(undefined, 'kube-apiserver').create({ group, version, plural: resource.plural }, object);
     } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw new Error(`bootstrap of ${object.kind} ${object.metadata.name}: ${messageOf(error)}`, { cause: error });
+      if (!hasReason(error, 'AlreadyExists'))
+        throw new Error(`bootstrap of ${object.kind} ${object.metadata.name}: ${messageOf(error)}`, { cause: error });
     }
   }
 }

@@ -49,13 +49,15 @@ export class ServiceAddresses {
     if (spec === undefined) return;
     const before = asObject(live?.['spec']);
     if (spec['type'] === 'ExternalName') {
-      for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy']) delete spec[field];
+      for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'])
+        delete spec[field];
     } else this.#assignIp(resource, object, spec, before);
     if (spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer') {
       if (spec['type'] === 'LoadBalancer') spec['allocateLoadBalancerNodePorts'] ??= true;
       this.#assignPorts(resource, object, spec, before);
     } else {
-      for (const port of asArray(spec['ports'])) if (asObject(port) !== undefined) delete (port as JsonObject)['nodePort'];
+      for (const port of asArray(spec['ports']))
+        if (asObject(port) !== undefined) delete (port as JsonObject)['nodePort'];
       delete spec['allocateLoadBalancerNodePorts'];
       delete spec['healthCheckNodePort'];
       delete spec['externalTrafficPolicy'];
@@ -84,7 +86,9 @@ export class ServiceAddresses {
     for (const [index, entry] of asArray(spec['ports']).entries()) {
       const port = asObject(entry);
       if (port === undefined) continue;
-      const same = old.find((one) => one['port'] === port['port'] && (one['protocol'] ?? 'TCP') === (port['protocol'] ?? 'TCP'));
+      const same = old.find(
+        (one) => one['port'] === port['port'] && (one['protocol'] ?? 'TCP') === (port['protocol'] ?? 'TCP'),
+      );
       let number = asNumber(port['nodePort']) ?? 0;
       if (number === 0) number = asNumber(same?.['nodePort']) ?? 0;
       if (number === 0) {
@@ -94,7 +98,8 @@ export class ServiceAddresses {
       port['nodePort'] = number;
     }
     if (spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local') {
-      spec['healthCheckNodePort'] = asNumber(before?.['healthCheckNodePort']) ?? asNumber(spec['healthCheckNodePort']) ?? this.#freePort(owner);
+      spec['healthCheckNodePort'] =
+        asNumber(before?.['healthCheckNodePort']) ?? asNumber(spec['healthCheckNodePort']) ?? this.#freePort(owner);
     }
   }
 
@@ -102,7 +107,7 @@ export class ServiceAddresses {
     const number = parseIp(ip);
     const problem =
       number === undefined
-        ? 'must be empty, \'None\', or a valid IP address'
+        ? "must be empty, 'None', or a valid IP address"
         : number <= this.#range.first || number >= this.#range.first + this.#range.size - 1
           ? `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`
           : (this.#ips.get(ip) ?? owner) !== owner
@@ -117,9 +122,15 @@ export class ServiceAddresses {
   #checkPort(resource: Resource, object: KubeObject, port: number, index: number, owner: string): void {
     const inRange = port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST;
     if (inRange && (this.#ports.get(port) ?? owner) === owner) return;
-    const why = inRange ? 'provided port is already allocated' : `provided port is not in the valid range. The range of valid ports is ${NODE_PORT_FIRST}-${NODE_PORT_LAST}`;
+    const why = inRange
+      ? 'provided port is already allocated'
+      : `provided port is not in the valid range. The range of valid ports is ${NODE_PORT_FIRST}-${NODE_PORT_LAST}`;
     throw invalid(resource, object.metadata.name ?? '', [
-      { reason: 'FieldValueInvalid', field: `spec.ports[${index}].nodePort`, message: `Invalid value: ${port}: ${why}` },
+      {
+        reason: 'FieldValueInvalid',
+        field: `spec.ports[${index}].nodePort`,
+        message: `Invalid value: ${port}: ${why}`,
+      },
     ]);
   }
 
@@ -142,7 +153,9 @@ export class ServiceAddresses {
       const port = NODE_PORT_FIRST + ((start + step) % count);
       if (!this.#ports.has(port) && this.#reserve(`port ${port}`)) return port;
     }
-    throw internalError(`failed to allocate a nodePort for ${owner}: range ${NODE_PORT_FIRST}-${NODE_PORT_LAST} is full`);
+    throw internalError(
+      `failed to allocate a nodePort for ${owner}: range ${NODE_PORT_FIRST}-${NODE_PORT_LAST} is full`,
+    );
   }
 
   #reserve(key: string): boolean {
@@ -175,7 +188,9 @@ export class ServiceAddresses {
 }
 
 function addressesOf(service: KubeObject): readonly string[] {
-  return asArray(asObject(service['spec'])?.['clusterIPs']).filter((ip) => typeof ip === 'string' && ip !== 'None' && ip !== '') as string[];
+  return asArray(asObject(service['spec'])?.['clusterIPs']).filter(
+    (ip) => typeof ip === 'string' && ip !== 'None' && ip !== '',
+  ) as string[];
 }
 
 function nodePortsOf(service: KubeObject): readonly number[] {
@@ -189,7 +204,9 @@ function parseRange(cidr: string): Ipv4Range {
   const ip = parseIp(address);
   const bits = Number(bitsText);
   if (ip === undefined || !Number.isInteger(bits) || bits < 8 || bits > 29) {
-    throw new RangeError(`serviceCidr ${JSON.stringify(cidr)}: expected an IPv4 range of /8 to /29, such as 10.96.0.0/16`);
+    throw new RangeError(
+      `serviceCidr ${JSON.stringify(cidr)}: expected an IPv4 range of /8 to /29, such as 10.96.0.0/16`,
+    );
   }
   const size = 2 ** (32 - bits);
   return { first: Math.floor(ip / size) * size, size };
@@ -197,7 +214,8 @@ function parseRange(cidr: string): Ipv4Range {
 
 function parseIp(text: string): number | undefined {
   const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) return undefined;
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256))
+    return undefined;
   return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 

@@ -42,7 +42,12 @@ export function qualified(resource: ResourceName): string {
   return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
 }
 
-export function failure(code: number, reason: string | undefined, message: string, details?: StatusDetails): KubeStatusError {
+export function failure(
+  code: number,
+  reason: string | undefined,
+  message: string,
+  details?: StatusDetails,
+): KubeStatusError {
   return new KubeStatusError({
     kind: 'Status',
     apiVersion: 'v1',
@@ -81,7 +86,8 @@ export function conflict(resource: ResourceName, name: string, why: string): Kub
   return failure(409, 'Conflict', message, named(resource, name));
 }
 
-export const OBJECT_MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again';
+export const OBJECT_MODIFIED =
+  'the object has been modified; please apply your changes to the latest version and try again';
 
 /** Server-side apply conflicts carry one cause per field and no resource name. */
 export function applyConflict(message: string, causes: readonly StatusCause[]): KubeStatusError {
@@ -138,7 +144,11 @@ export interface FieldProblem {
 }
 
 /** 422 with one cause per field; several problems are bracketed, as an aggregate prints. */
-export function invalid(kind: { group: string; kind: string }, name: string, problems: readonly FieldProblem[]): KubeStatusError {
+export function invalid(
+  kind: { group: string; kind: string },
+  name: string,
+  problems: readonly FieldProblem[],
+): KubeStatusError {
   const texts = [...new Set(problems.map((problem) => `${problem.field}: ${problem.message}`))];
   const joined = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;

@@ -5,7 +5,14 @@ import type { Resource } from './resources.ts';
 import type { KubeObject } from './types.ts';
 
 /** Kinds whose status update also takes labels and annotations. */
-const STATUS_UPDATES_META = new Set(['/pods', '/nodes', '/namespaces', '/services', '/persistentvolumeclaims', '/persistentvolumes']);
+const STATUS_UPDATES_META = new Set([
+  '/pods',
+  '/nodes',
+  '/namespaces',
+  '/services',
+  '/persistentvolumeclaims',
+  '/persistentvolumes',
+]);
 
 export function hasStatusSubresource(resource: Resource): boolean {
   return resource.subresources.some((subresource) => subresource.name === 'status');
@@ -16,7 +23,12 @@ export function prepareCreate(resource: Resource, object: KubeObject): void {
   else if (hasStatusSubresource(resource)) delete object['status'];
 }
 
-export function prepareUpdate(resource: Resource, object: KubeObject, live: KubeObject, subresource: string | undefined): void {
+export function prepareUpdate(
+  resource: Resource,
+  object: KubeObject,
+  live: KubeObject,
+  subresource: string | undefined,
+): void {
   if (subresource === 'status') {
     const { metadata } = object;
     prepareForStatusUpdate(object, live);

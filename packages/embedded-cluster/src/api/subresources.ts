@@ -22,11 +22,20 @@ export function registerSubresources(table: SpecialTable, machinery: Machinery):
     patch: async (request, resource, patch) =>
       setScale(machinery, request, resource, (scale) => {
         if (patch.type === 'apply') return asScale(patch.body);
-        return patchDocument(machinery, { ...resource, custom: undefined, group: 'autoscaling', version: 'v1', kind: 'Scale' }, patch, scale);
+        return patchDocument(
+          machinery,
+          { ...resource, custom: undefined, group: 'autoscaling', version: 'v1', kind: 'Scale' },
+          patch,
+          scale,
+        );
       }),
   });
-  table.set('/pods:binding', { create: async (request, resource, given) => bindPod(machinery, request, resource, given) });
-  table.set('/pods:eviction', { create: async (request, resource, given) => evictPod(machinery, request, resource, given) });
+  table.set('/pods:binding', {
+    create: async (request, resource, given) => bindPod(machinery, request, resource, given),
+  });
+  table.set('/pods:eviction', {
+    create: async (request, resource, given) => evictPod(machinery, request, resource, given),
+  });
 }
 
 function asScale(value: unknown): KubeObject {
@@ -54,9 +63,14 @@ function scaleOf(resource: Resource, object: KubeObject): KubeObject {
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
-    metadata: JSON.parse(JSON.stringify({ name, namespace, uid, resourceVersion, creationTimestamp })) as KubeObject['metadata'],
+    metadata: JSON.parse(
+      JSON.stringify({ name, namespace, uid, resourceVersion, creationTimestamp }),
+    ) as KubeObject['metadata'],
     spec: replicas === 0 ? {} : { replicas },
-    status: { replicas: asNumber(memberAt(object, ...paths.statusReplicas)) ?? 0, ...(text === '' ? {} : { selector: text }) },
+    status: {
+      replicas: asNumber(memberAt(object, ...paths.statusReplicas)) ?? 0,
+      ...(text === '' ? {} : { selector: text }),
+    },
   };
 }
 
@@ -82,7 +96,8 @@ async function setScale(
     }
     const object = cloneJson(live);
     setMember(object, paths.specReplicas, replicas);
-    object.metadata.resourceVersion = asString(memberAt(scale, 'metadata', 'resourceVersion')) ?? live.metadata.resourceVersion ?? '';
+    object.metadata.resourceVersion =
+      asString(memberAt(scale, 'metadata', 'resourceVersion')) ?? live.metadata.resourceVersion ?? '';
     return { object, managed: false };
   });
   return scaleOf(resource, updated);
@@ -90,7 +105,8 @@ async function setScale(
 
 function setMember(object: KubeObject, path: readonly string[], value: unknown): void {
   let current: Record<string, unknown> = object;
-  for (const name of path.slice(0, -1)) current = (current[name] = asObject(current[name]) ?? {}) as Record<string, unknown>;
+  for (const name of path.slice(0, -1))
+    current = (current[name] = asObject(current[name]) ?? {}) as Record<string, unknown>;
   const last = path.at(-1);
   if (last !== undefined) current[last] = value;
 }
@@ -100,32 +116,63 @@ function success(): KubeObject {
   return status as unknown as KubeObject;
 }
 
-async function bindPod(machinery: Machinery, request: RequestInfo, resource: Resource, given: KubeObject): Promise<KubeObject> {
+async function bindPod(
+  machinery: Machinery,
+  request: RequestInfo,
+  resource: Resource,
+  given: KubeObject,
+): Promise<KubeObject> {
   checkBodyKind(resource, 'binding', given);
   const nodeName = asString(memberAt(given, 'target', 'name')) ?? '';
   if (nodeName === '') throw badRequest('target.name: the node to bind to is required');
-  await replaceObject(machinery, request.context, { ...request, resource, subresource: 'binding' }, 'CreateOptions', (live) => {
-    const object = cloneJson(live);
-    const spec = asObject(object['spec']) ?? {};
-    const present = asString(spec['nodeName']) ?? '';
-    if (object.metadata.deletionTimestamp !== undefined) {
-      throw conflict({ group: '', plural: 'pods/binding' }, request.name, `pod ${request.name} is being deleted, cannot be assigned to a host`);
-    }
-    if (present !== '') {
-      throw conflict({ group: '', plural: 'pods/binding' }, request.name, `pod ${request.name} is already assigned to node ${JSON.stringify(present)}`);
-    }
-    object['spec'] = { ...spec, nodeName };
-    const status = asObject(object['status']) ?? {};
-    const others = Array.isArray(status['conditions']) ? (status['conditions'] as KubeObject[]).filter((one) => one['type'] !== 'PodScheduled') : [];
-    const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: timestamp(machinery.clock) };
-    object['status'] = { ...status, conditions: [...others, scheduled] };
-    return { object, managed: false };
-  });
+  await replaceObject(
+    machinery,
+    request.context,
+    { ...request, resource, subresource: 'binding' },
+    'CreateOptions',
+    (live) => {
+      const object = cloneJson(live);
+      const spec = asObject(object['spec']) ?? {};
+      const present = asString(spec['nodeName']) ?? '';
+      if (object.metadata.deletionTimestamp !== undefined) {
+        throw conflict(
+          { group: '', plural: 'pods/binding' },
+          request.name,
+          `pod ${request.name} is being deleted, cannot be assigned to a host`,
+        );
+      }
+      if (present !== '') {
+        throw conflict(
+          { group: '', plural: 'pods/binding' },
+          request.name,
+          `pod ${request.name} is already assigned to node ${JSON.stringify(present)}`,
+        );
+      }
+      object['spec'] = { ...spec, nodeName };
+      const status = asObject(object['status']) ?? {};
+      const others = Array.isArray(status['conditions'])
+        ? (status['conditions'] as KubeObject[]).filter((one) => one['type'] !== 'PodScheduled')
+        : [];
+      const scheduled = {
+        type: 'PodScheduled',
+        status: 'True',
+        lastProbeTime: null,
+        lastTransitionTime: timestamp(machinery.clock),
+      };
+      object['status'] = { ...status, conditions: [...others, scheduled] };
+      return { object, managed: false };
+    },
+  );
   return success();
 }
 
 /** Deletes a pod unless a PodDisruptionBudget says that too few would be left (KEP-85). */
-async function evictPod(machinery: Machinery, request: RequestInfo, resource: Resource, given: KubeObject): Promise<KubeObject> {
+async function evictPod(
+  machinery: Machinery,
+  request: RequestInfo,
+  resource: Resource,
+  given: KubeObject,
+): Promise<KubeObject> {
   const pod = liveObject(machinery, request, resource);
   for (const [, budget] of machinery.store.iterate('policy/poddisruptionbudgets', request.namespace)) {
     if (!labelSelectorTest(memberAt(budget, 'spec', 'selector'))(pod.metadata.labels ?? {})) continue;
@@ -134,10 +181,18 @@ async function evictPod(machinery: Machinery, request: RequestInfo, resource: Re
     const healthy = asNumber(memberAt(budget, 'status', 'currentHealthy')) ?? 0;
     const desired = asNumber(memberAt(budget, 'status', 'desiredHealthy')) ?? 0;
     throw tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", [
-      { reason: 'DisruptionBudget', message: `The disruption budget ${name} needs ${desired} healthy pods and has ${healthy} currently` },
+      {
+        reason: 'DisruptionBudget',
+        message: `The disruption budget ${name} needs ${desired} healthy pods and has ${healthy} currently`,
+      },
     ]);
   }
   const options = (asObject(given['deleteOptions']) ?? {}) as DeleteOptions;
-  await deleteObject(machinery, request.context, { resource, namespace: request.namespace, name: request.name }, options);
+  await deleteObject(
+    machinery,
+    request.context,
+    { resource, namespace: request.namespace, name: request.name },
+    options,
+  );
   return success();
 }

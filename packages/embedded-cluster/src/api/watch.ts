@@ -76,7 +76,9 @@ export function startWatch(
     bookmark({ [INITIAL_EVENTS_END]: 'true' });
   }
   const timer =
-    options.allowWatchBookmarks === true && !start.failed ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS) : undefined;
+    options.allowWatchBookmarks === true && !start.failed
+      ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS)
+      : undefined;
   timer?.unref();
   function stop(): void {
     stopped = true;
@@ -98,16 +100,26 @@ interface FirstEvents {
   readonly failed: boolean;
 }
 
-function firstEvents(machinery: Machinery, resource: Resource, options: WatchOptions, matches: Predicate | undefined): FirstEvents {
+function firstEvents(
+  machinery: Machinery,
+  resource: Resource,
+  options: WatchOptions,
+  matches: Predicate | undefined,
+): FirstEvents {
   const { store } = machinery;
   const text = options.resourceVersion ?? '';
   const version = text === '' ? 0 : parseVersion(text);
   if (version > store.version) {
     // The server may just have restarted without its state: a client must list again.
-    const error = failure(504, 'Timeout', `Timeout: Too large resource version: ${version}, current: ${store.version}`, {
-      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-      retryAfterSeconds: 1,
-    });
+    const error = failure(
+      504,
+      'Timeout',
+      `Timeout: Too large resource version: ${version}, current: ${store.version}`,
+      {
+        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+        retryAfterSeconds: 1,
+      },
+    );
     return { events: [errorEvent(error)], initial: false, failed: true };
   }
   if (version === 0 || options.sendInitialEvents === true) {
@@ -134,15 +146,23 @@ function firstEvents(machinery: Machinery, resource: Resource, options: WatchOpt
 function checkInitialEvents(options: WatchOptions): void {
   if (options.sendInitialEvents === undefined) {
     if ((options.resourceVersionMatch ?? '') === '') return;
-    throw watchProblem('resourceVersionMatch', 'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    throw watchProblem(
+      'resourceVersionMatch',
+      'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+    );
   }
   if (options.resourceVersionMatch !== 'NotOlderThan') {
-    throw watchProblem('resourceVersionMatch', 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+    throw watchProblem(
+      'resourceVersionMatch',
+      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    );
   }
 }
 
 function watchProblem(field: string, message: string): Error {
-  return invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ reason: 'FieldValueForbidden', field, message }]);
+  return invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+    { reason: 'FieldValueForbidden', field, message },
+  ]);
 }
 
 /** An object that enters the selection is ADDED for this watch, one that leaves it DELETED. */
@@ -154,10 +174,17 @@ function selectedEvent(resource: Resource, event: StoredEvent, matches: Predicat
   const matchedBefore = previous !== undefined && matches(previous);
   if (matchesNow) return { type: matchedBefore ? 'MODIFIED' : 'ADDED', object };
   if (!matchedBefore || previous === undefined) return undefined;
-  return { type: 'DELETED', object: { ...previous, metadata: { ...previous.metadata, resourceVersion: String(event.version) } } };
+  return {
+    type: 'DELETED',
+    object: { ...previous, metadata: { ...previous.metadata, resourceVersion: String(event.version) } },
+  };
 }
 
-function bookmarkObject(resource: Resource, version: number, annotations: Record<string, string> | undefined): KubeObject {
+function bookmarkObject(
+  resource: Resource,
+  version: number,
+  annotations: Record<string, string> | undefined,
+): KubeObject {
   return {
     kind: resource.kind,
     apiVersion: groupVersion(resource.group, resource.version),

@@ -7,7 +7,7 @@
 import { asObject, asString, cloneJson, equalJson } from './json.ts';
 import { decodeObject } from './decode.ts';
 import { timestamp, type AdmissionAttributes, type Machinery, type RequestContext } from './machinery.ts';
-import { beginMeta, checkAddress, checkFinalizers, checkTypeMeta, desiredStateChanged, generatedName, keepMeta } from './object-meta.ts';
+import { beginMeta, checkAddress, checkTypeMeta, desiredStateChanged, generatedName, keepMeta } from './object-meta.ts';
 import type { Resource } from './resources.ts';
 import { alreadyExists, conflict, failure, invalid, notFound, OBJECT_MODIFIED } from './status-error.ts';
 import { idOf } from './store.ts';
@@ -47,8 +47,11 @@ export async function createObject(
   for (let attempt = 1; ; attempt += 1) {
     const candidate = generated ? cloneJson(object) : object;
     if (generated) candidate.metadata.name = generatedName(generateName ?? '');
-    const taken = machinery.store.get(resource.bucket, idOf(candidate.metadata.namespace, candidate.metadata.name ?? '')) !== undefined;
-    if (!(generated && taken && attempt < GENERATE_ATTEMPTS_MAX)) return storeNew(machinery, context, resource, candidate, undefined);
+    const taken =
+      machinery.store.get(resource.bucket, idOf(candidate.metadata.namespace, candidate.metadata.name ?? '')) !==
+      undefined;
+    if (!(generated && taken && attempt < GENERATE_ATTEMPTS_MAX))
+      return storeNew(machinery, context, resource, candidate, undefined);
   }
 }
 
@@ -85,7 +88,14 @@ export async function storeNew(
   if (applied === undefined) delete object.metadata.managedFields;
   else if (managed !== undefined) object.metadata.managedFields = managed;
   if (applied === undefined) {
-    kinds.recordManager({ resource, subresource: undefined, before: undefined, after: object, manager: context.manager, now: timestamp(machinery.clock) });
+    kinds.recordManager({
+      resource,
+      subresource: undefined,
+      before: undefined,
+      after: object,
+      manager: context.manager,
+      now: timestamp(machinery.clock),
+    });
   }
   machinery.allocate(resource, object, undefined);
   await admission.validate(attributes);
@@ -112,7 +122,10 @@ export async function updateObject(
     delete object.metadata.resourceVersion;
     return storeNew(machinery, context, resource, object, undefined);
   }
-  return replaceObject(machinery, context, target, 'UpdateOptions', () => ({ object: cloneJson(object), managed: false }));
+  return replaceObject(machinery, context, target, 'UpdateOptions', () => ({
+    object: cloneJson(object),
+    managed: false,
+  }));
 }
 
 export interface Replacement {
@@ -211,14 +224,23 @@ async function admitUpdate(
     const generation = (live.metadata.generation ?? 0) + raise;
     if (generation > 0) object.metadata.generation = generation;
   }
-  checkFinalizers(resource, object, live);
   throwProblems(resource, object, kinds.validateUpdate(resource, object, live, subresource));
   if (!managed) {
-    kinds.recordManager({ resource, subresource, before: live, after: object, manager: context.manager, now: timestamp(machinery.clock) });
+    kinds.recordManager({
+      resource,
+      subresource,
+      before: live,
+      after: object,
+      manager: context.manager,
+      now: timestamp(machinery.clock),
+    });
   }
   if (subresource === undefined) machinery.allocate(resource, object, live);
   await admission.validate(attributes);
-  return equalJson(object, live) || equalJson(withoutOwnership(object), withoutOwnership(live)) && sameOwnership(object, live) ? 'unchanged' : 'changed';
+  return equalJson(object, live) ||
+    (equalJson(withoutOwnership(object), withoutOwnership(live)) && sameOwnership(object, live))
+    ? 'unchanged'
+    : 'changed';
 }
 
 function withoutOwnership(object: KubeObject): KubeObject {
@@ -227,7 +249,8 @@ function withoutOwnership(object: KubeObject): KubeObject {
 
 /** Managed fields that differ in nothing but their times. */
 function sameOwnership(a: KubeObject, b: KubeObject): boolean {
-  const strip = (object: KubeObject): unknown => object.metadata.managedFields?.map((entry) => ({ ...entry, time: undefined }));
+  const strip = (object: KubeObject): unknown =>
+    object.metadata.managedFields?.map((entry) => ({ ...entry, time: undefined }));
   return equalJson(strip(a), strip(b));
 }
 

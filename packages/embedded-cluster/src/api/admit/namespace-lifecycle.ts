@@ -20,13 +20,16 @@ export class NamespaceLifecycle implements AdmissionPlugin {
   mutate(attributes: AdmissionAttributes): void {
     const { operation, resource, namespace, name } = attributes;
     if (resource.bucket === '/namespaces') {
-      if (operation === 'DELETE' && PROTECTED.has(name)) throw forbidden(resource, name, 'this namespace may not be deleted');
+      if (operation === 'DELETE' && PROTECTED.has(name))
+        throw forbidden(resource, name, 'this namespace may not be deleted');
       return;
     }
-    if (operation !== 'CREATE' || !resource.namespaced || namespace === undefined || resource.group === REVIEW_GROUP) return;
+    if (operation !== 'CREATE' || !resource.namespaced || namespace === undefined || resource.group === REVIEW_GROUP)
+      return;
     const found = this.#store.get('/namespaces', namespace);
     if (found === undefined) throw notFound({ group: '', plural: 'namespaces' }, namespace);
-    const terminating = found.metadata.deletionTimestamp !== undefined || asObject(found['status'])?.['phase'] === 'Terminating';
+    const terminating =
+      found.metadata.deletionTimestamp !== undefined || asObject(found['status'])?.['phase'] === 'Terminating';
     if (!terminating || attributes.subresource !== undefined) return;
     throw failure(
       403,
@@ -36,7 +39,13 @@ export class NamespaceLifecycle implements AdmissionPlugin {
         name,
         ...(resource.group === '' ? {} : { group: resource.group }),
         kind: resource.plural,
-        causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }],
+        causes: [
+          {
+            reason: 'NamespaceTerminating',
+            message: `namespace ${namespace} is being terminated`,
+            field: 'metadata.namespace',
+          },
+        ],
       },
     );
   }

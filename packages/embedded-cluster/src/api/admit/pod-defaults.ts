@@ -7,7 +7,10 @@ import type { Store } from '../store.ts';
 
 const NODE_FAILURES = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
 const TOLERATION_SECONDS = 300;
-const SYSTEM_CLASSES: Readonly<Record<string, number>> = { 'system-cluster-critical': 2_000_000_000, 'system-node-critical': 2_000_001_000 };
+const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
 
 /** The plugins `Priority` and `DefaultTolerationSeconds`. */
 export class PodDefaults implements AdmissionPlugin {
@@ -33,25 +36,39 @@ export class PodDefaults implements AdmissionPlugin {
 
   #setPriority(spec: JsonObject, deny: (why: string) => Error): void {
     const className = asString(spec['priorityClassName']) ?? '';
-    const found = className === '' ? this.#defaultClass() : this.#store.get('scheduling.k8s.io/priorityclasses', className);
+    const found =
+      className === '' ? this.#defaultClass() : this.#store.get('scheduling.k8s.io/priorityclasses', className);
     const system = SYSTEM_CLASSES[className];
-    if (className !== '' && found === undefined && system === undefined) throw deny(`no PriorityClass with name ${className} was found`);
+    if (className !== '' && found === undefined && system === undefined)
+      throw deny(`no PriorityClass with name ${className} was found`);
     if (found !== undefined && className === '') spec['priorityClassName'] = found.metadata.name;
     const value = asNumber(found?.['value']) ?? system ?? 0;
     const given = asNumber(spec['priority']);
-    if (given !== undefined && given !== value) throw deny('the integer value of priority (' + given + ') must not be provided in pod spec; priority admission controller computed ' + value + ' from the given PriorityClass name');
+    if (given !== undefined && given !== value)
+      throw deny(
+        'the integer value of priority (' +
+          given +
+          ') must not be provided in pod spec; priority admission controller computed ' +
+          value +
+          ' from the given PriorityClass name',
+      );
     spec['priority'] = value;
     spec['preemptionPolicy'] ??= asString(found?.['preemptionPolicy']) ?? 'PreemptLowerPriority';
   }
 
-  #defaultClass(): JsonObject & { metadata: { name?: string } } | undefined {
-    for (const [, candidate] of this.#store.iterate('scheduling.k8s.io/priorityclasses')) if (candidate['globalDefault'] === true) return candidate;
+  #defaultClass(): (JsonObject & { metadata: { name?: string } }) | undefined {
+    for (const [, candidate] of this.#store.iterate('scheduling.k8s.io/priorityclasses'))
+      if (candidate['globalDefault'] === true) return candidate;
     return undefined;
   }
 }
 
 function toleratesNoExecute(toleration: JsonObject | undefined, key: string): boolean {
   if (toleration === undefined) return false;
-  const keyMatches = toleration['key'] === key || (toleration['key'] === undefined && toleration['operator'] === 'Exists');
-  return keyMatches && (toleration['effect'] === undefined || toleration['effect'] === '' || toleration['effect'] === 'NoExecute');
+  const keyMatches =
+    toleration['key'] === key || (toleration['key'] === undefined && toleration['operator'] === 'Exists');
+  return (
+    keyMatches &&
+    (toleration['effect'] === undefined || toleration['effect'] === '' || toleration['effect'] === 'NoExecute')
+  );
 }

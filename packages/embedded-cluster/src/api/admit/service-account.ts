@@ -31,9 +31,14 @@ export class ServiceAccountAdmission implements AdmissionPlugin {
     const id = `${namespace}/${String(spec['serviceAccountName'])}`;
     const account = this.#store.get('/serviceaccounts', id);
     if (account === undefined) {
-      throw forbidden(resource, name, `error looking up service account ${id}: serviceaccount ${JSON.stringify(spec['serviceAccountName'])} not found`);
+      throw forbidden(
+        resource,
+        name,
+        `error looking up service account ${id}: serviceaccount ${JSON.stringify(spec['serviceAccountName'])} not found`,
+      );
     }
-    if ((spec['automountServiceAccountToken'] ?? account['automountServiceAccountToken'] ?? true) === true) mountToken(spec);
+    if ((spec['automountServiceAccountToken'] ?? account['automountServiceAccountToken'] ?? true) === true)
+      mountToken(spec);
     if (asArray(spec['imagePullSecrets']).length === 0) addPullSecrets(spec, account);
   }
 }
@@ -68,7 +73,11 @@ function tokenVolume(name: string): JsonObject {
       sources: [
         { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: 'token' } },
         { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
       ],
       defaultMode: 420,
     },

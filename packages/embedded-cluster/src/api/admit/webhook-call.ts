@@ -61,7 +61,8 @@ export class WebhookCaller {
     const spec = asObject(found['spec']) ?? {};
     const ip = asString(spec['clusterIP']) ?? '';
     const connectHost = spec['type'] === 'ExternalName' ? (asString(spec['externalName']) ?? '') : ip;
-    if (connectHost === '' || connectHost === 'None') throw new Error(`service ${JSON.stringify(name)} has no ClusterIP to call`);
+    if (connectHost === '' || connectHost === 'None')
+      throw new Error(`service ${JSON.stringify(name)} has no ClusterIP to call`);
     const serverName = `${name}.${namespace}.svc`;
     const url = new URL(`https://${serverName}:${port}${path.startsWith('/') ? path : `/${path}`}`);
     url.searchParams.set('timeout', timeout);
@@ -93,7 +94,8 @@ export class WebhookCaller {
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size > ANSWER_BYTES_MAX) response.destroy(new Error(`the answer is larger than ${ANSWER_BYTES_MAX} bytes`));
+          if (size > ANSWER_BYTES_MAX)
+            response.destroy(new Error(`the answer is larger than ${ANSWER_BYTES_MAX} bytes`));
           chunks.push(chunk);
         });
         response.on('error', reject);
@@ -134,7 +136,11 @@ function callProblem(error: unknown, seconds: number): string {
   const { code } = error as NodeJS.ErrnoException;
   const { address, port } = error as { address?: string; port?: number };
   if (code === 'ECONNREFUSED') return `dial tcp ${address}:${port}: connect: connection refused`;
-  if (code?.startsWith('ERR_TLS') === true || code?.includes('CERT') === true || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') {
+  if (
+    code?.startsWith('ERR_TLS') === true ||
+    code?.includes('CERT') === true ||
+    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  ) {
     return `tls: failed to verify certificate: ${error.message}`;
   }
   return error.message;

@@ -45,14 +45,20 @@ function matchesRule(rule: JsonObject, attributes: AdmissionAttributes, resource
     const list = asArray(rule[field]);
     return list.includes('*') || list.includes(value);
   };
-  if (!includes('operations', operation) || !includes('apiGroups', resource.group) || !includes('apiVersions', resource.version)) return false;
+  if (
+    !includes('operations', operation) ||
+    !includes('apiGroups', resource.group) ||
+    !includes('apiVersions', resource.version)
+  )
+    return false;
   const scope = asString(rule['scope']) ?? '*';
   const namespaced = resource.namespaced && resource.bucket !== '/namespaces';
   if ((scope === 'Namespaced' && !namespaced) || (scope === 'Cluster' && namespaced)) return false;
   return asArray(rule['resources']).some((entry) => {
     const [wantedResource = '', wantedSub] = String(entry).split('/', 2);
     const resourceMatches = wantedResource === '*' || wantedResource === resource.plural;
-    const subMatches = wantedSub === undefined ? subresource === undefined : wantedSub === '*' || wantedSub === subresource;
+    const subMatches =
+      wantedSub === undefined ? subresource === undefined : wantedSub === '*' || wantedSub === subresource;
     return resourceMatches && subMatches;
   });
 }
@@ -63,7 +69,8 @@ function matchesNamespace(webhook: JsonObject, attributes: AdmissionAttributes, 
   const { resource, namespace, name, object, oldObject } = attributes;
   const test = labelSelectorTest(selector);
   // A namespace is judged by its own labels, anything else without one is always meant.
-  if (resource.bucket === '/namespaces') return test((object ?? oldObject ?? store.get('/namespaces', name))?.metadata.labels ?? {});
+  if (resource.bucket === '/namespaces')
+    return test((object ?? oldObject ?? store.get('/namespaces', name))?.metadata.labels ?? {});
   if (!resource.namespaced || namespace === undefined) return true;
   return test(store.get('/namespaces', namespace)?.metadata.labels ?? {});
 }

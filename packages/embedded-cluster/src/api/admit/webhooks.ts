@@ -77,14 +77,21 @@ export class Webhooks implements AdmissionPlugin {
     const { object } = attributes;
     if (encoded === undefined || encoded === '' || object === undefined) return false;
     if (response?.['patchType'] !== 'JSONPatch') {
-      throw internalError(`webhook ${JSON.stringify(matched.name)} answered with patchType ${JSON.stringify(response?.['patchType'])}, want JSONPatch`);
+      throw internalError(
+        `webhook ${JSON.stringify(matched.name)} answered with patchType ${JSON.stringify(response?.['patchType'])}, want JSONPatch`,
+      );
     }
     const { kinds } = this.#machinery;
     const patch = parsePatch(matched.name, encoded);
     const inItsVersion = converted(object, attributes.resource, matched.resource);
-    const patched = converted(kinds.applyJsonPatch(cloneJson(inItsVersion), patch), matched.resource, attributes.resource);
+    const patched = converted(
+      kinds.applyJsonPatch(cloneJson(inItsVersion), patch),
+      matched.resource,
+      attributes.resource,
+    );
     const decoded = kinds.decode(attributes.resource, patched);
-    if (decoded.error !== undefined) throw internalError(`webhook ${JSON.stringify(matched.name)} made an invalid object: ${decoded.error}`);
+    if (decoded.error !== undefined)
+      throw internalError(`webhook ${JSON.stringify(matched.name)} made an invalid object: ${decoded.error}`);
     kinds.applyDefaults(attributes.resource, decoded.object);
     if (equalJson(decoded.object, object)) return false;
     for (const field of Object.keys(object)) delete object[field];
@@ -93,7 +100,11 @@ export class Webhooks implements AdmissionPlugin {
   }
 
   /** The `response` of an allowed request; undefined when a failed call may be ignored. */
-  async #ask(matched: Matched, attributes: AdmissionAttributes, kind: 'mutating' | 'validating'): Promise<JsonObject | undefined> {
+  async #ask(
+    matched: Matched,
+    attributes: AdmissionAttributes,
+    kind: 'mutating' | 'validating',
+  ): Promise<JsonObject | undefined> {
     const { webhook, name } = matched;
     const { context } = attributes;
     if (context.dryRun && !['None', 'NoneOnDryRun'].includes(asString(webhook['sideEffects']) ?? '')) {
@@ -159,11 +170,14 @@ function converted(object: KubeObject, from: Resource, to: Resource): KubeObject
 
 function checkedResponse(answer: JsonObject | undefined, uid: string): JsonObject {
   if (answer?.['kind'] !== 'AdmissionReview' || answer['apiVersion'] !== 'admission.k8s.io/v1') {
-    throw new Error(`expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got ${String(answer?.['apiVersion'])}, Kind=${String(answer?.['kind'])}`);
+    throw new Error(
+      `expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got ${String(answer?.['apiVersion'])}, Kind=${String(answer?.['kind'])}`,
+    );
   }
   const response = asObject(answer['response']);
   if (response === undefined) throw new Error('webhook response was absent');
-  if (response['uid'] !== uid) throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response['uid'])}`);
+  if (response['uid'] !== uid)
+    throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response['uid'])}`);
   return response;
 }
 
@@ -180,7 +194,12 @@ function denial(name: string, given: JsonObject | undefined): KubeStatusError {
   const deniedBy = `admission webhook ${JSON.stringify(name)} denied the request`;
   const message = asString(given?.['message']) ?? '';
   const reason = asString(given?.['reason']);
-  const text = message !== '' ? `${deniedBy}: ${message}` : reason !== undefined ? `${deniedBy}: ${reason}` : `${deniedBy} without explanation`;
+  const text =
+    message !== ''
+      ? `${deniedBy}: ${message}`
+      : reason !== undefined
+        ? `${deniedBy}: ${reason}`
+        : `${deniedBy} without explanation`;
   const code = asNumber(given?.['code']) ?? 0;
   const details = asObject(given?.['details']) as Status['details'];
   return failure(code < 400 ? 400 : code, reason, text, details);

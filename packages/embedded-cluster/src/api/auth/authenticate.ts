@@ -55,7 +55,11 @@ export class Authenticator {
     const extra = impersonatedExtra(request);
     if (name === undefined) {
       if (groups.length > 0 || uid !== undefined || Object.keys(extra).length > 0) {
-        throw failure(500, 'InternalError', 'requested impersonation of groups, uid or extra without impersonating a user');
+        throw failure(
+          500,
+          'InternalError',
+          'requested impersonation of groups, uid or extra without impersonating a user',
+        );
       }
       return user;
     }
@@ -68,14 +72,31 @@ export class Authenticator {
       for (const value of values) this.#require(user, 'userextras', undefined, value, 'authentication.k8s.io', key);
     }
     const all = [...groups];
-    if (account !== null && groups.length === 0) all.push('system:serviceaccounts', `system:serviceaccounts:${account[1]}`);
+    if (account !== null && groups.length === 0)
+      all.push('system:serviceaccounts', `system:serviceaccounts:${account[1]}`);
     const marker = name === ANONYMOUS.username ? 'system:unauthenticated' : AUTHENTICATED;
     if (!all.includes(marker)) all.push(marker);
     return { username: name, groups: all, uid, ...(Object.keys(extra).length === 0 ? {} : { extra }) };
   }
 
-  #require(user: UserInfo, plural: string, namespace: string | undefined, name: string, group = '', subresource?: string): void {
-    const attributes: AuthorizationAttributes = { user, verb: 'impersonate', group, version: '', plural, subresource, namespace, name };
+  #require(
+    user: UserInfo,
+    plural: string,
+    namespace: string | undefined,
+    name: string,
+    group = '',
+    subresource?: string,
+  ): void {
+    const attributes: AuthorizationAttributes = {
+      user,
+      verb: 'impersonate',
+      group,
+      version: '',
+      plural,
+      subresource,
+      namespace,
+      name,
+    };
     const reason = this.#authorizer.deny(attributes);
     if (reason !== undefined) throw forbidden({ group, plural }, name, deniedText(attributes, reason));
   }

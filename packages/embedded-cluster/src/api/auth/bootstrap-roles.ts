@@ -18,7 +18,11 @@ function rule(group: string, resources: string, verbs: readonly string[]): Rule 
 
 /** What people who only look may see: no secrets, no roles. */
 const VIEW_RULES: readonly Rule[] = [
-  rule('', 'configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods serviceaccounts services services/status', READ),
+  rule(
+    '',
+    'configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods serviceaccounts services services/status',
+    READ,
+  ),
   rule('', 'bindings events namespaces namespaces/status pods/log pods/status', READ),
   rule('discovery.k8s.io', 'endpointslices', READ),
   rule(
@@ -39,7 +43,11 @@ const EDIT_RULES: readonly Rule[] = [
   rule('', 'pods/eviction', ['create']),
   rule('', 'configmaps events persistentvolumeclaims secrets serviceaccounts services services/proxy', WRITE),
   rule('', 'serviceaccounts/token', ['create']),
-  rule('apps', 'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale', WRITE),
+  rule(
+    'apps',
+    'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale',
+    WRITE,
+  ),
   rule('autoscaling', 'horizontalpodautoscalers', WRITE),
   rule('batch', 'cronjobs jobs', WRITE),
   rule('policy', 'poddisruptionbudgets', WRITE),
@@ -52,10 +60,24 @@ const ADMIN_RULES: readonly Rule[] = [
   rule('rbac.authorization.k8s.io', 'rolebindings roles', [...WRITE, ...READ]),
 ];
 
-const DISCOVERY_URLS = ['/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz', '/version', '/version/'];
+const DISCOVERY_URLS = [
+  '/api',
+  '/api/*',
+  '/apis',
+  '/apis/*',
+  '/healthz',
+  '/livez',
+  '/openapi',
+  '/openapi/*',
+  '/readyz',
+  '/version',
+  '/version/',
+];
 
 export function bootstrapRoles(): readonly KubeObject[] {
-  const aggregate = (level: string): Record<string, string> => ({ [`rbac.authorization.k8s.io/aggregate-to-${level}`]: 'true' });
+  const aggregate = (level: string): Record<string, string> => ({
+    [`rbac.authorization.k8s.io/aggregate-to-${level}`]: 'true',
+  });
   return [
     clusterRole('cluster-admin', [
       { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
@@ -72,9 +94,19 @@ export function bootstrapRoles(): readonly KubeObject[] {
       rule('authentication.k8s.io', 'selfsubjectreviews', ['create']),
     ]),
     clusterRole('system:discovery', [{ nonResourceURLs: DISCOVERY_URLS, verbs: ['get'] }]),
-    clusterRole('system:public-info-viewer', [{ nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version', '/version/'], verbs: ['get'] }]),
+    clusterRole('system:public-info-viewer', [
+      { nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version', '/version/'], verbs: ['get'] },
+    ]),
     clusterRole('system:service-account-issuer-discovery', [
-      { nonResourceURLs: ['/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/'], verbs: ['get'] },
+      {
+        nonResourceURLs: [
+          '/.well-known/openid-configuration',
+          '/.well-known/openid-configuration/',
+          '/openid/v1/jwks',
+          '/openid/v1/jwks/',
+        ],
+        verbs: ['get'],
+      },
     ]),
     clusterRole('system:auth-delegator', [
       rule('authentication.k8s.io', 'tokenreviews', ['create']),
@@ -90,8 +122,13 @@ export function bootstrapRoles(): readonly KubeObject[] {
     binding('cluster-admin', 'cluster-admin', ['system:masters']),
     binding('system:basic-user', 'system:basic-user', ['system:authenticated']),
     binding('system:discovery', 'system:discovery', ['system:authenticated']),
-    binding('system:public-info-viewer', 'system:public-info-viewer', ['system:authenticated', 'system:unauthenticated']),
-    binding('system:service-account-issuer-discovery', 'system:service-account-issuer-discovery', ['system:serviceaccounts']),
+    binding('system:public-info-viewer', 'system:public-info-viewer', [
+      'system:authenticated',
+      'system:unauthenticated',
+    ]),
+    binding('system:service-account-issuer-discovery', 'system:service-account-issuer-discovery', [
+      'system:serviceaccounts',
+    ]),
   ];
 }
 

@@ -66,7 +66,10 @@ export class RbacAuthorizer implements Authorizer {
     return this.#grantsFor(undefined).some(
       (grant) =>
         grant.subjects.some((subject) => matchesSubject(subject, attributes.user, undefined)) &&
-        grant.rules.some((rule) => has(rule.verbs, attributes.verb) && rule.nonResourceURLs.some((url) => matchesUrl(url, attributes.path))),
+        grant.rules.some(
+          (rule) =>
+            has(rule.verbs, attributes.verb) && rule.nonResourceURLs.some((url) => matchesUrl(url, attributes.path)),
+        ),
     );
   }
 
@@ -91,14 +94,18 @@ export class RbacAuthorizer implements Authorizer {
       grants.push(this.#grant(binding, namespace));
       this.#namespaceGrants.set(namespace, grants);
     }
-    return [...this.#store.iterate(ROLE_BUCKETS.clusterRoleBindings)].map(([, binding]) => this.#grant(binding, undefined));
+    return [...this.#store.iterate(ROLE_BUCKETS.clusterRoleBindings)].map(([, binding]) =>
+      this.#grant(binding, undefined),
+    );
   }
 
   #grant(binding: KubeObject, namespace: string | undefined): Grant {
     const ref = asObject(binding['roleRef']);
     const name = asString(ref?.['name']) ?? '';
     const local = ref?.['kind'] === 'Role';
-    const role = local ? this.#store.get(ROLE_BUCKETS.roles, `${namespace}/${name}`) : this.#store.get(ROLE_BUCKETS.clusterRoles, name);
+    const role = local
+      ? this.#store.get(ROLE_BUCKETS.roles, `${namespace}/${name}`)
+      : this.#store.get(ROLE_BUCKETS.clusterRoles, name);
     return {
       subjects: asArray(binding['subjects']).map((subject) => asObject(subject) ?? {}),
       rules: role === undefined ? [] : rulesOf(role),
@@ -145,7 +152,11 @@ function matchesUrl(pattern: string, path: string): boolean {
   return pattern.endsWith('*') && path.startsWith(pattern.slice(0, -1));
 }
 
-function matchesSubject(subject: Readonly<Record<string, unknown>>, user: UserInfo, bindingNamespace: string | undefined): boolean {
+function matchesSubject(
+  subject: Readonly<Record<string, unknown>>,
+  user: UserInfo,
+  bindingNamespace: string | undefined,
+): boolean {
   const name = asString(subject['name']) ?? '';
   switch (subject['kind']) {
     case 'User':

@@ -8,7 +8,12 @@ import type { SpecialTable } from '../special.ts';
 import { badRequest, conflict, failure, invalid, notFound } from '../status-error.ts';
 import type { KubeObject, UserInfo } from '../types.ts';
 import type { RbacAuthorizer } from './rbac.ts';
-import { TOKEN_SECONDS_DEFAULT, TOKEN_SECONDS_MIN, type BoundObject, type ServiceAccountTokens } from './service-account-tokens.ts';
+import {
+  TOKEN_SECONDS_DEFAULT,
+  TOKEN_SECONDS_MIN,
+  type BoundObject,
+  type ServiceAccountTokens,
+} from './service-account-tokens.ts';
 
 export interface ReviewParts {
   readonly machinery: Machinery;
@@ -26,16 +31,29 @@ export function registerReviews(table: SpecialTable, parts: ReviewParts): void {
       return { ...object, metadata: { creationTimestamp: null, ...object.metadata }, status };
     },
   });
-  table.set('authentication.k8s.io/tokenreviews', review((_request, spec) => reviewToken(tokens, spec)));
+  table.set(
+    'authentication.k8s.io/tokenreviews',
+    review((_request, spec) => reviewToken(tokens, spec)),
+  );
   table.set('authentication.k8s.io/selfsubjectreviews', {
     create: async (request, resource, given) => {
       const object = cloneJson(given);
       checkTypeMeta(resource, object);
-      return { ...object, metadata: { creationTimestamp: timestamp(parts.machinery.clock) }, status: { userInfo: userInfoBody(request.context.user) } };
+      return {
+        ...object,
+        metadata: { creationTimestamp: timestamp(parts.machinery.clock) },
+        status: { userInfo: userInfoBody(request.context.user) },
+      };
     },
   });
-  table.set('authorization.k8s.io/selfsubjectaccessreviews', review((request, spec) => reviewAccess(authorizer, request.context.user, spec)));
-  table.set('authorization.k8s.io/subjectaccessreviews', review((_request, spec) => reviewAccess(authorizer, subjectOf(spec), spec)));
+  table.set(
+    'authorization.k8s.io/selfsubjectaccessreviews',
+    review((request, spec) => reviewAccess(authorizer, request.context.user, spec)),
+  );
+  table.set(
+    'authorization.k8s.io/subjectaccessreviews',
+    review((_request, spec) => reviewAccess(authorizer, subjectOf(spec), spec)),
+  );
   table.set(
     'authorization.k8s.io/localsubjectaccessreviews',
     review((request, spec) => {
@@ -48,7 +66,9 @@ export function registerReviews(table: SpecialTable, parts: ReviewParts): void {
     'authorization.k8s.io/selfsubjectrulesreviews',
     review((request, spec) => listRules(authorizer, request.context.user, asString(spec['namespace']))),
   );
-  table.set('/serviceaccounts:token', { create: async (request, resource, given) => requestToken(parts, request, resource, given) });
+  table.set('/serviceaccounts:token', {
+    create: async (request, resource, given) => requestToken(parts, request, resource, given),
+  });
 }
 
 function reviewToken(tokens: ServiceAccountTokens, spec: JsonObject): JsonObject {
@@ -78,7 +98,11 @@ function subjectOf(spec: JsonObject): UserInfo {
 function reviewAccess(authorizer: RbacAuthorizer, user: UserInfo, spec: JsonObject): JsonObject {
   const path = asObject(spec['nonResourceAttributes']);
   if (path !== undefined) {
-    const allowed = authorizer.allowsPath({ user, verb: asString(path['verb']) ?? '', path: asString(path['path']) ?? '' });
+    const allowed = authorizer.allowsPath({
+      user,
+      verb: asString(path['verb']) ?? '',
+      path: asString(path['path']) ?? '',
+    });
     return { allowed };
   }
   const given = asObject(spec['resourceAttributes']);
@@ -125,12 +149,19 @@ function listRules(authorizer: RbacAuthorizer, user: UserInfo, namespace: string
         resources: rule.resources,
         ...(rule.resourceNames.length === 0 ? {} : { resourceNames: rule.resourceNames }),
       })),
-    nonResourceRules: rules.filter((rule) => rule.nonResourceURLs.length > 0).map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs })),
+    nonResourceRules: rules
+      .filter((rule) => rule.nonResourceURLs.length > 0)
+      .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs })),
     incomplete: false,
   };
 }
 
-async function requestToken(parts: ReviewParts, request: RequestInfo, resource: Resource, given: KubeObject): Promise<KubeObject> {
+async function requestToken(
+  parts: ReviewParts,
+  request: RequestInfo,
+  resource: Resource,
+  given: KubeObject,
+): Promise<KubeObject> {
   const { machinery, tokens } = parts;
   const { store } = machinery;
   checkBodyKind(resource, 'token', given);
@@ -141,13 +172,24 @@ async function requestToken(parts: ReviewParts, request: RequestInfo, resource: 
   const seconds = asNumber(spec['expirationSeconds']) ?? TOKEN_SECONDS_DEFAULT;
   if (seconds < TOKEN_SECONDS_MIN) {
     throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, request.name, [
-      { reason: 'FieldValueInvalid', field: 'spec.expirationSeconds', message: `Invalid value: ${seconds}: may not specify a duration less than 10 minutes` },
+      {
+        reason: 'FieldValueInvalid',
+        field: 'spec.expirationSeconds',
+        message: `Invalid value: ${seconds}: may not specify a duration less than 10 minutes`,
+      },
     ]);
   }
   const wanted = asArray(spec['audiences']).filter((one) => typeof one === 'string');
   const audiences = wanted.length === 0 ? [tokens.issuer] : wanted;
   const bound = boundObject(machinery, namespace, request.name, asObject(spec['boundObjectRef']));
-  const { token, expires } = tokens.issue({ namespace, account, audiences, expirationSeconds: seconds, bound: bound?.object, node: bound?.node });
+  const { token, expires } = tokens.issue({
+    namespace,
+    account,
+    audiences,
+    expirationSeconds: seconds,
+    bound: bound?.object,
+    node: bound?.node,
+  });
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',
@@ -166,19 +208,28 @@ function boundObject(
   if (ref === undefined) return undefined;
   const kind = asString(ref['kind']);
   const name = asString(ref['name']) ?? '';
-  if (kind !== 'Pod' && kind !== 'Secret') throw badRequest(`cannot bind token for serviceaccount "${account}" to object with kind ${JSON.stringify(kind)}`);
+  if (kind !== 'Pod' && kind !== 'Secret')
+    throw badRequest(`cannot bind token for serviceaccount "${account}" to object with kind ${JSON.stringify(kind)}`);
   const plural = kind === 'Pod' ? 'pods' : 'secrets';
   const found = machinery.store.get(`/${plural}`, `${namespace}/${name}`);
   if (found === undefined) throw notFound({ group: '', plural }, name);
   const uid = found.metadata.uid ?? '';
   const wantedUid = asString(ref['uid']) ?? '';
   if (wantedUid !== '' && wantedUid !== uid) {
-    throw conflict({ group: '', plural }, name, `the UID in the bound object reference (${wantedUid}) does not match the UID in record. The object might have been deleted and then recreated`);
+    throw conflict(
+      { group: '', plural },
+      name,
+      `the UID in the bound object reference (${wantedUid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   }
   if (kind === 'Secret') return { object: { kind, name, uid }, node: undefined };
   const owner = asString(memberAt(found, 'spec', 'serviceAccountName'));
   if (owner !== account) {
-    throw failure(400, 'BadRequest', `cannot bind token for serviceaccount "${account}" to pod running with different serviceaccount name "${owner}"`);
+    throw failure(
+      400,
+      'BadRequest',
+      `cannot bind token for serviceaccount "${account}" to pod running with different serviceaccount name "${owner}"`,
+    );
   }
   const nodeName = asString(memberAt(found, 'spec', 'nodeName'));
   const node = nodeName === undefined ? undefined : machinery.store.get('/nodes', nodeName);

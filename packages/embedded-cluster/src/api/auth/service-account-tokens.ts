@@ -42,11 +42,18 @@ export class ServiceAccountTokens {
   readonly #store: Store;
   readonly #clock: Clock;
 
-  constructor(options: { readonly key: KeyObject; readonly issuer: string; readonly store: Store; readonly clock: Clock }) {
+  constructor(options: {
+    readonly key: KeyObject;
+    readonly issuer: string;
+    readonly store: Store;
+    readonly clock: Clock;
+  }) {
     this.issuer = options.issuer;
     this.#key = options.key;
     this.#publicKey = createPublicKey(options.key);
-    this.#keyId = createHash('sha256').update(this.#publicKey.export({ type: 'spki', format: 'der' })).digest('base64url');
+    this.#keyId = createHash('sha256')
+      .update(this.#publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64url');
     this.#store = options.store;
     this.#clock = options.clock;
   }
@@ -55,7 +62,8 @@ export class ServiceAccountTokens {
   issue(subject: TokenSubject): { readonly token: string; readonly expires: string | undefined } {
     const now = Math.floor(this.#clock.now() / 1000);
     const { namespace, account, bound, node } = subject;
-    const seconds = subject.expirationSeconds === undefined ? undefined : Math.min(subject.expirationSeconds, TOKEN_SECONDS_MAX);
+    const seconds =
+      subject.expirationSeconds === undefined ? undefined : Math.min(subject.expirationSeconds, TOKEN_SECONDS_MAX);
     const name = account.metadata.name ?? '';
     const claims = {
       aud: subject.audiences,
@@ -75,29 +83,36 @@ export class ServiceAccountTokens {
     const head = encodePart({ alg: 'ES256', kid: this.#keyId });
     const body = encodePart(claims);
     const signature = sign('sha256', Buffer.from(`${head}.${body}`), { key: this.#key, dsaEncoding: 'ieee-p1363' });
-    const expires = seconds === undefined ? undefined : `${new Date((now + seconds) * 1000).toISOString().slice(0, 19)}Z`;
+    const expires =
+      seconds === undefined ? undefined : `${new Date((now + seconds) * 1000).toISOString().slice(0, 19)}Z`;
     return { token: `${head}.${body}.${signature.toString('base64url')}`, expires };
   }
 
   /** The user behind a token that is intact, in time, meant for one of `audiences` and whose objects still exist; else why not. */
   verify(token: string, audiences: readonly string[] = [this.issuer]): VerifiedToken | { readonly error: string } {
     const [head, body, signature, ...more] = token.split('.');
-    if (head === undefined || body === undefined || signature === undefined || more.length > 0) return { error: 'invalid bearer token' };
+    if (head === undefined || body === undefined || signature === undefined || more.length > 0)
+      return { error: 'invalid bearer token' };
     const header = decodePart(head);
     const claims = decodePart(body);
-    if (header?.['alg'] !== 'ES256' || claims === undefined || claims['iss'] !== this.issuer) return { error: 'invalid bearer token' };
+    if (header?.['alg'] !== 'ES256' || claims === undefined || claims['iss'] !== this.issuer)
+      return { error: 'invalid bearer token' };
     const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' } as const;
     if (!verify('sha256', Buffer.from(`${head}.${body}`), key, Buffer.from(signature, 'base64url'))) {
       return { error: 'invalid bearer token, invalid signature' };
     }
     const now = this.#clock.now() / 1000;
     const expires = asNumber(claims['exp']);
-    if (expires !== undefined && expires + SKEW_SECONDS < now) return { error: 'invalid bearer token, service account token has expired' };
-    if ((asNumber(claims['nbf']) ?? 0) - SKEW_SECONDS > now) return { error: 'invalid bearer token, service account token is not valid yet' };
+    if (expires !== undefined && expires + SKEW_SECONDS < now)
+      return { error: 'invalid bearer token, service account token has expired' };
+    if ((asNumber(claims['nbf']) ?? 0) - SKEW_SECONDS > now)
+      return { error: 'invalid bearer token, service account token is not valid yet' };
     const given = asArray(claims['aud']).filter((one) => typeof one === 'string');
     const common = audiences.filter((audience) => given.includes(audience));
     if (common.length === 0) {
-      return { error: `invalid bearer token, token audiences [${quoteAll(given)}] is invalid for the target audiences [${quoteAll(audiences)}]` };
+      return {
+        error: `invalid bearer token, token audiences [${quoteAll(given)}] is invalid for the target audiences [${quoteAll(audiences)}]`,
+      };
     }
     return this.#subjectOf(claims, common);
   }
@@ -108,7 +123,8 @@ export class ServiceAccountTokens {
     const name = asString(memberAt(info, 'serviceaccount', 'name')) ?? '';
     const uid = asString(memberAt(info, 'serviceaccount', 'uid'));
     const account = this.#store.get('/serviceaccounts', `${namespace}/${name}`);
-    if (account === undefined || account.metadata.uid !== uid) return { error: `invalid bearer token, service account ${namespace}/${name} not found` };
+    if (account === undefined || account.metadata.uid !== uid)
+      return { error: `invalid bearer token, service account ${namespace}/${name} not found` };
     const extra: Record<string, string[]> = {};
     const id = asString(claims['jti']);
     if (id !== undefined) extra['authentication.kubernetes.io/credential-id'] = [`JTI=${id}`];
@@ -116,12 +132,16 @@ export class ServiceAccountTokens {
     const nodeUid = asString(memberAt(info, 'node', 'uid'));
     if (nodeName !== undefined) extra['authentication.kubernetes.io/node-name'] = [nodeName];
     if (nodeUid !== undefined) extra['authentication.kubernetes.io/node-uid'] = [nodeUid];
-    for (const [kind, bucket] of [['pod', '/pods'], ['secret', '/secrets']] as const) {
+    for (const [kind, bucket] of [
+      ['pod', '/pods'],
+      ['secret', '/secrets'],
+    ] as const) {
       const bound = asObject(info[kind]);
       if (bound === undefined) continue;
       const boundName = asString(bound['name']) ?? '';
       const found = this.#store.get(bucket, `${namespace}/${boundName}`);
-      if (found === undefined || found.metadata.uid !== bound['uid']) return { error: 'invalid bearer token, service account token has been invalidated' };
+      if (found === undefined || found.metadata.uid !== bound['uid'])
+        return { error: 'invalid bearer token, service account token has been invalidated' };
       if (kind === 'pod') {
         extra['authentication.kubernetes.io/pod-name'] = [boundName];
         extra['authentication.kubernetes.io/pod-uid'] = [asString(bound['uid']) ?? ''];

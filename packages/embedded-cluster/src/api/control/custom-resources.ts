@@ -29,7 +29,11 @@ export class CustomResources {
 
   constructor(machinery: Machinery) {
     this.#machinery = machinery;
-    this.#cleanup = new WorkQueue({ work: (name) => this.#removeObjects(name), clock: machinery.clock, log: machinery.log });
+    this.#cleanup = new WorkQueue({
+      work: (name) => this.#removeObjects(name),
+      clock: machinery.clock,
+      log: machinery.log,
+    });
   }
 
   start(): void {
@@ -112,7 +116,8 @@ function nameConflict(all: readonly Resource[], definition: KubeObject): string 
   const names = asObject(spec['names']) ?? {};
   const others = all.filter((one) => one.group === spec['group'] && one.custom?.crdName !== definition.metadata.name);
   const kind = asString(names['kind']) ?? '';
-  if (others.some((one) => one.kind === kind || one.listKind === kind)) return `${JSON.stringify(kind)} is already in use`;
+  if (others.some((one) => one.kind === kind || one.listKind === kind))
+    return `${JSON.stringify(kind)} is already in use`;
   const plural = asString(names['plural']) ?? '';
   const taken = new Set(others.flatMap((one) => [one.plural, one.singular, ...one.shortNames]));
   const wanted = [plural, asString(names['singular']) ?? '', ...asArray(names['shortNames']).map(String)];
@@ -131,11 +136,21 @@ function statusOf(definition: KubeObject, problem: string | undefined, now: stri
       : { type: 'NamesAccepted', status: 'False', reason: 'MultipleNamesNotAllowed', message: problem };
   const established =
     problem === undefined
-      ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
+      ? {
+          type: 'Established',
+          status: 'True',
+          reason: 'InitialNamesAccepted',
+          message: 'the initial names have been accepted',
+        }
       : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' };
   const wanted: JsonObject[] = [accepted, established];
   if (definition.metadata.deletionTimestamp !== undefined) {
-    wanted.push({ type: 'Terminating', status: 'True', reason: 'InstanceDeletionInProgress', message: 'CustomResource deletion is in progress' });
+    wanted.push({
+      type: 'Terminating',
+      status: 'True',
+      reason: 'InstanceDeletionInProgress',
+      message: 'CustomResource deletion is in progress',
+    });
   }
   const storage = storageVersion(spec);
   const stored = asArray(old['storedVersions']);
@@ -171,7 +186,8 @@ function customResource(definition: KubeObject, spec: JsonObject, version: JsonO
   const subresources = asObject(version['subresources']) ?? {};
   const scale = asObject(subresources['scale']);
   const list: Subresource[] = [];
-  if (scale !== undefined) list.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
+  if (scale !== undefined)
+    list.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
   if (asObject(subresources['status']) !== undefined) list.push({ name: 'status', kind, verbs: READ_WRITE });
   const name = asString(version['name']) ?? '';
   return {
@@ -198,7 +214,9 @@ function customResource(definition: KubeObject, spec: JsonObject, version: JsonO
       schema: asObject(asObject(version['schema'])?.['openAPIV3Schema']),
       preserveUnknownFields: spec['preserveUnknownFields'] === true,
       printerColumns: asArray(version['additionalPrinterColumns']).map((one) => asObject(one) ?? {}),
-      selectableFields: asArray(version['selectableFields']).map((one) => (asString(asObject(one)?.['jsonPath']) ?? '').replace(/^\./, '')),
+      selectableFields: asArray(version['selectableFields']).map((one) =>
+        (asString(asObject(one)?.['jsonPath']) ?? '').replace(/^\./, ''),
+      ),
       deprecationWarning: deprecation(version, group, kind),
     },
     convert: undefined,
@@ -212,7 +230,9 @@ function deprecation(version: JsonObject, group: string, kind: string): string |
 
 function scalePaths(scale: JsonObject): ScalePaths {
   const path = (field: string): readonly string[] | undefined =>
-    asString(scale[field])?.split('.').filter((part) => part !== '');
+    asString(scale[field])
+      ?.split('.')
+      .filter((part) => part !== '');
   return {
     specReplicas: path('specReplicasPath') ?? ['spec', 'replicas'],
     statusReplicas: path('statusReplicasPath') ?? ['status', 'replicas'],

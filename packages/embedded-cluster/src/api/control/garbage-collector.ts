@@ -46,7 +46,8 @@ export class GarbageCollector {
 
   start(): void {
     const { store } = this.#machinery;
-    for (const bucket of store.bucketNames) for (const [, object] of store.iterate(bucket)) this.#index(bucket, object, undefined);
+    for (const bucket of store.bucketNames)
+      for (const [, object] of store.iterate(bucket)) this.#index(bucket, object, undefined);
     this.#unsubscribe = store.subscribeAll((bucket, event) => {
       if (event.type === 'DELETED') this.#forget(bucket, event.object);
       else this.#index(bucket, event.object, event.previous);
@@ -94,7 +95,8 @@ export class GarbageCollector {
     const resource = this.#machinery.resources.stored().find((one) => one.bucket === bucket);
     if (object === undefined || resource === undefined) return;
     if (object.metadata.deletionTimestamp !== undefined && waitsForCollector(object)) {
-      if (object.metadata.finalizers?.includes(ORPHAN_FINALIZER) === true) return this.#orphanDependents(resource, object);
+      if (object.metadata.finalizers?.includes(ORPHAN_FINALIZER) === true)
+        return this.#orphanDependents(resource, object);
       return this.#deleteDependents(resource, object);
     }
     return this.#checkOwners(resource, object);
@@ -117,7 +119,11 @@ export class GarbageCollector {
     }
     if (absent.length + waiting.length === 0) return;
     const policy: PropagationPolicy =
-      waiting.length > 0 && this.#hasDependents(object) ? 'Foreground' : object.metadata.finalizers?.includes(ORPHAN_FINALIZER) === true ? 'Orphan' : 'Background';
+      waiting.length > 0 && this.#hasDependents(object)
+        ? 'Foreground'
+        : object.metadata.finalizers?.includes(ORPHAN_FINALIZER) === true
+          ? 'Orphan'
+          : 'Background';
     await this.#delete(resource, object, policy);
   }
 
@@ -192,7 +198,10 @@ export class GarbageCollector {
   #deletesInForeground(uid: string): boolean {
     const located = this.#byUid.get(uid);
     const owner = located === undefined ? undefined : this.#machinery.store.get(located.bucket, located.id);
-    return owner?.metadata.deletionTimestamp !== undefined && owner.metadata.finalizers?.includes(FOREGROUND_FINALIZER) === true;
+    return (
+      owner?.metadata.deletionTimestamp !== undefined &&
+      owner.metadata.finalizers?.includes(FOREGROUND_FINALIZER) === true
+    );
   }
 
   #hasDependents(object: KubeObject): boolean {

@@ -2,11 +2,19 @@
 import { groupVersion, type Resource, type ResourceTable } from '../resources.ts';
 
 export function apiVersions(host: string): unknown {
-  return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }] };
+  return {
+    kind: 'APIVersions',
+    versions: ['v1'],
+    serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }],
+  };
 }
 
 export function apiGroupList(table: ResourceTable): unknown {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: namedGroups(table).map((group) => groupDocument(table, group)) };
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: namedGroups(table).map((group) => groupDocument(table, group)),
+  };
 }
 
 export function apiGroup(table: ResourceTable, group: string): unknown {
@@ -58,7 +66,11 @@ function resourcesOf(table: ResourceTable, group: string, version: string): read
 }
 
 /** `APIGroupDiscoveryList`: all that kubectl needs in one answer, for the core group or for all others. */
-export function aggregatedDiscovery(table: ResourceTable, which: 'core' | 'named', documentVersion: 'v2' | 'v2beta1'): unknown {
+export function aggregatedDiscovery(
+  table: ResourceTable,
+  which: 'core' | 'named',
+  documentVersion: 'v2' | 'v2beta1',
+): unknown {
   const groups = which === 'core' ? [''] : namedGroups(table);
   return {
     kind: 'APIGroupDiscoveryList',
@@ -89,7 +101,11 @@ function aggregatedResource(resource: Resource): unknown {
       : {
           subresources: resource.subresources.map((sub) => ({
             subresource: sub.name,
-            responseKind: { group: sub.group ?? resource.group, version: sub.version ?? resource.version, kind: sub.kind },
+            responseKind: {
+              group: sub.group ?? resource.group,
+              version: sub.version ?? resource.version,
+              kind: sub.kind,
+            },
             verbs: sub.verbs,
           })),
         }),

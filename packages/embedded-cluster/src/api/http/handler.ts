@@ -8,7 +8,14 @@ import { asObject } from '../json.ts';
 import type { RequestContext } from '../machinery.ts';
 import type { ApiOperations, RequestInfo } from '../operations.ts';
 import type { PodHandler } from '../pod-handler.ts';
-import { badRequest, failure, KubeStatusError, notImplemented, pathNotFound, unsupportedMediaType } from '../status-error.ts';
+import {
+  badRequest,
+  failure,
+  KubeStatusError,
+  notImplemented,
+  pathNotFound,
+  unsupportedMediaType,
+} from '../status-error.ts';
 import type { DeleteOptions, KubeObject, PatchType, PropagationPolicy, UserInfo } from '../types.ts';
 import { contentType, parseJsonText, parseObjectBody, parseYamlText, readBody, readBytes } from './body.ts';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts';
@@ -58,7 +65,11 @@ export interface HandlerParts {
   readonly openWatches: Set<() => void>;
 }
 
-export async function handleRequest(parts: HandlerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function handleRequest(
+  parts: HandlerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://server');
   const warnings: string[] = [];
   let reply: Reply = {
@@ -71,11 +82,13 @@ export async function handleRequest(parts: HandlerParts, request: IncomingMessag
     const user = parts.authenticator.authenticate(request);
     const path = parseResourcePath(url.pathname);
     // A log is text whatever the client would accept, and a proxied answer is the pod's.
-    if (path?.subresource !== 'log' && path?.subresource !== 'proxy') reply = { ...reply, representation: negotiate(request.headers.accept) };
+    if (path?.subresource !== 'log' && path?.subresource !== 'proxy')
+      reply = { ...reply, representation: negotiate(request.headers.accept) };
     if (path === undefined) await handlePath(parts, request, url, user, reply);
     else await handleResource(parts, request, url, path, requestContext(request, url, user, warnings), reply);
   } catch (error) {
-    if (!(error instanceof KubeStatusError)) parts.operations.machinery.log.error('request failed', { error, method: request.method });
+    if (!(error instanceof KubeStatusError))
+      parts.operations.machinery.log.error('request failed', { error, method: request.method });
     if (!request.readableEnded) request.resume();
     writeFailure(reply, error);
   }
@@ -90,7 +103,8 @@ function wantsPretty(request: IncomingMessage, url: URL): boolean {
 function requestContext(request: IncomingMessage, url: URL, user: UserInfo, warnings: string[]): RequestContext {
   const query = url.searchParams;
   const validation = query.get('fieldValidation') ?? '';
-  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) throw badRequest(`invalid fieldValidation ${JSON.stringify(validation)}: use Strict, Warn or Ignore`);
+  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation))
+    throw badRequest(`invalid fieldValidation ${JSON.stringify(validation)}: use Strict, Warn or Ignore`);
   const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
   return {
     user,
@@ -123,7 +137,9 @@ async function handleResource(
   const include = query.get('includeObject');
   if (path.subresource !== undefined && STREAMS.has(path.subresource)) {
     operations.resolve(info, request.method === 'POST' ? 'create' : 'get');
-    throw notImplemented(`${path.subresource} is not served here: this cluster runs pods as local processes of its own machine`);
+    throw notImplemented(
+      `${path.subresource} is not served here: this cluster runs pods as local processes of its own machine`,
+    );
   }
   if (path.subresource === 'proxy' && path.ref.plural === 'pods' && request.method === 'GET') {
     return serveProxy(operations, info, `${path.rest}${url.search}`, reply);
@@ -142,7 +158,10 @@ async function handleResource(
       return handleRead(parts, url, info, reply, send);
     case 'POST': {
       const body = await readObject(request, bodyProblems);
-      return send(201, await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectNamedPost(), body));
+      return send(
+        201,
+        await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectNamedPost(), body),
+      );
     }
     case 'PUT': {
       const { object, created } = await operations.update(info, await readObject(request, bodyProblems));
@@ -187,20 +206,33 @@ async function handleRead(
       sendInitialEvents: initial === null ? undefined : initial === 'true' || initial === '1',
     };
     const timeoutSeconds = numberParameter(query, 'timeoutSeconds');
-    const options = { watch, timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds, includeObject: query.get('includeObject') };
+    const options = {
+      watch,
+      timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds,
+      includeObject: query.get('includeObject'),
+    };
     return serveWatch(parts.operations, info, reply, options, parts.openWatches);
   }
-  const list = await operations.list(info, { ...selectors, limit: numberParameter(query, 'limit'), continue: query.get('continue') ?? undefined });
+  const list = await operations.list(info, {
+    ...selectors,
+    limit: numberParameter(query, 'limit'),
+    continue: query.get('continue') ?? undefined,
+  });
   const resource = operations.machinery.resources.find(info.ref);
   if (resource === undefined) throw pathNotFound();
-  writeValue(reply, 200, shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')));
+  writeValue(
+    reply,
+    200,
+    shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')),
+  );
 }
 
 function numberParameter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!Number.isInteger(value) || value < 0)
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return value;
 }
 
@@ -224,7 +256,11 @@ async function handlePatch(
   if (type === undefined) throw unsupportedMediaType(Object.keys(PATCH_TYPES).join(', '));
   const text = await readBody(request);
   if (type === 'apply' && query.get('fieldManager') === null) {
-    const problem = { reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' };
+    const problem = {
+      reason: 'FieldValueRequired',
+      message: 'Required value: is required for apply patch',
+      field: 'fieldManager',
+    };
     throw failure(422, 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: fieldManager: ${problem.message}`, {
       group: 'meta.k8s.io',
       kind: 'PatchOptions',
@@ -233,7 +269,11 @@ async function handlePatch(
   }
   const force = query.get('force');
   if (force !== null && type !== 'apply') {
-    const problem = { reason: 'FieldValueForbidden', message: 'Forbidden: may not be specified for non-apply patch', field: 'force' };
+    const problem = {
+      reason: 'FieldValueForbidden',
+      message: 'Forbidden: may not be specified for non-apply patch',
+      field: 'force',
+    };
     throw failure(422, 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: force: ${problem.message}`, {
       group: 'meta.k8s.io',
       kind: 'PatchOptions',
@@ -261,15 +301,23 @@ async function handleDelete(
   if (info.name === '') {
     const list = await operations.deleteCollection(
       scoped,
-      { labelSelector: query.get('labelSelector') ?? undefined, fieldSelector: query.get('fieldSelector') ?? undefined },
+      {
+        labelSelector: query.get('labelSelector') ?? undefined,
+        fieldSelector: query.get('fieldSelector') ?? undefined,
+      },
       options,
     );
     const resource = operations.machinery.resources.find(info.ref);
     if (resource === undefined) throw pathNotFound();
-    return writeValue(reply, 200, shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')));
+    return writeValue(
+      reply,
+      200,
+      shapeList(operations.machinery.kinds, resource, list, reply.representation, query.get('includeObject')),
+    );
   }
   const { body } = await operations.delete(scoped, options);
-  if (body.kind === 'Status') writeValue({ ...reply, representation: { ...reply.representation, shape: 'object' } }, 200, body);
+  if (body.kind === 'Status')
+    writeValue({ ...reply, representation: { ...reply.representation, shape: 'object' } }, 200, body);
   else send(200, body as KubeObject);
 }
 
@@ -291,11 +339,24 @@ function bodyOptions(body: Readonly<Record<string, unknown>>): DeleteOptions {
   return options as DeleteOptions;
 }
 
-async function handlePath(parts: HandlerParts, request: IncomingMessage, url: URL, user: UserInfo, reply: Reply): Promise<void> {
+async function handlePath(
+  parts: HandlerParts,
+  request: IncomingMessage,
+  url: URL,
+  user: UserInfo,
+  reply: Reply,
+): Promise<void> {
   const path = url.pathname;
   const verb = (request.method ?? 'GET').toLowerCase();
-  if (!parts.authorizer.allowsPath({ user, verb, path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path })) {
-    throw failure(403, 'Forbidden', `forbidden: User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`, {});
+  if (
+    !parts.authorizer.allowsPath({ user, verb, path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path })
+  ) {
+    throw failure(
+      403,
+      'Forbidden',
+      `forbidden: User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`,
+      {},
+    );
   }
   request.resume();
   const { resources } = parts.operations.machinery;
@@ -316,7 +377,8 @@ async function handlePath(parts: HandlerParts, request: IncomingMessage, url: UR
       return writeValue(reply, 200, apiGroupList(resources));
     }
     if (third === undefined && resources.hasGroup(second)) return writeValue(reply, 200, apiGroup(resources, second));
-    if (third !== undefined && resources.hasGroupVersion(second, third)) return writeValue(reply, 200, apiResourceList(resources, second, third));
+    if (third !== undefined && resources.hasGroupVersion(second, third))
+      return writeValue(reply, 200, apiResourceList(resources, second, third));
   }
   return handlePlainPath(parts, path, segments, reply);
 }
@@ -324,7 +386,12 @@ async function handlePath(parts: HandlerParts, request: IncomingMessage, url: UR
 function writeDiscovery(parts: HandlerParts, reply: Reply, which: 'core' | 'named'): void {
   const version = reply.representation.shape === 'discoveryV2Beta1' ? 'v2beta1' : 'v2';
   const text = JSON.stringify(aggregatedDiscovery(parts.operations.machinery.resources, which, version));
-  writeHead(reply, 200, `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, Buffer.byteLength(text));
+  writeHead(
+    reply,
+    200,
+    `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+    Buffer.byteLength(text),
+  );
   reply.response.end(text);
 }
 
@@ -349,13 +416,17 @@ function handlePlainPath(parts: HandlerParts, path: string, segments: readonly s
       }
       break;
     case '.well-known':
-      if (segments[1] === 'openid-configuration') return text('application/json', JSON.stringify(openIdConfiguration(parts.tokens)));
+      if (segments[1] === 'openid-configuration')
+        return text('application/json', JSON.stringify(openIdConfiguration(parts.tokens)));
       break;
     case 'openid':
-      if (path.startsWith('/openid/v1/jwks')) return text('application/jwk-set+json', JSON.stringify(parts.tokens.keySet()));
+      if (path.startsWith('/openid/v1/jwks'))
+        return text('application/jwk-set+json', JSON.stringify(parts.tokens.keySet()));
       break;
     case undefined:
-      return writeValue(reply, 200, { paths: ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] });
+      return writeValue(reply, 200, {
+        paths: ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
+      });
     default:
       break;
   }

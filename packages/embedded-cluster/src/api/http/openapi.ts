@@ -30,7 +30,10 @@ export class OpenApiDocuments {
     const paths: Record<string, { serverRelativeURL: string }> = {};
     for (const path of this.#machinery.kinds.openApiV3Paths()) {
       // Hashing the revision avoids making every document for the index.
-      const hash = createHash('sha256').update(`${path} ${this.#machinery.resources.revision}`).digest('hex').toUpperCase();
+      const hash = createHash('sha256')
+        .update(`${path} ${this.#machinery.resources.revision}`)
+        .digest('hex')
+        .toUpperCase();
       paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
     }
     return { paths };

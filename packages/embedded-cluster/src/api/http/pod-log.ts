@@ -73,6 +73,7 @@ function isTrue(query: URLSearchParams, name: string): boolean {
 function count(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw badRequest(`invalid value for ${name}: ${JSON.stringify(text)}: must be a non-negative integer`);
+  if (!/^\d{1,15}$/.test(text))
+    throw badRequest(`invalid value for ${name}: ${JSON.stringify(text)}: must be a non-negative integer`);
   return Number(text);
 }

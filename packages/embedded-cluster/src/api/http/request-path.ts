@@ -17,7 +17,10 @@ const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
  * (discovery, health, OpenAPI).
  */
 export function parseResourcePath(path: string): ResourcePath | undefined {
-  const parts = path.split('/').filter((part) => part !== '').map(decodePart);
+  const parts = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decodePart);
   if (parts.includes(undefined)) return undefined;
   const segments = parts as string[];
   const root = segments[0];
@@ -37,7 +40,13 @@ export function parseResourcePath(path: string): ResourcePath | undefined {
     }
     return { ref: ref(third), namespace, name: rest[3] ?? '', subresource: rest[4], rest: rest.slice(5).join('/') };
   }
-  return { ref: ref(rest[0] ?? ''), namespace: undefined, name: rest[1] ?? '', subresource: rest[2], rest: rest.slice(3).join('/') };
+  return {
+    ref: ref(rest[0] ?? ''),
+    namespace: undefined,
+    name: rest[1] ?? '',
+    subresource: rest[2],
+    rest: rest.slice(3).join('/'),
+  };
 }
 
 function decodePart(part: string): string | undefined {

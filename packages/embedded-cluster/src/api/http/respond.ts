@@ -20,11 +20,21 @@ export function writeValue(reply: Reply, code: number, value: unknown): void {
     representation.encoding === 'yaml'
       ? stringifyYaml(value)
       : `${reply.pretty ? JSON.stringify(value, undefined, 2) : JSON.stringify(value)}\n`;
-  writeHead(reply, code, representation.encoding === 'yaml' ? 'application/yaml' : 'application/json', Buffer.byteLength(text));
+  writeHead(
+    reply,
+    code,
+    representation.encoding === 'yaml' ? 'application/yaml' : 'application/json',
+    Buffer.byteLength(text),
+  );
   response.end(text);
 }
 
-export function writeHead(reply: Pick<Reply, 'response' | 'warnings'>, code: number, type: string, lengthBytes?: number): void {
+export function writeHead(
+  reply: Pick<Reply, 'response' | 'warnings'>,
+  code: number,
+  type: string,
+  lengthBytes?: number,
+): void {
   const headers: Record<string, string | string[]> = { 'Cache-Control': 'no-cache, private', 'Content-Type': type };
   if (lengthBytes !== undefined) headers['Content-Length'] = String(lengthBytes);
   if (reply.warnings.length > 0) headers['Warning'] = reply.warnings.map(warningHeader);
@@ -38,7 +48,8 @@ function warningHeader(text: string): string {
 }
 
 export function writeFailure(reply: Reply, error: unknown): void {
-  const failed = error instanceof KubeStatusError ? error : internalError(error instanceof Error ? error.message : String(error));
+  const failed =
+    error instanceof KubeStatusError ? error : internalError(error instanceof Error ? error.message : String(error));
   const { response } = reply;
   if (response.headersSent) {
     response.destroy();
@@ -46,14 +57,29 @@ export function writeFailure(reply: Reply, error: unknown): void {
   }
   const retryAfter = failed.status.details?.retryAfterSeconds;
   if (retryAfter !== undefined) response.setHeader('Retry-After', String(retryAfter));
-  writeValue({ ...reply, representation: { ...reply.representation, shape: 'object' } }, failed.httpCode, failed.status);
+  writeValue(
+    { ...reply, representation: { ...reply.representation, shape: 'object' } },
+    failed.httpCode,
+    failed.status,
+  );
 }
 
 /** One object in the shape that the client asked for. */
-export function shapeObject(kinds: KindLibrary, resource: Resource, object: KubeObject, representation: Representation, include: string | null): unknown {
+export function shapeObject(
+  kinds: KindLibrary,
+  resource: Resource,
+  object: KubeObject,
+  representation: Representation,
+  include: string | null,
+): unknown {
   switch (representation.shape) {
     case 'table':
-      return tableOf(kinds.printTable(resource, [object], {}, Date.now()), [object], { resourceVersion: object.metadata.resourceVersion ?? '' }, include);
+      return tableOf(
+        kinds.printTable(resource, [object], {}, Date.now()),
+        [object],
+        { resourceVersion: object.metadata.resourceVersion ?? '' },
+        include,
+      );
     case 'partial':
       return partialOf(object);
     case 'object':
@@ -63,13 +89,29 @@ export function shapeObject(kinds: KindLibrary, resource: Resource, object: Kube
   }
 }
 
-export function shapeList(kinds: KindLibrary, resource: Resource, list: KubeList, representation: Representation, include: string | null): unknown {
+export function shapeList(
+  kinds: KindLibrary,
+  resource: Resource,
+  list: KubeList,
+  representation: Representation,
+  include: string | null,
+): unknown {
   switch (representation.shape) {
     case 'table':
-      return tableOf(kinds.printTable(resource, list.items, list.metadata, Date.now()), list.items, list.metadata, include);
+      return tableOf(
+        kinds.printTable(resource, list.items, list.metadata, Date.now()),
+        list.items,
+        list.metadata,
+        include,
+      );
     case 'partial':
     case 'partialList':
-      return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata: list.metadata, items: list.items.map(partialOf) };
+      return {
+        kind: 'PartialObjectMetadataList',
+        apiVersion: 'meta.k8s.io/v1',
+        metadata: list.metadata,
+        items: list.items.map(partialOf),
+      };
     case 'object':
       // Items of a built-in list have no type line; those of custom resources do.
       return resource.custom === undefined
@@ -84,7 +126,12 @@ export function partialOf(object: KubeObject): KubeObject {
   return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
 }
 
-function tableOf(table: PrintedTable, objects: readonly KubeObject[], metadata: ListMeta, include: string | null): unknown {
+function tableOf(
+  table: PrintedTable,
+  objects: readonly KubeObject[],
+  metadata: ListMeta,
+  include: string | null,
+): unknown {
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
@@ -92,16 +139,28 @@ function tableOf(table: PrintedTable, objects: readonly KubeObject[], metadata: 
     columnDefinitions: table.columns,
     rows: table.rows.map((cells, index) => {
       const object = objects[index];
-      const shown = object === undefined || include === 'None' ? undefined : include === 'Object' ? object : partialOf(object);
+      const shown =
+        object === undefined || include === 'None' ? undefined : include === 'Object' ? object : partialOf(object);
       return { cells, ...(shown === undefined ? {} : { object: shown }) };
     }),
   };
 }
 
 /** For watches in table form: columns come with the first event only. */
-export function tableEvent(kinds: KindLibrary, resource: Resource, object: KubeObject, first: boolean, include: string | null): unknown {
+export function tableEvent(
+  kinds: KindLibrary,
+  resource: Resource,
+  object: KubeObject,
+  first: boolean,
+  include: string | null,
+): unknown {
   const table = kinds.printTable(resource, [object], {}, Date.now());
-  const shaped = tableOf(table, [object], { resourceVersion: object.metadata.resourceVersion ?? '' }, include) as Record<string, unknown>;
+  const shaped = tableOf(
+    table,
+    [object],
+    { resourceVersion: object.metadata.resourceVersion ?? '' },
+    include,
+  ) as Record<string, unknown>;
   return first ? shaped : { ...shaped, columnDefinitions: null };
 }
 

@@ -31,11 +31,20 @@ export async function serveWatch(
   const { kinds } = operations.machinery;
   let handle: WatchHandle | undefined;
   let first = true;
+  // The first event may come before the caller of `watch` goes on, so whoever is first writes the head.
+  const begin = (): void => {
+    if (response.headersSent) return;
+    const type = representation.encoding === 'yaml' ? 'application/yaml' : 'application/json';
+    writeHead(reply, 200, representation.shape === 'object' ? type : `${type};stream=watch`);
+    response.flushHeaders();
+  };
   const end = (): void => {
     handle?.stop();
+    begin();
     if (!response.writableEnded) response.end();
   };
   const onEvent = (event: WatchEvent): void => {
+    begin();
     response.write(encodeEvent(kinds, resource, event, representation, first, options.includeObject));
     if (event.type !== 'BOOKMARK') first = false;
     if (response.writableLength > UNREAD_BYTES_MAX) {
@@ -44,9 +53,7 @@ export async function serveWatch(
     }
   };
   handle = await operations.watch(info, options.watch, { onEvent, onEnd: end });
-  const type = representation.encoding === 'yaml' ? 'application/yaml' : 'application/json';
-  writeHead(reply, 200, representation.shape === 'object' ? type : `${type};stream=watch`);
-  response.flushHeaders();
+  begin();
   const seconds = options.timeoutSeconds ?? TIMEOUT_SECONDS_MIN * (1 + Math.random());
   const timer = setTimeout(() => {
     handle.bookmark();

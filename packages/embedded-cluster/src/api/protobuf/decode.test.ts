@@ -19,7 +19,12 @@ test('a ConfigMap is read with its maps, and zero members of its metadata are le
   const metadata = Buffer.concat([field(1, 'a'), field(2, ''), field(8, Buffer.alloc(0)), Buffer.from([7 << 3, 0])]);
   const data = Buffer.concat([field(1, 'key'), field(2, 'value')]);
   const body = envelope('v1', 'ConfigMap', Buffer.concat([field(1, metadata), field(2, data)]));
-  assert.deepEqual(decodeProtobuf(body), { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { key: 'value' } });
+  assert.deepEqual(decodeProtobuf(body), {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a' },
+    data: { key: 'value' },
+  });
 });
 
 test('a kind without a published message is refused with 415', () => {

@@ -22,7 +22,13 @@ const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 const DEPTH_MAX = 64;
 
 /** Embedded Go structs: on the wire a message, in JSON part of their parent. */
-const INLINE = new Set(['volumeSource', 'handler', 'ephemeralContainerCommon', 'localObjectReference', 'persistentVolumeSource']);
+const INLINE = new Set([
+  'volumeSource',
+  'handler',
+  'ephemeralContainerCommon',
+  'localObjectReference',
+  'persistentVolumeSource',
+]);
 /** Integers whose zero was meant. */
 const MEANT_ZERO = new Set([
   'activeDeadlineSeconds',
@@ -55,7 +61,14 @@ const MEANT_FALSE = new Set([
   'suspend',
 ]);
 /** Structs that Go always writes; empty ones say nothing. */
-const EMPTY_SAYS_NOTHING = new Set(['creationTimestamp', 'loadBalancer', 'resources', 'status', 'strategy', 'updateStrategy']);
+const EMPTY_SAYS_NOTHING = new Set([
+  'creationTimestamp',
+  'loadBalancer',
+  'resources',
+  'status',
+  'strategy',
+  'updateStrategy',
+]);
 
 let loaded: Messages | undefined;
 

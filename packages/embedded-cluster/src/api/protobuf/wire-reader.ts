@@ -62,7 +62,8 @@ export class WireReader {
   }
 
   #expect(wireType: number): void {
-    if (this.#wireType !== wireType) throw new RangeError(`field ${this.field} has wire type ${this.#wireType}, expected ${wireType}`);
+    if (this.#wireType !== wireType)
+      throw new RangeError(`field ${this.field} has wire type ${this.#wireType}, expected ${wireType}`);
   }
 
   #varint(): bigint {
