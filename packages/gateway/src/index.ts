@@ -1,1 +1,3 @@
-export {};
+export { Gateway } from './app.ts';
+export type { GatewayDeps, GatewayOptions } from './app.ts';
+export { EXPORT_SELECTORS } from './exported-services.ts';

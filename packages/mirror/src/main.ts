@@ -108,3 +108,5 @@ try {
   );
   process.exitCode = isUsage ? EXIT_CODE.usage : EXIT_CODE.failure;
 }
+// Sockets that a peer keeps open must not keep the process.
+process.exit();

@@ -7,6 +7,9 @@
 export const FAILURES = {
   unauthorized: { status: 403, close: false, text: 'unauthorized request on route' },
   no_route: { status: 404, close: false, text: 'no matching route' },
+  // The gateway's own two.
+  not_exported: { status: 404, close: false, text: 'the service is not exported' },
+  gateway_domain_invalid: { status: 404, close: false, text: 'the name is not that of a service of this cluster' },
   route_failure: { status: 500, close: false, text: 'route is configured to fail' },
   loop: { status: 508, close: true, text: 'request loop' },
   failfast: { status: 504, close: true, text: 'service in fail-fast' },

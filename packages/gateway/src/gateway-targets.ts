@@ -1,0 +1,140 @@
+/** Exported Services in use: one balancer per Service port and protocol, kept while connections use it and a while after. */
+import type { Backend, Backends, Distribution, LeasedDistribution, ResourceRef } from '@mesh/proxy';
+import type { Clock, Timer } from '@mesh/runtime';
+import { parseServiceName } from './exported-services.ts';
+import type { ExportedServices, ServiceName } from './exported-services.ts';
+
+type Dispatcher = LeasedDistribution['distribution'];
+
+/** Why a name cannot be served; doubles as the code of the answer. */
+export type TargetRefusal = 'gateway_domain_invalid' | 'not_exported';
+
+export interface GatewayTargetsDeps {
+  readonly backends: Backends;
+  readonly exports: ExportedServices;
+  readonly clusterDomain: string;
+  readonly clock: Clock;
+}
+
+/** Nobody used it for this long: its discovery stream ends. */
+const IDLE_MS = 60_000;
+/** As Linkerd's proxy queues: enough for a burst, short enough to fail over elsewhere. */
+const QUEUE = { capacity: 10_000, failfastTimeoutMs: 3_000 };
+const EWMA = { defaultRttMs: 30, decayMs: 10_000 };
+
+/** One port of one exported Service. */
+export class GatewayTarget {
+  readonly service: ServiceName;
+  readonly port: number;
+  /** `svc.ns.svc.domain:port`. */
+  readonly authority: string;
+  readonly #backends: Backends;
+  readonly #leases = new Map<'http' | 'tcp', LeasedDistribution>();
+  /** Ends the tunnels of this target. */
+  readonly cuts = new Set<() => void>();
+  uses = 0;
+
+  constructor(service: ServiceName, port: number, clusterDomain: string, backends: Backends) {
+    this.service = service;
+    this.port = port;
+    this.authority = `${service.name}.${service.namespace}.svc.${clusterDomain}:${port}`;
+    this.#backends = backends;
+  }
+
+  dispatcher(kind: 'http' | 'tcp'): Dispatcher {
+    let lease = this.#leases.get(kind);
+    if (lease === undefined) {
+      const ref = this.#ref();
+      const backend: Backend = {
+        key: this.authority,
+        ref,
+        queue: QUEUE,
+        target: { kind: 'balancer', path: this.authority, ewma: EWMA },
+      };
+      const distribution: Distribution = { kind: 'first_available', backends: [backend] };
+      lease = this.#backends.lease(distribution, ref, kind);
+      this.#leases.set(kind, lease);
+    }
+    return lease.distribution;
+  }
+
+  dispose(): void {
+    for (const lease of this.#leases.values()) lease[Symbol.dispose]();
+    this.#leases.clear();
+  }
+
+  #ref(): ResourceRef {
+    return { group: 'core', kind: 'Service', ...this.service, port: this.port, section: '' };
+  }
+}
+
+export class GatewayTargets implements Disposable {
+  readonly #deps: GatewayTargetsDeps;
+  readonly #targets = new Map<string, GatewayTarget>();
+  readonly #timers = new Map<GatewayTarget, Timer>();
+  readonly #unsubscribe: () => void;
+
+  constructor(deps: GatewayTargetsDeps) {
+    this.#deps = deps;
+    this.#unsubscribe = deps.exports.onChange((key) => this.#exportsChanged(key));
+  }
+
+  /** @param host As in the transport header. */
+  find(host: string, port: number): GatewayTarget | TargetRefusal {
+    const service = parseServiceName(host, this.#deps.clusterDomain);
+    if (service === undefined) return 'gateway_domain_invalid';
+    if (!this.#deps.exports.has(service, port)) return 'not_exported';
+    const key = `${service.namespace}/${service.name}:${port}`;
+    let target = this.#targets.get(key);
+    if (target === undefined) {
+      target = new GatewayTarget(service, port, this.#deps.clusterDomain, this.#deps.backends);
+      this.#targets.set(key, target);
+      this.#expireLater(key, target);
+    }
+    return target;
+  }
+
+  /** Keeps the target until the result is called. */
+  hold(target: GatewayTarget): () => void {
+    target.uses += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      target.uses -= 1;
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+    for (const timer of this.#timers.values()) timer.cancel();
+    for (const target of this.#targets.values()) target.dispose();
+    this.#targets.clear();
+  }
+
+  /** A Service that is no longer exported: requests that wait are answered, open tunnels are cut. */
+  #exportsChanged(serviceKey: string): void {
+    for (const [key, target] of this.#targets) {
+      const { service, port } = target;
+      if (`${service.namespace}/${service.name}` !== serviceKey || this.#deps.exports.has(service, port)) continue;
+      this.#drop(key, target);
+      for (const cut of target.cuts) cut();
+    }
+  }
+
+  #drop(key: string, target: GatewayTarget): void {
+    this.#targets.delete(key);
+    this.#timers.get(target)?.cancel();
+    this.#timers.delete(target);
+    target.dispose();
+  }
+
+  #expireLater(key: string, target: GatewayTarget): void {
+    const timer = this.#deps.clock.after(IDLE_MS, () => {
+      if (this.#targets.get(key) !== target) return;
+      if (target.uses === 0) this.#drop(key, target);
+      else this.#expireLater(key, target);
+    });
+    this.#timers.set(target, timer);
+  }
+}
