@@ -22,6 +22,18 @@ export type ClientView = ReadonlyMap<string, ViewedEndpoint>;
  * endpoint (KEP-2433) its own zone's, or all when none is meant for it. Endpoints of other clusters always stay.
  */
 export function viewFor(endpoints: ServiceEndpoints & { readonly kind: 'endpoints' }, client: ClientPlace): ClientView {
+  // Thousands of clients see a Service from a few places: each view is made once per state.
+  const place = endpoints.nodeLocal ? `${client.zone} ${client.nodeName}` : client.zone;
+  const known = VIEWS.get(endpoints) ?? new Map<string, ClientView>();
+  VIEWS.set(endpoints, known);
+  const view = known.get(place) ?? makeView(endpoints, client);
+  known.set(place, view);
+  return view;
+}
+
+const VIEWS = new WeakMap<ServiceEndpoints, Map<string, ClientView>>();
+
+function makeView(endpoints: ServiceEndpoints & { readonly kind: 'endpoints' }, client: ClientPlace): ClientView {
   const own = [...endpoints.entries].filter(([, entry]) => !entry.remote);
   const kept = new Set(
     inZone(endpoints.nodeLocal ? own.filter(([, entry]) => entry.nodeName === client.nodeName) : own, client.zone).map(

@@ -107,20 +107,34 @@ export function watchProfile(
   });
 }
 
-/** The messages that bring a client from `before` to `after`. The first one of a stream is complete and never missing. */
+/**
+ * The messages that bring a client from `before` to `after`. The first one of a stream is complete and never missing.
+ * Clients that go the same step get the same objects, so that they are encoded once.
+ */
 function updatesFor(
   before: ClientView,
   after: ClientView,
   labels: Readonly<Record<string, string>>,
   started: boolean,
-): destination.Update[] {
-  // A client keeps its old endpoints until a new stream says something: silence would leave dead ones in use.
-  if (!started && after.size === 0) return [{ update: { $case: 'noEndpoints', value: { exists: true } } }];
+): readonly destination.Update[] {
+  if (after.size === 0 && !started) return NO_ENDPOINTS;
+  const known = STEPS.get(after);
+  if (known?.before.deref() === before) return known.messages;
   const { add, remove } = differences(before, after);
-  return [
-    ...(add.length === 0
-      ? []
-      : [{ update: { $case: 'add' as const, value: { addrs: [...add], metricLabels: { ...labels } } } }]),
-    ...(remove.length === 0 ? [] : [{ update: { $case: 'remove' as const, value: { addrs: [...remove] } } }]),
-  ];
+  const messages: destination.Update[] = [];
+  if (add.length > 0) {
+    messages.push({ update: { $case: 'add', value: { addrs: [...add], metricLabels: { ...labels } } } });
+  }
+  if (remove.length > 0) messages.push({ update: { $case: 'remove', value: { addrs: [...remove] } } });
+  STEPS.set(after, { before: new WeakRef(before), messages });
+  return messages;
 }
+
+/** A client keeps its old endpoints until a new stream says something: silence would leave dead ones in use. */
+const NO_ENDPOINTS: readonly destination.Update[] = [{ update: { $case: 'noEndpoints', value: { exists: true } } }];
+
+/** The last step towards a view, which most of its clients take. Weak on both sides: views must not form a chain through history. */
+const STEPS = new WeakMap<
+  ClientView,
+  { readonly before: WeakRef<ClientView>; readonly messages: readonly destination.Update[] }
+>();

@@ -90,7 +90,7 @@ export function serviceDefinition(description: {
   return Object.fromEntries(
     Object.entries(description.methods).map(([key, value]) => {
       const method = value as MethodDescription<unknown, unknown>;
-      const encode = (codec: Codec<unknown>) => (message: unknown) => Buffer.from(codec.encode(message).finish());
+      const encode = (codec: Codec<unknown>) => (message: unknown) => encodeOnce(codec, message as object);
       const decode = (codec: Codec<unknown>) => (bytes: Buffer) => codec.decode(bytes);
       return [
         key,
@@ -107,6 +107,17 @@ export function serviceDefinition(description: {
       ];
     }),
   );
+}
+
+/** Watches send one message to many clients; messages are never changed after they were sent. */
+const ENCODED = new WeakMap<object, Buffer>();
+
+function encodeOnce(codec: Codec<unknown>, message: object): Buffer {
+  const known = ENCODED.get(message);
+  if (known !== undefined) return known;
+  const bytes = Buffer.from(codec.encode(message).finish());
+  ENCODED.set(message, bytes);
+  return bytes;
 }
 
 export type StreamHandler<Request, Response> = handleServerStreamingCall<Request, Response>;
