@@ -142,6 +142,7 @@ export function toSubsets(groups: readonly SliceGroup[]): NonNullable<Endpoints[
   });
 }
 
-function withoutName({ name: _, ...rest }: SlicePort): SlicePort {
+function withoutName(port: SlicePort): SlicePort {
+  const { name: _name, ...rest } = port;
   return rest;
 }

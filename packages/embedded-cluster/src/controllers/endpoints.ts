@@ -7,7 +7,7 @@ import { Controller, type Reconciled } from './controller.ts';
 import { groupEndpoints, mirrorGroups, type SliceGroup, toSubsets } from './endpoint-groups.ts';
 import type { ControllerDeps } from './informers.ts';
 import { type EndpointSlice, keyOf, matchesSelector, type Pod, RESOURCES, type Service, splitKey } from './kinds.ts';
-import { ownedBy, ownerReference, stableJson } from './pods.ts';
+import { ownerReference, stableJson } from './pods.ts';
 
 const SERVICE_LABEL = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';

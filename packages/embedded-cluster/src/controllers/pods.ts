@@ -79,8 +79,7 @@ export async function deletePod(deps: ControllerDeps, pod: Pod): Promise<void> {
   const preconditions = uid === undefined ? undefined : { uid };
   try {
     const left = await deps.client.delete(RESOURCES.pods, namespace, name, { preconditions });
-    if (left.kind === 'Pod' && left.metadata['deletionTimestamp'] !== undefined)
-      deps.informers.pods.observe(left as KubeObject);
+    if (left.kind === 'Pod' && left.metadata['deletionTimestamp'] !== undefined) deps.informers.pods.observe(left);
   } catch (error) {
     if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
   }
