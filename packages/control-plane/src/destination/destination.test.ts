@@ -286,7 +286,7 @@ test('a profile follows the address when it becomes a Service', () => {
 const GATEWAY = 'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.cluster.local';
 
 function shop(): ClusterTables {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   tables.nodes.apply(node('n1', 'a'));
   tables.nodes.apply(node('n2', 'b'));
   tables.services.apply(service('catalog'));
@@ -361,4 +361,8 @@ function portSet(text: string): PortSet {
   const set = parsePortSet(text);
   assert.ok(set instanceof PortSet);
   return set;
+}
+
+function throwError(key: string, error: unknown): never {
+  throw new Error(`computation ${key} failed`, { cause: error });
 }

@@ -14,7 +14,9 @@ import { noRemoteClusters } from './remote-clusters.ts';
 import { destinationService } from './service.ts';
 
 export function runDestination(config: DestinationConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables((key, error) =>
+    deps.logger.error('answer not recomputed; the last one stays', { key, error }),
+  );
   const sources = {
     tables,
     remoteClusters: noRemoteClusters,

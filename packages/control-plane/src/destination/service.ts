@@ -1,7 +1,7 @@
 /** The gRPC face of discovery: streams of endpoints and profiles, each started complete and then kept up to date. */
 import { destination } from '@mesh/proxy-api';
 
-import { followNewest, serviceDefinition, status, subscriberOf } from '../serving/call.ts';
+import { followNewest, guarded, serviceDefinition, status, subscriberOf } from '../serving/call.ts';
 import type { StreamHandler, Subscriber } from '../serving/call.ts';
 import type { GrpcService } from '../serving/grpc-server.ts';
 import { watchAnswer } from '../serving/watch.ts';
@@ -17,10 +17,10 @@ const NOTHING: ClientView = new Map();
 
 export function destinationService(sources: ProfileSources, streams: StreamCounts): GrpcService {
   const get: StreamHandler<destination.GetDestination, destination.Update> = (call) => {
-    watchEndpoints(call.request, subscriberOf(call), sources, streams);
+    guarded(subscriberOf(call), (subscriber) => watchEndpoints(call.request, subscriber, sources, streams));
   };
   const getProfile: StreamHandler<destination.GetDestination, destination.DestinationProfile> = (call) => {
-    watchProfile(call.request, subscriberOf(call), sources, streams);
+    guarded(subscriberOf(call), (subscriber) => watchProfile(call.request, subscriber, sources, streams));
   };
   return { definition: serviceDefinition(destination.DestinationDefinition), handlers: { get, getProfile } };
 }
@@ -45,11 +45,14 @@ export function watchEndpoints(
   let sent: ClientView = NOTHING;
   let started = false;
 
+  // Registered one by one: what was begun ends even when the next step fails.
   const opened = streams.opened('get');
+  subscriber.onClose(() => opened[Symbol.dispose]());
   const zone = queries.watch(
     { key: `zone ${nodeName}`, compute: (reads) => zoneOf(nodeName, sources.tables, reads), same: Object.is },
     () => advance(),
   );
+  subscriber.onClose(() => zone.stop());
   const endpoints = queries.watch(
     {
       key: `endpoints ${target.namespace}/${target.service}:${target.port} ${target.hostname ?? ''}`,
@@ -58,11 +61,7 @@ export function watchEndpoints(
     },
     () => advance(),
   );
-  subscriber.onClose(() => {
-    endpoints.stop();
-    zone.stop();
-    opened[Symbol.dispose]();
-  });
+  subscriber.onClose(() => endpoints.stop());
   const advance = followNewest(subscriber, () => {
     const current = endpoints.current;
     if (current.kind !== 'endpoints') {

@@ -9,13 +9,15 @@ import { Table } from './table.ts';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 export class ClusterTables {
-  readonly queries = new LiveQueries();
+  readonly queries: LiveQueries;
   readonly services: Table<Service>;
   readonly slices: Table<EndpointSlice>;
   readonly pods: Table<Pod>;
   readonly nodes: Table<Node>;
 
-  constructor() {
+  /** @param onError See {@link LiveQueries}. */
+  constructor(onError: (key: string, error: unknown) => void) {
+    this.queries = new LiveQueries(onError);
     const onChange = this.queries.changed;
     this.services = new Table({ name: 'services', key: keyOfObject, indexes: { clusterIp: clusterIpsOf }, onChange });
     this.slices = new Table({ name: 'slices', key: keyOfObject, indexes: { service: serviceOfSlice }, onChange });

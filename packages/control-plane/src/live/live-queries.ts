@@ -17,7 +17,7 @@ export interface LiveValue<T> {
 export interface QueryOptions<T> {
   /** Same key, same computation. */
   readonly key: string;
-  /** Pure over what it reads through `reads`. Must not throw for any content of the tables. */
+  /** Pure over what it reads through `reads`. */
   readonly compute: (reads: Reads) => T;
   /** Keeps listeners quiet (and the old value in place) when it returns true. */
   readonly same: (before: T, after: T) => boolean;
@@ -33,8 +33,14 @@ interface Query {
 export class LiveQueries {
   readonly #queries = new Map<string, Query>();
   readonly #byTopic = new Map<string, Set<Query>>();
+  readonly #onError: (key: string, error: unknown) => void;
   #dirty = new Set<Query>();
   #scheduled = false;
+
+  /** @param onError Told when a computation threw after a change; its last value stays. */
+  constructor(onError: (key: string, error: unknown) => void) {
+    this.#onError = onError;
+  }
 
   /** Give this to the tables. */
   readonly changed: ChangeSink = (topic) => {
@@ -44,13 +50,21 @@ export class LiveQueries {
     this.#schedule();
   };
 
-  /** @param listener Called after each change of the value, never for the first one. */
+  /**
+   * @param listener Called after each change of the value, never for the first one.
+   * @throws whatever the first computation throws.
+   */
   watch<T>(options: QueryOptions<T>, listener: () => void): LiveValue<T> {
     let query = this.#queries.get(options.key);
     if (query === undefined) {
       query = { options: options as QueryOptions<unknown>, listeners: new Set(), topics: new Set(), value: undefined };
+      try {
+        query.value = this.#compute(query);
+      } catch (error) {
+        this.#drop(query);
+        throw error;
+      }
       this.#queries.set(options.key, query);
-      query.value = this.#compute(query);
     } else if (this.#dirty.has(query)) {
       // A newcomer must not start from a value that is already known to be old.
       this.#refresh(query);
@@ -86,7 +100,14 @@ export class LiveQueries {
   #refresh(query: Query): void {
     this.#dirty.delete(query);
     const before = query.value;
-    const after = this.#compute(query);
+    let after: unknown;
+    try {
+      after = this.#compute(query);
+    } catch (error) {
+      // One object that we misread must not stop the answers about all others.
+      this.#onError(query.options.key, error);
+      return;
+    }
     if (query.options.same(before, after)) return;
     query.value = after;
     for (const listener of query.listeners) listener();
@@ -103,7 +124,17 @@ export class LiveQueries {
 
   #compute(query: Query): unknown {
     const topics = new Set<string>();
-    const value = query.options.compute(topics);
+    let value: unknown;
+    try {
+      value = query.options.compute(topics);
+    } finally {
+      // Also after a failure: a change of what was read is what may heal it.
+      this.#subscribe(query, topics);
+    }
+    return value;
+  }
+
+  #subscribe(query: Query, topics: Set<string>): void {
     for (const topic of query.topics) if (!topics.has(topic)) this.#unsubscribe(topic, query);
     for (const topic of topics) {
       const queries = this.#byTopic.get(topic);
@@ -111,7 +142,6 @@ export class LiveQueries {
       else queries.add(query);
     }
     query.topics = topics;
-    return value;
   }
 
   #drop(query: Query): void {

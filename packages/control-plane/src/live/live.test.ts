@@ -14,8 +14,8 @@ interface Item {
   readonly size: number;
 }
 
-function setup() {
-  const queries = new LiveQueries();
+function setup(failed: string[] = []) {
+  const queries = new LiveQueries((key) => failed.push(key));
   const table = new Table<Item>({
     name: 'items',
     key: (item) => item.name,
@@ -84,6 +84,30 @@ test('stopped listeners hear nothing and keep nothing alive', () => {
   value.stop();
   queries.flush();
   assert.equal(queries.size, 0);
+});
+
+test('a computation that fails keeps its last value, stops nobody else, and heals with the next change', () => {
+  const failed: string[] = [];
+  const { queries, table, sumOf } = setup(failed);
+  const sum = sumOf('a');
+  const refusesNegative = (reads: Reads): number => {
+    const value = sum.compute(reads);
+    if (value < 0) throw new Error('negative');
+    return value;
+  };
+  const fragile = queries.watch({ ...sum, key: 'fragile', compute: refusesNegative }, () => undefined);
+  const other = queries.watch(sum, () => undefined);
+  table.apply({ name: 'x', group: 'a', size: 3 });
+  queries.flush();
+  table.apply({ name: 'x', group: 'a', size: -1 });
+  queries.flush();
+  assert.deepEqual([fragile.current, other.current, failed], [3, -1, ['fragile']]);
+  table.apply({ name: 'x', group: 'a', size: 4 });
+  queries.flush();
+  assert.deepEqual([fragile.current, other.current], [4, 4]);
+  table.apply({ name: 'x', group: 'a', size: -1 });
+  assert.throws(() => queries.watch({ ...sum, key: 'new', compute: refusesNegative }, () => undefined), /negative/);
+  assert.equal(queries.size, 2);
 });
 
 test('after any history every query has the value that a fresh computation gives', () => {

@@ -69,7 +69,7 @@ test('opaque ports are opaque', () => {
 });
 
 test('the kubelet’s HTTP probes stay allowed when everything else is denied', () => {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   const probed = pod('web-1', '10.42.0.1', {
     annotations: { 'config.linkerd.io/default-inbound-policy': 'deny' },
     spec: {
@@ -99,7 +99,7 @@ test('the kubelet’s HTTP probes stay allowed when everything else is denied', 
 });
 
 test('unknown pods are NotFound and impossible ports InvalidArgument', () => {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   const ask = (port: number) =>
     answerOnce((reads) => inboundServer({ namespace: 'shop', pod: 'no' }, port, tables, CONFIG, reads));
   assert.equal(statusOf(ask(80)), status.NOT_FOUND);
@@ -176,7 +176,7 @@ test('a federated Service prefers its local member', () => {
 });
 
 test('addresses inside the cluster that are no Service have no policy; outside ones are let out', () => {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   const ask = (ip: string) =>
     answerOnce((reads) =>
       outboundPolicy({ $case: 'addr', value: tcpAddress(ip, 443) ?? assert.fail() }, tables, CONFIG, reads),
@@ -226,7 +226,7 @@ test('timeout annotations of a Service reach its route', () => {
 });
 
 function inboundOf(annotations: Record<string, string>, port = 8080): inbound.Server {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   tables.pods.apply(pod('web-1', '10.42.0.1', { annotations }));
   return messageOf(
     answerOnce((reads) => inboundServer({ namespace: 'shop', pod: 'web-1' }, port, tables, CONFIG, reads)),
@@ -247,7 +247,7 @@ function outboundOf(
 }
 
 function tablesOf(services: readonly ReturnType<typeof service>[]): ClusterTables {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables(throwError);
   for (const one of services) tables.services.apply(one);
   return tables;
 }
@@ -265,4 +265,8 @@ function portSet(text: string): PortSet {
   const set = parsePortSet(text);
   assert.ok(set instanceof PortSet);
   return set;
+}
+
+function throwError(key: string, error: unknown): never {
+  throw new Error(`computation ${key} failed`, { cause: error });
 }

@@ -6,7 +6,9 @@ import type { RoleDeps, RunningRole } from '../role.ts';
 import { inboundPolicyService, outboundPolicyService } from './service.ts';
 
 export function runPolicy(config: PolicyRoleConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
-  const tables = new ClusterTables();
+  const tables = new ClusterTables((key, error) =>
+    deps.logger.error('answer not recomputed; the last one stays', { key, error }),
+  );
   const sources = { tables, config: config.policy };
   return runDiscovery(
     config,

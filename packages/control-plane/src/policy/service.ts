@@ -1,9 +1,11 @@
 /** The gRPC face of policy: one service for inbound ports, one for outbound targets. */
 import { inbound, outbound } from '@mesh/proxy-api';
 
+import { messageOf } from '@mesh/runtime';
+
 import type { ClusterTables } from '../live/cluster-tables.ts';
 import type { Reads } from '../live/table.ts';
-import { serviceDefinition, status, subscriberOf } from '../serving/call.ts';
+import { guarded, serviceDefinition, status, subscriberOf } from '../serving/call.ts';
 import type { StreamHandler, UnaryHandler } from '../serving/call.ts';
 import type { GrpcService } from '../serving/grpc-server.ts';
 import { answerOnce, noAnswer, watchAnswer } from '../serving/watch.ts';
@@ -34,17 +36,19 @@ export function inboundPolicyService(sources: PolicySources, streams: StreamCoun
       return inboundServer(workload, request.port, sources.tables, sources.config, reads);
     };
   const watchPort: StreamHandler<inbound.PortSpec, inbound.Server> = (call) => {
-    watchAnswer({
-      method: 'watch_port',
-      queries: sources.tables.queries,
-      key: `${call.request.workload} ${call.request.port}`,
-      compute: compute(call.request),
-      subscriber: subscriberOf(call),
-      streams,
-    });
+    guarded(subscriberOf(call), (subscriber) =>
+      watchAnswer({
+        method: 'watch_port',
+        queries: sources.tables.queries,
+        key: `${call.request.workload} ${call.request.port}`,
+        compute: compute(call.request),
+        subscriber,
+        streams,
+      }),
+    );
   };
   const getPort: UnaryHandler<inbound.PortSpec, inbound.Server> = (call, callback) => {
-    respond(answerOnce(compute(call.request)), callback);
+    respond(() => answerOnce(compute(call.request)), callback);
   };
   return { definition: serviceDefinition(inbound.InboundServerPoliciesDefinition), handlers: { watchPort, getPort } };
 }
@@ -55,17 +59,19 @@ export function outboundPolicyService(sources: PolicySources, streams: StreamCou
     (reads: Reads): Answer<outbound.OutboundPolicy> =>
       outboundPolicy(request.target, sources.tables, sources.config, reads);
   const watch: StreamHandler<outbound.TrafficSpec, outbound.OutboundPolicy> = (call) => {
-    watchAnswer({
-      method: 'watch',
-      queries: sources.tables.queries,
-      key: targetKey(call.request.target),
-      compute: compute(call.request),
-      subscriber: subscriberOf(call),
-      streams,
-    });
+    guarded(subscriberOf(call), (subscriber) =>
+      watchAnswer({
+        method: 'watch',
+        queries: sources.tables.queries,
+        key: targetKey(call.request.target),
+        compute: compute(call.request),
+        subscriber,
+        streams,
+      }),
+    );
   };
   const get: UnaryHandler<outbound.TrafficSpec, outbound.OutboundPolicy> = (call, callback) => {
-    respond(answerOnce(compute(call.request)), callback);
+    respond(() => answerOnce(compute(call.request)), callback);
   };
   return { definition: serviceDefinition(outbound.OutboundPoliciesDefinition), handlers: { watch, get } };
 }
@@ -74,7 +80,12 @@ function targetKey(target: outbound.TrafficSpec['target']): string {
   return JSON.stringify(target, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)) ?? '';
 }
 
-function respond<T>(result: Answer<T>, callback: Parameters<UnaryHandler<never, T>>[1]): void {
-  if (result.kind === 'message') callback(null, result.message);
-  else callback(result.status);
+function respond<T>(read: () => Answer<T>, callback: Parameters<UnaryHandler<never, T>>[1]): void {
+  try {
+    const result = read();
+    if (result.kind === 'message') callback(null, result.message);
+    else callback(result.status);
+  } catch (error) {
+    callback({ code: status.INTERNAL, details: messageOf(error) });
+  }
 }

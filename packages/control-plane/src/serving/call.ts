@@ -7,6 +7,8 @@ import type {
   ServiceDefinition,
 } from '@grpc/grpc-js';
 
+import { messageOf } from '@mesh/runtime';
+
 export interface StatusDetails {
   readonly code: status;
   readonly details: string;
@@ -44,6 +46,18 @@ export function subscriberOf<Request, Message>(call: ServerWritableStream<Reques
     onDrain: (callback) => void call.on('drain', callback),
     onClose: (callback) => void onClose.push(callback),
   };
+}
+
+/** Starts a watch; a failure to compute its first answer ends this stream and no other. */
+export function guarded<Message>(
+  subscriber: Subscriber<Message>,
+  watch: (subscriber: Subscriber<Message>) => void,
+): void {
+  try {
+    watch(subscriber);
+  } catch (error) {
+    subscriber.fail({ code: status.INTERNAL, details: messageOf(error) });
+  }
 }
 
 /**

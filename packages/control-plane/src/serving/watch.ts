@@ -44,11 +44,9 @@ export function watchAnswer<Message>(options: {
   const { method, queries, key, compute, subscriber, streams } = options;
   let sent: Answer<Message> | undefined;
   const opened = streams.opened(method);
+  subscriber.onClose(() => opened[Symbol.dispose]());
   const value = queries.watch({ key: `${method} ${key}`, compute, same: sameAnswer }, () => advance());
-  subscriber.onClose(() => {
-    value.stop();
-    opened[Symbol.dispose]();
-  });
+  subscriber.onClose(() => value.stop());
   const advance = followNewest(subscriber, () => {
     const { current } = value;
     if (current === sent) return true;
