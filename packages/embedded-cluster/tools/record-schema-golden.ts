@@ -17,6 +17,7 @@ import {
   SAMPLE_DEFINITION,
   SAMPLES_PATH,
 } from '../src/schema/testing/custom-cases.ts';
+import { GADGET_DEFINITION, TABLE_CASES } from '../src/schema/testing/table-cases.ts';
 import { normalise, normaliseApplied } from '../src/schema/testing/normalise.ts';
 
 const { values } = parseArgs({ options: { server: { type: 'string' }, token: { type: 'string' } } });
@@ -74,6 +75,34 @@ for (const { name, object, strict } of SAMPLE_CASES)
   );
 await write('samples.json', samples);
 
+await send('POST', DEFINITIONS_PATH, GADGET_DEFINITION);
+await waitFor('/apis/example.net/v1/namespaces/t/gadgets');
+const tables: unknown[] = [];
+for (const { path, object, status, isDeleted } of TABLE_CASES) {
+  const name = (object['metadata'] as { name: string }).name;
+  await send('POST', path, object);
+  if (status !== undefined) await send('PATCH', `${path}/${name}/status`, { status }, CONTENT_TYPES.merge);
+  if (isDeleted === true) await send('DELETE', `${path}/${name}`);
+  const stored = await send('GET', `${path}/${name}`);
+  const table = await send(
+    'GET',
+    `${path}/${name}`,
+    undefined,
+    'application/json',
+    'application/json;as=Table;v=v1;g=meta.k8s.io',
+  );
+  const columns = (table['columnDefinitions'] as Record<string, unknown>[]).map((column) => [
+    column['name'],
+    column['type'],
+    column['format'],
+    column['priority'],
+  ]);
+  tables.push({ object: stored, columns, cells: (table['rows'] as { cells: unknown[] }[])[0]?.cells });
+  await send('PATCH', `${path}/${name}`, { metadata: { finalizers: null } }, CONTENT_TYPES.merge);
+  await send('DELETE', `${path}/${name}?gracePeriodSeconds=0`);
+}
+await write('tables.json', { now: new Date().toISOString(), tables });
+
 async function waitFor(path: string): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (Date.now() < deadline) {
@@ -93,6 +122,7 @@ function send(
   path: string,
   body?: unknown,
   contentType = 'application/json',
+  accept = 'application/json',
 ): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -101,7 +131,7 @@ function send(
       {
         method,
         rejectUnauthorized: false,
-        headers: { authorization: `Bearer ${token}`, 'content-type': contentType, 'user-agent': 'recorder' },
+        headers: { authorization: `Bearer ${token}`, 'content-type': contentType, accept, 'user-agent': 'recorder' },
       },
       (response) => {
         const chunks: Buffer[] = [];

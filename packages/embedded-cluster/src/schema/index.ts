@@ -92,6 +92,11 @@ export {
   SelectorError,
 } from './selectors.ts';
 export type { FieldRequirement, LabelOperator, LabelRequirement, LabelSelector } from './selectors.ts';
+export { openapiPath, openapiV2, openapiV3, openapiV3Index } from './openapi/documents.ts';
+export type { OpenapiResource } from './openapi/documents.ts';
+export { selectPath } from './table/json-path.ts';
+export { tableFor, tableForColumns } from './table/table.ts';
+export type { ColumnDefinition, IncludeObject, PrinterColumn, TableOptions } from './table/table.ts';
 export { ageOf, formatMicroTime, formatTime, humanDuration, parseTime } from './times.ts';
 export { apiVersionOf, parseApiVersion } from './types.ts';
 export type { GroupVersionKind, ListType, SchemaType, TypeSchema, ValidationRule } from './types.ts';
