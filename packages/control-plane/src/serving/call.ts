@@ -33,6 +33,7 @@ export function subscriberOf<Request, Message>(call: ServerWritableStream<Reques
     closed = true;
     for (const callback of onClose) callback();
   };
+  if (call.cancelled) closed = true;
   call.on('cancelled', close);
   call.on('close', close);
   call.on('error', close);
@@ -44,7 +45,10 @@ export function subscriberOf<Request, Message>(call: ServerWritableStream<Reques
       close();
     },
     onDrain: (callback) => void call.on('drain', callback),
-    onClose: (callback) => void onClose.push(callback),
+    onClose: (callback) => {
+      if (closed) callback();
+      else onClose.push(callback);
+    },
   };
 }
 
