@@ -17,7 +17,7 @@ export function load(env) {
   }
   const rate = Math.min(Math.max(Number(env.RATE ?? 20), 0.1), 1000);
   const concurrency = Number(env.CONCURRENCY ?? 64);
-  const timeoutMs = Number(env.TIMEOUT_MS ?? 5000);
+  const timeoutMs = Number(env.TIMEOUT_MS ?? 10_000);
   for (const item of targets) {
     const equals = item.indexOf('=');
     start(item.slice(0, equals), item.slice(equals + 1), { rate, concurrency, timeoutMs });

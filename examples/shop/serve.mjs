@@ -43,7 +43,7 @@ function callerOf(request) {
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** GETs JSON. Resolves with `{ status, body }`; rejects on connection errors and after `timeoutMs`. */
-export function getJson(url, timeoutMs = 2000) {
+export function getJson(url, timeoutMs = 5000) {
   return new Promise((resolve, reject) => {
     const request = http.get(url, { agent, timeout: timeoutMs }, (response) => {
       const chunks = [];

@@ -18,7 +18,7 @@ export interface Step {
   readonly run: (state: DemoState) => Promise<string>;
 }
 
-const RATE = 40;
+const RATE = 20;
 /** How long a new state is watched before the next step. */
 const WATCH_MS = 1500;
 
@@ -118,7 +118,7 @@ async function failover(state: DemoState): Promise<string> {
   // Whoever asks for the local catalog by name has none from here on; only the active-active name has another.
   const excludedFrom = Date.now();
   state.includeHome = state.accounting.exclude('home', excludedFrom);
-  const killedAt = await killWorkload(state.east, SHOP, 'catalog', 'app=catalog', 'catalog');
+  const killedAt = await killWorkload(state.east, SHOP, 'catalog', 'app=catalog');
   await until(
     'west to answer for catalog-federated',
     () => federatedFrom(state, killedAt).some((record) => isOk(record) && record.cluster === 'west'),
@@ -169,7 +169,7 @@ async function comeHome(state: DemoState): Promise<string> {
 
 async function gatewayDown(state: DemoState): Promise<string> {
   state.includeWest = state.accounting.exclude('west');
-  const killedAt = await killWorkload(state.west, MC_NAMESPACE, 'linkerd-gateway', 'app=linkerd-gateway', 'gateway');
+  const killedAt = await killWorkload(state.west, MC_NAMESPACE, 'linkerd-gateway', 'app=linkerd-gateway');
   const noticed = await gatewayAlive(state.east, 'west', false, state.signal);
   await pause(WATCH_MS, state.signal);
   const records = state.log.select({ targets: ['home', 'federated'], fromMs: killedAt });

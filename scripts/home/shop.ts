@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DEPLOYMENTS, SERVICES } from '@mesh/kube';
+import type { Pod } from '@mesh/kube';
 import type { Manifest } from '@mesh/cli';
 import type { HomeCluster, PodRef } from './home.ts';
 import { podsOf, rolloutDone } from './rollout.ts';
@@ -152,20 +153,29 @@ export async function scale(cluster: HomeCluster, namespace: string, name: strin
   await cluster.client.patch(DEPLOYMENTS, { namespace, name }, { type: 'merge', body: { spec: { replicas } } });
 }
 
-/** The workload dies at once and stays away: no grace, no restart, until it is scaled up again. Returns when it was killed. */
+/**
+ * The workload dies at once, as with its node: every container of its pods is killed without grace. It stays away until it is scaled
+ * up again. Returns when it was killed.
+ */
 export async function killWorkload(
   cluster: HomeCluster,
   namespace: string,
   name: string,
   labelSelector: string,
-  container: string,
 ): Promise<number> {
   const pods = await podsOf(cluster.client, namespace, labelSelector);
   const killedAt = Date.now();
   const scaled = scale(cluster, namespace, name, 0);
-  await Promise.all(
-    pods.map((pod) => cluster.killContainer({ namespace, name: pod.metadata.name }, container, 'SIGKILL')),
+  const kills = pods.flatMap((pod) =>
+    runningContainers(pod).map((container) =>
+      cluster.killContainer({ namespace, name: pod.metadata.name }, container, 'SIGKILL'),
+    ),
   );
-  await scaled;
+  await Promise.all([...kills, scaled]);
   return killedAt;
+}
+
+function runningContainers(pod: Pod): readonly string[] {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  return statuses.filter((status) => status.state?.running !== undefined).map((status) => status.name);
 }

@@ -89,7 +89,7 @@ test('an active-active service stays at home, survives the death of the local si
     'requests left home although home was healthy',
   );
 
-  const killedAt = await killWorkload(federation.east, SHOP, 'catalog', 'app=catalog', 'catalog');
+  const killedAt = await killWorkload(federation.east, SHOP, 'catalog', 'app=catalog');
   await federation.request('federated', killedAt, (record) => isOk(record) && record.cluster === 'west');
   await federation.watch('federated', 50, killedAt + 1000);
   const touched = federation.requests('federated', 0).filter((record) => record.at + record.ms >= killedAt);
@@ -106,13 +106,7 @@ test('an active-active service stays at home, survives the death of the local si
 });
 
 test('a dead gateway is noticed, does not disturb home traffic, and heals', async () => {
-  const killedAt = await killWorkload(
-    federation.west,
-    MC_NAMESPACE,
-    'linkerd-gateway',
-    'app=linkerd-gateway',
-    'gateway',
-  );
+  const killedAt = await killWorkload(federation.west, MC_NAMESPACE, 'linkerd-gateway', 'app=linkerd-gateway');
   await federation.condition(federation.east, 'west', 'GatewayAlive', 'False');
   assert.ok(Date.now() - killedAt < 10_000, `noticed after ${Date.now() - killedAt} ms`);
   await until(
