@@ -120,12 +120,19 @@ export class GatewayAccept {
       source_trust_domain: origin.trustDomain,
     };
     const client: Client = { ip: conn.remote.ip, tls: true, identity, labels };
-    const policy = this.#deps.policy.current;
-    const authorization = policy === undefined ? undefined : authorize(client, policy.authorizations);
-    const family = authorization === undefined ? 'inbound_tcp_authz_deny_total' : 'inbound_tcp_authz_allow_total';
-    this.#deps.metrics.authz(family, labels).add(1);
-    if (authorization === undefined) return this.#refuse(conn, 'unauthorized', labels, over);
+    const isAllowed = this.#isAllowed(client);
+    this.#deps.metrics
+      .authz(isAllowed ? 'inbound_tcp_authz_allow_total' : 'inbound_tcp_authz_deny_total', labels)
+      .add(1);
+    if (!isAllowed) return this.#refuse(conn, 'unauthorized', labels, over);
     this.#readHeader(conn, { identity, client, labels, hold });
+  }
+
+  /** By the policy alone: that a sidecar trusts its own loopback does not make a peer of whoever reaches ours. */
+  #isAllowed(client: Client): boolean {
+    const authorizations = this.#deps.policy.current?.authorizations ?? [];
+    const found = authorize(client, authorizations);
+    return found !== undefined && authorizations.includes(found);
   }
 
   #readHeader(conn: Conn<unknown>, admitted: Admitted): void {

@@ -1,0 +1,425 @@
+/** A real gateway between real sidecars, over mTLS on loopback, with the cluster's API and discovery faked. */
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { test } from 'node:test';
+import { LINKS, SERVICES } from '@mesh/kube';
+import { eventually, FakeApi } from '@mesh/kube/testing';
+import { createMtlsProbe } from '@mesh/mirror';
+import { createNodeDriver } from '@mesh/net';
+import type { Address } from '@mesh/net';
+import { silentLogger, systemClock } from '@mesh/runtime';
+import {
+  ask,
+  httpApp,
+  identityName,
+  meshedEndpoint,
+  RawClient,
+  tcpApp,
+  TestAnchor,
+  TestProxy,
+} from '../../proxy/test/harness.ts';
+import {
+  endpoint,
+  endpointSet,
+  FakeEndpoints,
+  FakeIdentity,
+  FakeMetrics,
+  FakeWatched,
+  inboundPolicy,
+  meshTls,
+} from '../../proxy/src/testing/fakes.ts';
+import type { InboundPolicy } from '../../proxy/src/ports.ts';
+import { Gateway } from '../src/app.ts';
+
+const AUTHORITY = 'catalog.shop.svc.cluster.local:80';
+const GATEWAY_ID = identityName('gateway');
+const ANY_MESHED = inboundPolicy({ authorizations: [meshTls([], [''])] });
+
+/** One gateway with its cluster. */
+class TestGateway implements AsyncDisposable {
+  readonly api = new FakeApi();
+  readonly metrics = new FakeMetrics();
+  readonly endpoints = new FakeEndpoints();
+  readonly policy = new FakeWatched<InboundPolicy>(ANY_MESHED);
+  readonly identity: FakeIdentity;
+  readonly gateway: Gateway;
+  readonly #driver = createNodeDriver();
+
+  constructor(ip: string) {
+    this.identity = new FakeIdentity(this.#driver, GATEWAY_ID);
+    this.gateway = new Gateway(
+      {
+        listen: { ip, port: 0 },
+        probe: { ip, port: 0, path: '/ready' },
+        admin: { ip, port: 0 },
+        namespace: 'linkerd-multicluster',
+        trustDomain: 'cluster.local',
+        peerTrustDomains: [],
+        clusterDomain: 'cluster.local',
+        shutdownGraceMs: 2000,
+      },
+      {
+        driver: this.#driver,
+        clock: systemClock,
+        logger: silentLogger,
+        client: this.api.client(),
+        identity: this.identity,
+        identityComponent: {
+          name: 'identity',
+          start: () => Promise.resolve(),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
+        endpoints: this.endpoints,
+        policy: this.policy,
+        metrics: this.metrics,
+        exposeMetrics: () => 'metrics\n',
+      },
+    );
+  }
+
+  export(
+    name = 'catalog',
+    labels: Readonly<Record<string, string>> = { 'mirror.linkerd.io/exported': 'true' },
+    port = 80,
+  ): void {
+    this.api.seed(SERVICES, { metadata: { name, namespace: 'shop', labels }, spec: { ports: [{ port }] } });
+  }
+
+  async start(anchor: TestAnchor): Promise<this> {
+    this.identity.install(await anchor.material({ dns: [GATEWAY_ID] }));
+    await this.gateway.start(AbortSignal.timeout(5000));
+    return this;
+  }
+
+  get traffic(): Address {
+    return this.gateway.addresses.traffic;
+  }
+
+  /** Where requests to the exported Service end. */
+  serve(server: TestProxy, port: number): void {
+    this.endpoints.watch(AUTHORITY).set(endpointSet(meshedEndpoint(server, port)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway[Symbol.asyncDispose]();
+  }
+}
+
+/** Sends what the client's program asks through the gateway, as a mirror's endpoint does. */
+function routeThrough(client: TestProxy, gateway: TestGateway, authority = AUTHORITY): void {
+  client.routeTo(
+    'catalog-west.shop.svc.cluster.local:80',
+    endpoint(gateway.traffic, { tls: { name: GATEWAY_ID, serverName: GATEWAY_ID }, authorityOverride: authority }),
+  );
+}
+
+interface Seen {
+  readonly headers: Record<string, string>;
+}
+
+async function setup(): Promise<
+  {
+    anchor: TestAnchor;
+    client: TestProxy;
+    server: TestProxy;
+    gateway: TestGateway;
+    app: { port: number };
+    seen: Seen[];
+  } & AsyncDisposable
+> {
+  const anchor = await TestAnchor.create('root');
+  const client = await new TestProxy('127.0.41.1', 'web').start(anchor);
+  const server = await new TestProxy('127.0.41.2', 'catalog').start(anchor);
+  const gateway = new TestGateway('127.0.41.3');
+  gateway.export();
+  await gateway.start(anchor);
+  const seen: Seen[] = [];
+  const app = await httpApp(server.ip, (request, response) => {
+    seen.push({ headers: request.headers as Record<string, string> });
+    response.end('from west');
+  });
+  gateway.serve(server, app.port);
+  routeThrough(client, gateway);
+  return {
+    anchor,
+    client,
+    server,
+    gateway,
+    app,
+    seen,
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
+      await client[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+      await app.close();
+    },
+  };
+}
+
+test('a request crosses from sidecar to gateway to sidecar, and says whom it passed', async () => {
+  await using home = await setup();
+  const answer = await ask(home.client.outbound, { headers: { 'l5d-client-id': 'forged', forwarded: 'for=browser' } });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body, 'from west');
+  const headers = home.seen[0]?.headers ?? {};
+  assert.equal(headers['host'], AUTHORITY);
+  assert.equal(headers['l5d-client-id'], GATEWAY_ID);
+  assert.equal(
+    headers['forwarded'],
+    `for=browser, by=${GATEWAY_ID};for=${identityName('web')};host="${AUTHORITY}";proto=https`,
+  );
+  const source = {
+    direction: 'inbound',
+    client_id: identityName('web'),
+    dst_service: 'catalog',
+    dst_namespace: 'shop',
+  };
+  assert.equal(home.gateway.metrics.sum('request_total', source), 1);
+  assert.equal(home.gateway.metrics.sum('response_total', { ...source, status_code: '200' }), 1);
+  assert.equal(
+    home.gateway.metrics.sum('inbound_tcp_transport_header_connections_total', {
+      client_id: identityName('web'),
+      target_name: 'catalog.shop.svc.cluster.local',
+    }),
+    1,
+  );
+});
+
+test('connections on both sides are kept over many requests', async () => {
+  await using home = await setup();
+  for (let index = 0; index < 10; index += 1) assert.equal((await ask(home.client.outbound)).status, 200);
+  assert.equal(home.gateway.metrics.sum('tcp_open_total', { direction: 'inbound' }), 1);
+  assert.equal(home.gateway.metrics.sum('tcp_open_total', { direction: 'outbound' }), 1);
+});
+
+test('opaque bytes cross both ways, and half-close passes on', async () => {
+  await using home = await setup();
+  const echo = await tcpApp(home.server.ip, (socket) => {
+    socket.write('hello');
+    socket.on('data', (chunk) => socket.write(chunk));
+    socket.on('end', () => socket.end('bye'));
+  });
+  home.server.policies.get(echo.port).set(inboundPolicy({ protocol: 'opaque' }));
+  home.gateway.serve(home.server, echo.port);
+  const policy = home.client.discovery.resolve(home.client.destination).current;
+  assert.ok(policy !== undefined && 'protocol' in policy && policy.protocol.kind === 'detect');
+  home.client.discovery
+    .resolve(home.client.destination)
+    .set({ ...policy, protocol: { kind: 'opaque', opaque: policy.protocol.opaque } });
+  const raw = new RawClient(home.client.outbound);
+  await eventually('server speaks first', () => raw.text === 'hello');
+  raw.socket.write('ping');
+  await eventually('echo', () => raw.text === 'helloping');
+  raw.socket.end();
+  await eventually('end', () => raw.ended && raw.text === 'hellopingbye');
+  echo.close();
+});
+
+test('a Service that is not exported is answered 404 with the reason, and counted', async () => {
+  await using home = await setup();
+  home.gateway.api.seed(SERVICES, { metadata: { name: 'secret', namespace: 'shop' }, spec: { ports: [{ port: 80 }] } });
+  routeThrough(home.client, home.gateway, 'secret.shop.svc.cluster.local:80');
+  const answer = await ask(home.client.outbound);
+  assert.equal(answer.status, 404);
+  assert.equal(answer.headers['l5d-proxy-error'], 'the service is not exported');
+  assert.equal(
+    home.gateway.metrics.sum('inbound_http_errors_total', { error: 'not_exported', client_id: identityName('web') }),
+    1,
+  );
+});
+
+test('a port that the exported Service does not have is not reachable', async () => {
+  await using home = await setup();
+  routeThrough(home.client, home.gateway, 'catalog.shop.svc.cluster.local:9090');
+  assert.equal((await ask(home.client.outbound)).status, 404);
+});
+
+test('a name outside the cluster is refused', async () => {
+  await using home = await setup();
+  routeThrough(home.client, home.gateway, 'example.com:80');
+  const answer = await ask(home.client.outbound);
+  assert.equal(answer.status, 404);
+  assert.match(String(answer.headers['l5d-proxy-error']), /not that of a service of this cluster/);
+});
+
+test('a flat export does not open the gateway, a federated member does', async () => {
+  await using home = await setup();
+  home.gateway.export('catalog', { 'mirror.linkerd.io/exported': 'remote-discovery' });
+  await eventually('closed', async () => (await ask(home.client.outbound)).status === 404);
+  home.gateway.export('catalog', { 'mirror.linkerd.io/federated': 'member' });
+  await eventually('open', async () => (await ask(home.client.outbound)).status === 200);
+});
+
+test('unexport holds for connections that are open already', async () => {
+  await using home = await setup();
+  assert.equal((await ask(home.client.outbound)).status, 200);
+  home.gateway.api.remove(SERVICES, 'shop/catalog');
+  await eventually('404', async () => (await ask(home.client.outbound)).status === 404);
+});
+
+test('a request that was here before is a loop', async () => {
+  await using home = await setup();
+  const answer = await ask(home.client.outbound, { headers: { forwarded: `by=${GATEWAY_ID};for=x` } });
+  assert.equal(answer.status, 508);
+  assert.equal(home.gateway.metrics.sum('inbound_http_errors_total', { error: 'loop' }), 1);
+});
+
+test('a client of another trust domain is admitted once a Link names it', async () => {
+  await using home = await setup();
+  const foreign = 'web.ns.serviceaccount.identity.linkerd.east.example';
+  home.client.identity.install(await home.anchor.material({ dns: [foreign] }));
+  const refused = await ask(home.client.outbound);
+  assert.ok(refused.status >= 502, String(refused.status));
+  assert.ok(home.gateway.metrics.sum('inbound_tcp_errors_total', { error: 'not_a_peer', client_id: foreign }) > 0);
+  home.gateway.api.seed(LINKS, {
+    metadata: { name: 'east', namespace: 'linkerd-multicluster' },
+    spec: {
+      targetClusterName: 'east',
+      gatewayIdentity: 'linkerd-gateway.mc.serviceaccount.identity.linkerd.east.example',
+    },
+  });
+  await eventually('admitted', async () => (await ask(home.client.outbound)).status === 200);
+  assert.ok(
+    home.gateway.metrics.sum('request_total', {
+      direction: 'inbound',
+      source_cluster: 'east',
+      source_trust_domain: 'east.example',
+    }) > 0,
+  );
+});
+
+test('a client under another anchor is refused in the handshake', async () => {
+  await using home = await setup();
+  const other = await TestAnchor.create('other');
+  home.client.identity.install(await other.material({ dns: [identityName('web')] }, [other, home.anchor]));
+  assert.ok((await ask(home.client.outbound)).status >= 502);
+  assert.ok(home.gateway.metrics.sum('inbound_tcp_errors_total', { error: 'tls' }) > 0);
+  assert.equal(home.seen.length, 0);
+});
+
+test('the policy of the gateway port is enforced', async () => {
+  await using home = await setup();
+  home.gateway.policy.set(inboundPolicy({ authorizations: [meshTls([identityName('someone-else')])] }));
+  assert.ok((await ask(home.client.outbound)).status >= 502);
+  assert.ok(home.gateway.metrics.sum('inbound_tcp_authz_deny_total', { client_id: identityName('web') }) > 0);
+});
+
+test('plain text and a foreign server name get nothing', async () => {
+  await using home = await setup();
+  const raw = new RawClient(home.gateway.traffic);
+  raw.socket.write('GET / HTTP/1.1\r\nhost: catalog.shop.svc.cluster.local\r\n\r\n');
+  await eventually('reset', () => raw.closed);
+  assert.equal(raw.text, '');
+  assert.equal(home.gateway.metrics.sum('inbound_tcp_errors_total', { error: 'direct_without_tls' }), 1);
+  const tls = connectTls({
+    host: home.gateway.traffic.ip,
+    port: home.gateway.traffic.port,
+    servername: 'example.com',
+    rejectUnauthorized: false,
+  });
+  await new Promise((resolve) => tls.once('error', resolve));
+});
+
+test('no endpoint ready fails fast instead of hanging, and recovers', async () => {
+  await using home = await setup();
+  const endpoints = home.gateway.endpoints.watch(AUTHORITY);
+  const before = endpoints.current!;
+  endpoints.set(new Map());
+  assert.equal((await ask(home.client.outbound)).status, 504);
+  endpoints.set(before);
+  await eventually('recovered', async () => (await ask(home.client.outbound)).status === 200);
+});
+
+test("while the cluster's API is away the gateway serves what it knows", async () => {
+  await using home = await setup();
+  home.gateway.api.goDown();
+  assert.equal((await ask(home.client.outbound)).status, 200);
+  assert.equal(home.gateway.gateway.exportState.count, 1);
+});
+
+test('the probe port answers in plain text and to the mirror over mTLS, until drain', async () => {
+  await using home = await setup();
+  const { probe, admin } = home.gateway.gateway.addresses;
+  const url = `http://${probe.ip}:${probe.port}/ready`;
+  assert.equal((await fetch(url)).status, 200);
+  const driver = createNodeDriver();
+  const context = driver.context(await home.anchor.material({ dns: [identityName('mirror')] }));
+  let lost = 0;
+  const connectProbe = createMtlsProbe({ driver, clock: systemClock, tlsContext: () => context });
+  const target = { ip: probe.ip, port: probe.port, path: '/ready', timeoutMs: 1000 };
+  using session = connectProbe({ ...target, identity: GATEWAY_ID }, () => (lost += 1));
+  assert.equal((await session.probe()).ok, true);
+  const second = await session.probe();
+  assert.ok(second.ok && second.latencyMs < 500, 'over the kept connection');
+  using wrong = connectProbe({ ...target, identity: identityName('someone-else') }, () => undefined);
+  const refused = await wrong.probe();
+  assert.equal(!refused.ok && refused.failure, 'identity');
+  assert.equal((await fetch(`http://${admin.ip}:${admin.port}/metrics`)).status, 200);
+  const drained = home.gateway.gateway.drain();
+  await eventually('not ready', async () => (await fetch(url)).status === 503);
+  const draining = await session.probe();
+  assert.equal(!draining.ok && draining.failure, 'status');
+  await drained;
+  await home.gateway[Symbol.asyncDispose]();
+  using gone = connectProbe({ ...target, identity: GATEWAY_ID }, () => undefined);
+  const failed = await gone.probe();
+  assert.equal(!failed.ok && failed.failure, 'refused');
+});
+
+test('a probe under another anchor, or without a certificate, says so', async () => {
+  await using home = await setup();
+  const { probe } = home.gateway.gateway.addresses;
+  const driver = createNodeDriver();
+  const other = await TestAnchor.create('other');
+  const strange = driver.context(await other.material({ dns: [identityName('mirror')] }));
+  const target = { ip: probe.ip, port: probe.port, path: '/ready', timeoutMs: 1000, identity: GATEWAY_ID };
+  using untrusted = createMtlsProbe({ driver, clock: systemClock, tlsContext: () => strange })(target, () => undefined);
+  const refused = await untrusted.probe();
+  assert.equal(!refused.ok && refused.failure, 'tls');
+  using early = createMtlsProbe({ driver, clock: systemClock, tlsContext: () => undefined })(target, () => undefined);
+  const without = await early.probe();
+  assert.equal(!without.ok && without.failure, 'no_identity');
+});
+
+test('a probe that loses its gateway is told at once', async () => {
+  const anchor = await TestAnchor.create('root');
+  const { key, chain } = await anchor.material({ dns: [GATEWAY_ID] });
+  const sockets = new Set<{ destroy(): void }>();
+  const server = createTlsServer({ key, cert: chain }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nready\n'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const driver = createNodeDriver();
+  const context = driver.context(await anchor.material({ dns: [identityName('mirror')] }));
+  let lost = 0;
+  const connectProbe = createMtlsProbe({ driver, clock: systemClock, tlsContext: () => context });
+  using session = connectProbe(
+    { ip: '127.0.0.1', port, path: '/ready', timeoutMs: 1000, identity: GATEWAY_ID },
+    () => (lost += 1),
+  );
+  assert.equal((await session.probe()).ok, true);
+  for (const socket of sockets) socket.destroy();
+  await eventually('told', () => lost === 1);
+  server.close();
+});
+
+test('on drain a request in flight is answered, and then the connection closes', async () => {
+  await using home = await setup();
+  const gate = Promise.withResolvers<void>();
+  const slow = await httpApp(
+    home.server.ip,
+    (_request, response) => void gate.promise.then(() => response.end('late')),
+  );
+  home.gateway.serve(home.server, slow.port);
+  const pending = ask(home.client.outbound);
+  await eventually('in flight', () => home.gateway.metrics.sum('request_total', { direction: 'inbound' }) === 1);
+  const drained = home.gateway.gateway.drain();
+  gate.resolve();
+  assert.equal((await pending).body, 'late');
+  await drained;
+  await slow.close();
+});
