@@ -35,7 +35,7 @@ import type { Clock } from '@mesh/runtime';
 import type { IdentityConfig } from '../config/config.ts';
 import type { RunningRole } from '../role.ts';
 import { status } from '../serving/call.ts';
-import { CERTIFY, channelTo, COMMON, FakeCluster, PLAINTEXT_GRPC } from '../testing/harness.ts';
+import { CERTIFY, channelTo, COMMON, FakeCluster, hastyClock, PLAINTEXT_GRPC } from '../testing/harness.ts';
 import { checkRequest, decide } from './certify.ts';
 import { runIdentity } from './role.ts';
 
@@ -267,7 +267,7 @@ async function startWithClock(): Promise<Started & { readonly clock: { offsetMs:
   const started = await start(
     { ...PLAINTEXT_GRPC },
     { files: true },
-    { ...systemClock, now: () => Date.now() + clock.offsetMs },
+    { ...hastyClock, now: () => Date.now() + clock.offsetMs },
   );
   return { ...started, clock };
 }
@@ -275,7 +275,7 @@ async function startWithClock(): Promise<Started & { readonly clock: { offsetMs:
 async function start(
   overrides: Partial<IdentityConfig> = {},
   options: { readonly files: boolean } = { files: true },
-  clock: Clock = systemClock,
+  clock: Clock = hastyClock,
 ): Promise<Started> {
   const directory = await mkdtemp(join(tmpdir(), 'identity-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));

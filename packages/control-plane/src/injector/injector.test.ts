@@ -12,6 +12,8 @@ import type { Container, Pod } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
 import { chainPem, createTrustAnchor, issueCertificate } from '@mesh/pki';
 
+import { silentLogger } from '@mesh/runtime';
+
 import type { RunningRole } from '../role.ts';
 import { COMMON, FakeCluster } from '../testing/harness.ts';
 import { injectPod, patchPod, patchService } from './inject.ts';
@@ -303,10 +305,12 @@ test('the webhook answers what is no review with 400 and stays up', async () => 
 });
 
 test('the webhook takes a new certificate while it runs, and keeps the old one when the new one is broken', async () => {
-  const { role, ca, directory } = await startInjector();
+  const { role, ca, directory, errors } = await startInjector();
   const other = await webhookCertificate();
   await writeFile(join(directory, 'tls.key'), other.keyPem);
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await eventually('a refusal of the new key', () =>
+    errors.includes('webhook certificate not usable; the previous one stays in use'),
+  );
   assert.equal((await post(role, ca, review(POD))).status, 200);
   await writeFile(join(directory, 'tls.crt'), other.certPem);
   await eventually(
@@ -315,7 +319,13 @@ test('the webhook takes a new certificate while it runs, and keeps the old one w
   );
 });
 
-async function startInjector(): Promise<{ role: RunningRole; cluster: FakeCluster; ca: string; directory: string }> {
+async function startInjector(): Promise<{
+  role: RunningRole;
+  cluster: FakeCluster;
+  ca: string;
+  directory: string;
+  errors: string[];
+}> {
   const directory = await mkdtemp(join(tmpdir(), 'injector-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
   await mkdir(directory, { recursive: true });
@@ -323,6 +333,7 @@ async function startInjector(): Promise<{ role: RunningRole; cluster: FakeCluste
   await writeFile(join(directory, 'tls.crt'), tls.certPem);
   await writeFile(join(directory, 'tls.key'), tls.keyPem);
   await writeFile(join(directory, 'anchors.pem'), CONTEXT.trustAnchorsPem);
+  const errors: string[] = [];
   const cluster = new FakeCluster();
   const client = cluster.client();
   await client.create(NAMESPACES, { metadata: { name: 'shop', annotations: { 'linkerd.io/inject': 'enabled' } } });
@@ -337,12 +348,12 @@ async function startInjector(): Promise<{ role: RunningRole; cluster: FakeCluste
       tlsDir: directory,
       trustAnchorsFile: join(directory, 'anchors.pem'),
     },
-    cluster.deps(),
+    { ...cluster.deps(), logger: { ...silentLogger, error: (message) => void errors.push(message) } },
     new AbortController().signal,
   );
   cleanups.push(() => role[Symbol.asyncDispose]());
   assert.equal((await fetch(`http://127.0.0.1:${role.adminPort}/ready`)).status, 200);
-  return { role, cluster, ca: tls.ca, directory };
+  return { role, cluster, ca: tls.ca, directory, errors };
 }
 
 async function webhookCertificate(): Promise<{ ca: string; certPem: string; keyPem: string }> {

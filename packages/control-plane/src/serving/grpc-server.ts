@@ -34,8 +34,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Dead clients are noticed: a ping after this time without traffic, and the time to answer it. */
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
-/** How long open streams may finish after their client was told to go elsewhere. */
-const DRAIN_MS = 2_000;
+/** How long calls may finish after the stop; watches never do, and their clients should be with another replica soon. */
+const DRAIN_MS = 300;
 
 type Injector = ReturnType<Server['createConnectionInjector']>;
 
@@ -103,14 +103,15 @@ export class GrpcServer implements Component {
     this.#listener = undefined;
     this.#unsubscribe?.();
     const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+    // Clients learn first (GOAWAY) that they should go elsewhere.
     this.#injector?.drain(DRAIN_MS);
     const cut = setTimeout(() => {
+      this.#server?.forceShutdown();
       for (const socket of this.#connections) socket.destroy();
     }, DRAIN_MS);
-    // Watches never end by themselves: ending them at once makes their clients come back to another replica soonest.
-    this.#server?.forceShutdown();
     await closed;
     clearTimeout(cut);
+    this.#server?.forceShutdown();
   }
 
   #plain(injector: Injector): TcpServer {

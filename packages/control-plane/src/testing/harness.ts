@@ -7,6 +7,7 @@ import { FakeApi } from '@mesh/kube/testing';
 import { createNodeDriver } from '@mesh/net';
 import { destination, identity, inbound, outbound } from '@mesh/proxy-api';
 import { silentLogger, systemClock } from '@mesh/runtime';
+import type { Clock } from '@mesh/runtime';
 
 import type { RoleDeps } from '../role.ts';
 
@@ -60,9 +61,15 @@ export class FakeCluster {
   }
 
   deps(): RoleDeps {
-    return { client: this.client(), clock: systemClock, logger: silentLogger, logControl: { level: 'off' } };
+    return { client: this.client(), clock: hastyClock, logger: silentLogger, logControl: { level: 'off' } };
   }
 }
+
+/** Real time, but intervals are a twentieth: reloads and retries come within milliseconds. */
+export const hastyClock: Clock = {
+  ...systemClock,
+  after: (delayMs, callback) => systemClock.after(delayMs / 20, callback),
+};
 
 export const COMMON = {
   logLevel: 'off',
