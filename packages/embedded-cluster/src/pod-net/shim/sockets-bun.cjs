@@ -6,9 +6,7 @@
 
 const dns = require('node:dns');
 const fs = require('node:fs');
-const http = require('node:http');
 const net = require('node:net');
-const tls = require('node:tls');
 const { writeSync } = fs;
 const { announce, openInbound, takePreambles } = require('./interception.cjs');
 
@@ -50,11 +48,12 @@ function installConnect(rules) {
     return listener === undefined ? connect.call(this, changed) : connect.call(this, changed, listener);
   };
 
+  if (rules.pod.exempt || rules.pod.redirect === undefined) return;
+  const tls = require('node:tls');
   const tlsConnect = tls.connect;
   tls.connect = function (...args) {
     const [options, listener] = normalizeConnect(args);
-    const direct = options === undefined || options.socket || options.path;
-    if (direct || rules.pod.exempt || rules.pod.redirect === undefined) return tlsConnect.apply(this, args);
+    if (options === undefined || options.socket || options.path) return tlsConnect.apply(this, args);
     // Nothing may precede the handshake but the preamble, so the connection must exist before it.
     const socket = net.connect({ host: options.host, port: options.port, lookup: options.lookup });
     const named = { servername: net.isIP(options.host ?? '') ? '' : options.host, ...options, socket };
@@ -164,17 +163,8 @@ function addListener(main, address, port, { backlog, reusePort }, onFailure) {
   return () => front.close();
 }
 
-/** Bun's HTTP servers are not `net` servers. Their second address is a relay. */
+/** Bun's HTTP servers, those of `node:http` too, are native: their second address is a relay. */
 function installHttpServers(rules) {
-  const listen = http.Server.prototype.listen;
-  http.Server.prototype.listen = function (...args) {
-    const [options, listener] = normalizeListen(args);
-    const plan = options === undefined ? undefined : rules.bind(options.host, Number(options.port ?? 0));
-    if (plan === undefined) return listen.apply(this, args);
-    this.once('listening', () => relayTo(rules, plan, this.address().port, (relay) => this.once('close', relay)));
-    const changed = { ...options, host: plan.addresses[0], port: plan.port };
-    return listener === undefined ? listen.call(this, changed) : listen.call(this, changed, listener);
-  };
   const serve = Bun.serve;
   Bun.serve = function (options) {
     if (options.unix) return serve.call(this, options);
@@ -212,8 +202,8 @@ function relayTo(rules, plan, port, onClose) {
 /** Bun's own fetch opens its sockets in native code: go by `node:http`, which passes through here. */
 function installFetch() {
   const native = globalThis.fetch;
-  const { fetchByHttp } = require('./fetch-bun.cjs');
-  globalThis.fetch = Object.assign((input, init) => fetchByHttp(native, input, init), native);
+  const fetch = (input, init) => require('./fetch-bun.cjs').fetchByHttp(native, input, init);
+  globalThis.fetch = Object.assign(fetch, native);
 }
 
 module.exports = { install };
