@@ -165,6 +165,8 @@ export interface AskOptions {
   readonly path?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer;
+  /** Source address. */
+  readonly from?: string;
 }
 
 /** One request on a connection of its own. */
@@ -178,6 +180,7 @@ export function ask(to: Address, options: AskOptions = {}): Promise<Answer> {
         path: options.path ?? '/',
         headers: { host: 'app.test', ...options.headers },
         agent: false,
+        ...(options.from === undefined ? {} : { localAddress: options.from }),
       },
       (response) => {
         const chunks: Buffer[] = [];
@@ -205,8 +208,9 @@ export class RawClient {
   closed = false;
   error: string | undefined;
 
-  constructor(to: Address) {
-    this.socket = connect({ host: to.ip, port: to.port, allowHalfOpen: true });
+  constructor(to: Address, from?: string) {
+    const source = from === undefined ? {} : { localAddress: from };
+    this.socket = connect({ host: to.ip, port: to.port, allowHalfOpen: true, ...source });
     this.socket.on('data', (chunk: Buffer) => (this.text += chunk.toString('latin1')));
     this.socket.on('end', () => (this.ended = true));
     this.socket.on('close', () => (this.closed = true));

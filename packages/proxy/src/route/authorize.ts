@@ -13,7 +13,7 @@ export interface Client {
   readonly labels: Labels;
 }
 
-/** Always there: the workload's own programs may talk to each other. */
+/** Always there for plaintext: the workload's own programs may talk to each other. Who shows an identity is judged by it. */
 const LOCALHOST: Authorization = {
   ref: { group: '', kind: 'default', namespace: '', name: 'localhost', port: 0, section: '' },
   networks: [{ contains: (ip) => ip === '127.0.0.1' || ip === '::1' }],
@@ -25,7 +25,7 @@ export function authorize(client: Client, ...lists: readonly (readonly Authoriza
   for (const list of lists) {
     for (const authorization of list) if (allows(authorization, client)) return authorization;
   }
-  return allows(LOCALHOST, client) ? LOCALHOST : undefined;
+  return !client.tls && allows(LOCALHOST, client) ? LOCALHOST : undefined;
 }
 
 function allows(authorization: Authorization, client: Client): boolean {

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SUITES = ['pair', 'http', 'faults'];
+const bun = bunBinary();
+
+for (const suite of SUITES) {
+  const skip = bun === undefined ? 'no Bun binary for this platform' : false;
+  test(`the ${suite} tests hold on Bun too`, { timeout: 90_000, skip }, async () => {
+    const file = fileURLToPath(new URL(`${suite}.test.ts`, import.meta.url));
+    const child = spawn(bun ?? '', ['test', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 0, output);
+    assert.match(output, /\n 0 fail/);
+  });
+}
+
+function bunBinary(): string | undefined {
+  const require = createRequire(import.meta.url);
+  for (const arch of ['x64', 'aarch64']) {
+    try {
+      const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
+      if (existsSync(binary)) return binary;
+    } catch {
+      // Not installed on this platform: an optional dependency.
+    }
+  }
+  return undefined;
+}
