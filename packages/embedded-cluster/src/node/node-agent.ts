@@ -211,6 +211,9 @@ export class NodeAgent implements Component {
   }
 
   async #schedule(pod: Pod): Promise<void> {
+    const { schedulerName = 'default-scheduler' } = pod.spec as { readonly schedulerName?: string };
+    // Pods of another scheduler wait for it.
+    if (schedulerName !== 'default-scheduler') return;
     const { nodeName } = this.#options;
     const nodeLabels = this.#nodeLabels();
     const { namespace, name } = pod.metadata;
