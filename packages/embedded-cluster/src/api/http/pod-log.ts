@@ -29,8 +29,13 @@ export async function serveLog(
   for (let next = first ?? (await chunks.next()); next.done !== true; next = await chunks.next()) {
     if (response.write(next.value) || abort.signal.aborted) continue;
     await new Promise<void>((resolve) => {
-      response.once('drain', resolve);
-      response.once('close', resolve);
+      const done = (): void => {
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      response.on('drain', done);
+      response.on('close', done);
     });
   }
   response.end();
