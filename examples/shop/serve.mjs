@@ -49,7 +49,7 @@ export function getJson(url, timeoutMs = 5000) {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));
       response.on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, body: parse(Buffer.concat(chunks).toString('utf8')) }));
+      response.on('end', () => resolve({ status: response.statusCode, body: bodyOf(response, chunks) }));
     });
     request.on('timeout', () => request.destroy(new Error(`no answer from ${url} within ${timeoutMs} ms`)));
     request.on('error', reject);
@@ -68,10 +68,13 @@ export async function ask(url) {
   throw Object.assign(new Error(`${url} answered ${answer.status}: ${answer.body?.error ?? ''}`), { status: 502 });
 }
 
-function parse(text) {
+/** The JSON of an answer; of one without, whatever explains it. */
+function bodyOf(response, chunks) {
+  const text = Buffer.concat(chunks).toString('utf8');
   try {
     return JSON.parse(text);
   } catch {
-    return { error: text.slice(0, 200) };
+    const headers = Object.entries(response.headers).map(([name, value]) => `${name}: ${value}`);
+    return { error: `${text.slice(0, 200)} (${headers.join(', ')})`.trim() };
   }
 }

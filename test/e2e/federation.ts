@@ -119,7 +119,8 @@ export class Federation implements AsyncDisposable {
       async () => {
         const conditions = (await this.link(cluster, link))?.status?.conditions ?? [];
         const found = conditions.find((condition) => condition.type === type);
-        if (found?.status === status) return found;
+        // What has not been looked at yet is no verdict.
+        if (found?.status === status && found.reason !== 'Pending') return found;
         throw new Error(`it is ${JSON.stringify(found ?? null)}`);
       },
       { timeoutMs: TIMEOUT_MS },
