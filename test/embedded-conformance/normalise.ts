@@ -23,6 +23,7 @@ export function normalise(steps: readonly Step[], replacements: readonly Replace
     return (
       result
         .replaceAll(TOKEN, '<token>')
+        .replaceAll(/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256=<hash>')
         .replaceAll(TIME, '<time>')
         .replaceAll(UID, (uid) => numbered(uids, uid, 'uid'))
         .replaceAll(/(too old resource version: \d+ \()\d+/g, '$1<version>')

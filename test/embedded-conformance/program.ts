@@ -62,7 +62,10 @@ export async function runProgram(
     transcript[topic] = normalise(api.steps, [
       { pattern: namespace, by: '<namespace>' },
       { pattern: suffix, by: '<suffix>' },
-      { pattern: new RegExp(`${options.webhookHost.replaceAll('.', String.raw`\.`)}:\\d+`, 'g'), by: '<webhook>' },
+      {
+        pattern: new RegExp(`${options.webhookHost.replaceAll('.', String.raw`\.`)}:(?!9\\b)\\d+`, 'g'),
+        by: '<webhook>',
+      },
       { pattern: target.server, by: '<server>' },
     ]);
   }

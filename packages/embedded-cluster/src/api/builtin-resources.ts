@@ -95,7 +95,7 @@ const CORE: readonly Row[] = [
     generation: true,
     returnsDeleted: true,
   },
-  { group: '', plural: 'podtemplates', kind: 'PodTemplate', returnsDeleted: true },
+  { group: '', plural: 'podtemplates', kind: 'PodTemplate', returnsDeleted: true, generation: true },
   { group: '', plural: 'secrets', kind: 'Secret' },
   {
     group: '',

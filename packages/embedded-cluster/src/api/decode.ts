@@ -27,7 +27,7 @@ function reportProblems(context: RequestContext, resource: Resource, problems: r
   if (context.fieldValidation === 'Warn') context.warnings.push(...problems);
   if (context.fieldValidation !== 'Strict') return;
   const text = `strict decoding error: ${problems.join(', ')}`;
-  // Custom resources are decoded untyped, so the message has no "in version …" preamble.
-  const title = `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}`;
-  throw badRequest(resource.custom === undefined ? `${title}: ${text}` : text);
+  throw badRequest(
+    `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${text}`,
+  );
 }

@@ -52,8 +52,8 @@ export async function deleteObject(
   checkPreconditions(resource, live, options);
   const marked = markDeleted(machinery, resource, live, options);
   if (marked === undefined) {
-    const last = context.dryRun ? live : store.commit(resource.bucket, id, undefined);
-    const body = resource.returnsDeleted ? toRequested(resource, last) : deletedStatus(resource, last);
+    if (!context.dryRun) store.commit(resource.bucket, id, undefined);
+    const body = resource.returnsDeleted ? lastState(machinery, resource, live) : deletedStatus(resource, live);
     return { body, gone: true };
   }
   const pending =
@@ -74,7 +74,7 @@ function checkOptions(options: DeleteOptions): void {
     throw invalidOptions(
       'propagationPolicy',
       JSON.stringify(propagationPolicy),
-      'supported values: "Background", "Foreground", "Orphan"',
+      'supported values: "Foreground", "Background", "Orphan", "nil"',
       'FieldValueNotSupported',
     );
   }
@@ -92,20 +92,15 @@ function invalidOptions(field: string, value: string, detail: string, reason = '
 
 function checkPreconditions(resource: Resource, live: KubeObject, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
-  const name = live.metadata.name ?? '';
-  if (uid !== undefined && uid !== live.metadata.uid) {
-    throw conflict(
-      resource,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
-    );
+  const { metadata } = live;
+  const named = { group: resource.group, plural: resource.kind };
+  if (uid !== undefined && uid !== metadata.uid) {
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`;
+    throw conflict(named, metadata.name ?? '', why);
   }
-  if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
-    throw conflict(
-      resource,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${live.metadata.resourceVersion}`,
-    );
+  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`;
+    throw conflict(named, metadata.name ?? '', why);
   }
 }
 
@@ -135,6 +130,16 @@ function markDeleted(
   }
   if (resource.bucket === '/namespaces') marked['status'] = { ...asObject(marked['status']), phase: 'Terminating' };
   return marked;
+}
+
+/** What DELETE answers with: pods, which go gracefully, show that no grace was left. */
+function lastState(machinery: Machinery, resource: Resource, live: KubeObject): KubeObject {
+  const last = toRequested(resource, live);
+  if (resource.bucket !== '/pods') return last;
+  const { metadata } = last;
+  const generation = metadata.deletionTimestamp === undefined ? { generation: (metadata.generation ?? 0) + 1 } : {};
+  const deletionTimestamp = metadata.deletionTimestamp ?? timestamp(machinery.clock);
+  return { ...last, metadata: { ...metadata, ...generation, deletionTimestamp, deletionGracePeriodSeconds: 0 } };
 }
 
 function heldByNamespaceFinalizers(namespace: KubeObject): boolean {

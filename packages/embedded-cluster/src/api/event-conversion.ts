@@ -15,6 +15,7 @@ const RENAMED = [
 export function eventToEventsV1(stored: KubeObject): KubeObject {
   const result: KubeObject = { ...stored, apiVersion: 'events.k8s.io/v1' };
   for (const [core, events] of RENAMED) move(result, core, events);
+  for (const field of ['reportingController', 'reportingInstance']) if (result[field] === '') delete result[field];
   return result;
 }
 

@@ -52,6 +52,8 @@ export function listObjects(machinery: Machinery, resource: Resource, options: L
     // A selection can't be counted without reading on, so the real API leaves the count out; so do we.
     if (matches === undefined) meta.remainingItemCount = remaining;
   }
+  // Lists of custom resources are untyped and show the empty token.
+  if (resource.custom !== undefined) meta.continue ??= '';
   return { kind: resource.listKind, apiVersion: groupVersion(resource.group, resource.version), metadata: meta, items };
 }
 
@@ -70,7 +72,7 @@ function checkMatch(version: string, match: string): void {
     match !== 'Exact' && match !== 'NotOlderThan'
       ? {
           reason: 'FieldValueNotSupported',
-          message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
+          message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`,
         }
       : version === ''
         ? {
@@ -88,16 +90,13 @@ function checkMatch(version: string, match: string): void {
 }
 
 export function parseVersion(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) {
-    throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
-      {
-        reason: 'FieldValueInvalid',
-        field: 'resourceVersion',
-        message: `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-      },
-    ]);
-  }
-  return Number(text);
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw badRequest(`invalid resource version: ${versionProblem(text)}`);
+}
+
+export function versionProblem(text: string): string {
+  const quoted = JSON.stringify(text);
+  return `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
 }
 
 export function tooLarge(version: number, current: number): Error {
@@ -122,7 +121,7 @@ function decodeContinue(options: ListOptions): ContinueToken {
   } catch {
     // Anything but our own token is answered below.
   }
-  throw badRequest('continue key is not valid: unrecognized or damaged token');
+  throw badRequest('invalid continue token: continue key is not valid: unrecognized or damaged token');
 }
 
 function expiredContinue(version: number, token: ContinueToken): Error {

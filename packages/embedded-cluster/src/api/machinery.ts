@@ -11,6 +11,8 @@ export interface RequestContext {
   readonly manager: string;
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** `fieldManager` and `fieldValidation` as the client wrote them, for webhooks to see. */
+  readonly statedOptions?: Readonly<Record<string, string>>;
   /** What is wrong with the body as text, such as `duplicate field "data.a"`. */
   readonly bodyProblems?: readonly string[];
   /** Texts for `Warning` headers; operations append. */

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '@mesh/runtime';
 import { equalJson } from './json.ts';
 import { timestamp } from './machinery.ts';
-import { groupVersion, type Resource } from './resources.ts';
+import { groupVersion, splitGroupVersion, type Resource, type ResourceTable } from './resources.ts';
 import { badRequest } from './status-error.ts';
 import type { KubeObject } from './types.ts';
 
@@ -20,20 +20,26 @@ export function generatedName(base: string): string {
 }
 
 /** Checks that a body is of the kind that its path says, and fills in what a client may leave out. */
-export function checkTypeMeta(resource: Resource, object: KubeObject): void {
+export function checkTypeMeta(resource: Resource, object: KubeObject, table: ResourceTable): void {
   const wanted = groupVersion(resource.group, resource.version);
   object.apiVersion ??= wanted;
   object.kind ??= resource.kind;
-  if (object.kind !== resource.kind || object.apiVersion !== wanted) {
-    if (object.apiVersion !== wanted) {
-      throw badRequest(
-        `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
-      );
-    }
+  const { apiVersion, kind } = object;
+  if (kind === resource.kind && apiVersion === wanted) return;
+  const given = splitGroupVersion(apiVersion);
+  const title = `${kind} in version ${JSON.stringify(given.version)} cannot be handled as a ${resource.kind}`;
+  if (resource.custom === undefined && table.findKind(apiVersion, kind) === undefined) {
     throw badRequest(
-      `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: no kind ${JSON.stringify(object.kind)} is registered for version ${JSON.stringify(wanted)}`,
+      `${title}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:110"`,
     );
   }
+  if (kind !== resource.kind && resource.custom === undefined) {
+    const target = resource.group === '' ? 'core' : (resource.group.split('.')[0] ?? resource.group);
+    throw badRequest(
+      `${title}: converting (${given.version}.${kind}) to (${target}.${resource.kind}): unknown conversion`,
+    );
+  }
+  throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`);
 }
 
 /** Puts the path's namespace and name into the object, or refuses a different one. */
@@ -53,7 +59,7 @@ export function checkAddress(
   else throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   if (name === undefined) return;
   if ((object.metadata.name ?? '') === '') {
-    throw badRequest('the name of the object (based on URL) was undeterminable: name must be provided');
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   }
   if (object.metadata.name !== name) {
     throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);

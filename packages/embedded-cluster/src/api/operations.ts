@@ -8,8 +8,8 @@ import { listObjects } from './list.ts';
 import type { Machinery, RequestContext } from './machinery.ts';
 import { checkTypeMeta } from './object-meta.ts';
 import { patchObject, type PatchInput, type PatchResult } from './patch.ts';
-import type { Resource, Verb } from './resources.ts';
-import { forbidden, methodNotAllowed, notFound, pathNotFound } from './status-error.ts';
+import type { Resource, ResourceTable, Verb } from './resources.ts';
+import { forbidden, methodNotAllowed, notFound, pageNotFound, pathNotFound } from './status-error.ts';
 import { idOf } from './store.ts';
 import type {
   DeleteOptions,
@@ -75,7 +75,11 @@ export class ApiOperations {
     const resource = this.machinery.resources.find(request.ref);
     // Authorization comes first, so that a stranger can't tell what exists.
     this.authorize(request, verb);
-    if (resource === undefined) throw pathNotFound();
+    if (resource === undefined) {
+      throw this.machinery.resources.hasGroupVersion(request.ref.group, request.ref.version)
+        ? pathNotFound()
+        : pageNotFound();
+    }
     const sub = request.subresource;
     const verbs = sub === undefined ? resource.verbs : resource.subresources.find((one) => one.name === sub)?.verbs;
     if (verbs === undefined) throw pathNotFound();
@@ -86,7 +90,9 @@ export class ApiOperations {
   }
 
   authorize(request: RequestInfo, verb: string): void {
-    const { ref, namespace, name, subresource, context } = request;
+    const { ref, name, subresource, context } = request;
+    // A namespace is authorized as if it were in itself, so that its administrators may read it.
+    const namespace = ref.plural === 'namespaces' && ref.group === '' && name !== '' ? name : request.namespace;
     const attributes = { user: context.user, verb, ...ref, subresource, namespace, name };
     const reason = this.#authorizer.deny(attributes);
     if (reason === undefined) return;
@@ -174,11 +180,12 @@ export function deniedText(attributes: AuthorizationAttributes, reason: string):
 }
 
 /** Checks a body of another kind than the resource's (TokenRequest, Scale, Eviction). */
-export function checkBodyKind(resource: Resource, subresource: string, given: KubeObject): void {
+export function checkBodyKind(table: ResourceTable, resource: Resource, subresource: string, given: KubeObject): void {
   const sub = resource.subresources.find((one) => one.name === subresource);
   if (sub === undefined || asObject(given) === undefined) throw pathNotFound();
   checkTypeMeta(
     { ...resource, kind: sub.kind, group: sub.group ?? resource.group, version: sub.version ?? resource.version },
     given,
+    table,
   );
 }

@@ -3,8 +3,8 @@ import { asObject, cloneJson } from './json.ts';
 import { decodeObject } from './decode.ts';
 import { timestamp, type Machinery, type RequestContext } from './machinery.ts';
 import { checkAddress, checkTypeMeta } from './object-meta.ts';
-import type { Resource } from './resources.ts';
-import { badRequest, notFound } from './status-error.ts';
+import { groupVersion, splitGroupVersion, type Resource } from './resources.ts';
+import { badRequest, hasReason, invalid, notFound } from './status-error.ts';
 import { idOf } from './store.ts';
 import type { KubeObject, PatchType } from './types.ts';
 import { replaceObject, storeNew, type Target } from './write.ts';
@@ -28,11 +28,11 @@ export async function patchObject(
   patch: PatchInput,
 ): Promise<PatchResult> {
   if (patch.type === 'apply') return applyObject(machinery, context, target, patch);
-  const object = await replaceObject(machinery, context, target, 'PatchOptions', (live) => {
+  const object = await replaceObject(machinery, context, target, 'UpdateOptions', (live) => {
     const patched = patchDocument(machinery, target.resource, patch, cloneJson(live));
     if (asObject(patched) === undefined) throw badRequest('the patch does not yield an object');
-    checkTypeMeta(target.resource, patched);
-    const object = decodeObject(machinery, context, target.resource, patched);
+    checkTypeMeta(target.resource, patched, machinery.resources);
+    const object = decodePatched(machinery, context, target.resource, patched);
     checkPatched(target, object, live);
     return { object, managed: false };
   });
@@ -65,9 +65,33 @@ function checkPatched(target: Target, patched: KubeObject, live: KubeObject): vo
   patched.metadata.resourceVersion ??= live.metadata.resourceVersion ?? '';
 }
 
-/** Types and unknown fields are checked as for any body, but what is applied stays as it was written: no zero values are added. */
-function checkApplied(machinery: Machinery, context: RequestContext, resource: Resource, config: KubeObject): void {
-  decodeObject(machinery, context, resource, cloneJson(config));
+/** What doesn't fit after a patch is the patch's fault: 422 with the whole object instead of a 400. */
+function decodePatched(
+  machinery: Machinery,
+  context: RequestContext,
+  resource: Resource,
+  patched: KubeObject,
+): KubeObject {
+  const whole = JSON.stringify(patched);
+  try {
+    return decodeObject(machinery, context, resource, patched);
+  } catch (error) {
+    if (!hasReason(error, 'BadRequest')) throw error;
+    const why = error.message.replace(/^.*? cannot be handled as an? [^:]*: /s, '');
+    throw invalid({ group: '', kind: '' }, '', [
+      { reason: 'FieldValueInvalid', field: 'patch', message: `Invalid value: ${JSON.stringify(whole)}: ${why}` },
+    ]);
+  }
+}
+
+/** What an apply made of the object, with the types of its kind. */
+function checkApplied(
+  machinery: Machinery,
+  context: RequestContext,
+  resource: Resource,
+  applied: KubeObject,
+): KubeObject {
+  return decodeObject(machinery, context, resource, applied);
 }
 
 async function applyObject(
@@ -79,7 +103,12 @@ async function applyObject(
   const { kinds, store, clock } = machinery;
   const { resource, namespace, name, subresource } = target;
   const given = asObject(patch.body);
-  if (given === undefined) throw badRequest('error decoding YAML: the apply configuration must be an object');
+  if (given === undefined) {
+    const kind = Array.isArray(patch.body) ? 'array' : typeof patch.body;
+    throw badRequest(
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`,
+    );
+  }
   const config = cloneJson(given) as KubeObject;
   config.metadata ??= {};
   if (
@@ -89,8 +118,11 @@ async function applyObject(
   ) {
     throw badRequest('metadata.managedFields must be nil');
   }
-  checkTypeMeta(resource, config);
-  checkApplied(machinery, context, resource, config);
+  const wanted = groupVersion(resource.group, resource.version);
+  if (config.kind !== resource.kind || config.apiVersion !== wanted) {
+    const { group, version } = splitGroupVersion(config.apiVersion ?? '');
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${config.kind ?? ''}`);
+  }
   checkAddress(
     resource,
     { ...config, metadata: { ...config.metadata, name: config.metadata.name ?? name } },
@@ -98,16 +130,27 @@ async function applyObject(
     name,
   );
   config.metadata.name ??= name;
-  if (resource.namespaced && namespace !== undefined) config.metadata.namespace ??= namespace;
   const common = { resource, subresource, manager: context.manager, force: patch.force };
   if (store.get(resource.bucket, idOf(namespace, name)) === undefined) {
     if (subresource !== undefined) throw notFound(resource, name);
     if ((config.metadata.uid ?? '') !== '') throw notFound(resource, name);
-    const object = kinds.apply({ ...common, live: undefined, config, now: timestamp(clock) });
+    const object = checkApplied(
+      machinery,
+      context,
+      resource,
+      kinds.apply({ ...common, live: undefined, config, now: timestamp(clock) }),
+    );
+    if (resource.namespaced && namespace !== undefined) object.metadata.namespace = namespace;
     return { object: await storeNew(machinery, context, resource, object, 'applied'), created: true };
   }
-  const object = await replaceObject(machinery, context, target, 'PatchOptions', (live) => {
-    const applied = kinds.apply({ ...common, live, config: cloneJson(config), now: timestamp(clock) });
+  const object = await replaceObject(machinery, context, target, 'UpdateOptions', (live) => {
+    const applied = checkApplied(
+      machinery,
+      context,
+      resource,
+      kinds.apply({ ...common, live, config: cloneJson(config), now: timestamp(clock) }),
+    );
+    if (namespace !== undefined) applied.metadata.namespace = namespace;
     applied.metadata.resourceVersion = config.metadata.resourceVersion ?? live.metadata.resourceVersion ?? '';
     return { object: applied, managed: true };
   });

@@ -14,6 +14,7 @@ import {
   defaultObject,
   dnsSubdomainErrors,
   PatchError,
+  prepareForCreate,
   resetFields,
   schemaFor,
   setDefaults,
@@ -24,6 +25,7 @@ import {
   validateObject,
   validateStatusUpdate,
   validateUpdate,
+  validateValue,
   type ManagerContext,
   type TypeSchema,
 } from '../schema/index.ts';
@@ -46,6 +48,8 @@ export class SchemaLibrary implements KindLibrary {
     if (schema === undefined) return { object, unknownFields: [] };
     const decoded = resource.custom === undefined ? decodeObject(schema, object) : decodeCustom(schema, object);
     const { unknownFields } = decoded;
+    // Text values are part of reading a Secret: everything after sees only encoded ones.
+    if (resource.bucket === '/secrets') prepareForCreate(resource, decoded.object, { uid: '' });
     const error =
       decoded.error === undefined ? undefined : decodeErrorText(resource.kind, resource.version, decoded.error);
     return {
@@ -76,13 +80,20 @@ export class SchemaLibrary implements KindLibrary {
     subresource: string | undefined,
   ): readonly FieldProblem[] {
     if (subresource !== undefined && UNCHECKED_UPDATES.has(subresource)) return [];
+    const metadata = validateMetadataUpdate(
+      { ...object.metadata },
+      { ...previous.metadata },
+      { isCustom: resource.custom !== undefined },
+    );
     if (resource.custom === undefined) {
+      // The generic machinery checks metadata and then the kind does it again: the real API names such problems twice.
       const errors =
         subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
-      return errors.map(causeOf);
+      return [...metadata, ...errors].map(causeOf);
     }
-    const metadata = validateMetadataUpdate({ ...object.metadata }, { ...previous.metadata }, { isCustom: true });
-    return [...metadata, ...this.#validateCustom(resource, object)].map(causeOf);
+    const errors =
+      subresource === 'status' ? this.#validateCustomStatus(resource, object) : this.#validateCustom(resource, object);
+    return [...metadata, ...errors].map(causeOf);
   }
 
   applyJsonPatch(document: KubeObject, patch: unknown): KubeObject {
@@ -112,6 +123,11 @@ export class SchemaLibrary implements KindLibrary {
 
   recordManager(input: RecordInput): void {
     const { before, after } = input;
+    // An object that lost its ownership (or never had any) gets it back only by an apply (KEP-555).
+    if (before !== undefined && (before.metadata.managedFields ?? []).length === 0) {
+      delete after.metadata.managedFields;
+      return;
+    }
     const updated = updateManagers({ ...this.#managerContext(input), before, after });
     const { managedFields } = (updated as unknown as KubeObject).metadata;
     if (managedFields === undefined) delete after.metadata.managedFields;
@@ -149,6 +165,13 @@ export class SchemaLibrary implements KindLibrary {
   #validateCustom(resource: Resource, object: KubeObject): ReturnType<typeof validateObject> {
     const schema = this.#schemaOf(resource);
     return schema === undefined ? [] : validateObject(schema, object);
+  }
+
+  /** Status is validated by itself, so that messages name fields from there. */
+  #validateCustomStatus(resource: Resource, object: KubeObject): ReturnType<typeof validateObject> {
+    const schema = this.#schemaOf(resource)?.properties?.['status'];
+    if (schema === undefined || object['status'] === undefined) return [];
+    return validateValue(schema, object['status'], '').map((error) => ({ ...error, field: `status.${error.field}` }));
   }
 
   #schemaOf(resource: Resource): TypeSchema | undefined {

@@ -1,4 +1,5 @@
 /** Label and field selectors of list, watch and deletecollection requests. */
+import { matchesLabels, parseLabelSelector, SelectorError } from '../schema/index.ts';
 import { asArray, asObject, asString, memberAt } from './json.ts';
 import type { Resource } from './resources.ts';
 import { badRequest } from './status-error.ts';
@@ -8,10 +9,6 @@ export type Predicate = (object: KubeObject) => boolean;
 
 type Labels = Readonly<Record<string, string>>;
 type LabelTest = (labels: Labels) => boolean;
-
-const KEY_PATTERN =
-  /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const VALUE_PATTERN = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 /** Fields that a resource can be selected by, beside `metadata.name` and `metadata.namespace`. */
 const SELECTABLE: Readonly<Record<string, readonly string[]>> = {
@@ -52,8 +49,7 @@ export function selectionOf(
   labelSelector: string | undefined,
   fieldSelector: string | undefined,
 ): Predicate | undefined {
-  const labels =
-    labelSelector === undefined || labelSelector.trim() === '' ? undefined : parseLabelSelector(labelSelector);
+  const labels = labelSelector === undefined || labelSelector.trim() === '' ? undefined : labelTest(labelSelector);
   const fields =
     fieldSelector === undefined || fieldSelector.trim() === ''
       ? undefined
@@ -63,78 +59,14 @@ export function selectionOf(
 }
 
 /** `a=b,c!=d,e in (f,g),h notin (i),j,!k`; 400 when it doesn't parse. */
-export function parseLabelSelector(text: string): LabelTest {
-  const tests = splitTopLevel(text).map((part) => parseRequirement(part.trim(), text));
-  return (labels) => tests.every((test) => test(labels));
-}
-
-function parseRequirement(part: string, whole: string): LabelTest {
-  const absent = /^!\s*(\S+)$/.exec(part);
-  if (absent !== null) {
-    const key = checkedKey(absent[1] ?? '', whole);
-    return (labels) => labels[key] === undefined;
+function labelTest(text: string): LabelTest {
+  try {
+    const selector = parseLabelSelector(text);
+    return (labels) => matchesLabels(selector, labels);
+  } catch (error) {
+    if (error instanceof SelectorError) throw badRequest(error.message);
+    throw error;
   }
-  const set = /^(\S+)\s+(in|notin)\s*\((.*)\)$/s.exec(part);
-  if (set !== null) {
-    const key = checkedKey(set[1] ?? '', whole);
-    const values = new Set((set[3] ?? '').split(',').map((value) => checkedValue(value.trim(), whole)));
-    if (set[2] === 'in') return (labels) => labels[key] !== undefined && values.has(labels[key]);
-    return (labels) => labels[key] === undefined || !values.has(labels[key]);
-  }
-  const equality = /^(.*?)\s*(==|=|!=|>|<)\s*(.*)$/s.exec(part);
-  if (equality !== null) {
-    const key = checkedKey((equality[1] ?? '').trim(), whole);
-    const value = checkedValue((equality[3] ?? '').trim(), whole);
-    switch (equality[2]) {
-      case '!=':
-        return (labels) => labels[key] !== value;
-      case '>':
-        return (labels) => labels[key] !== undefined && Number(labels[key]) > Number(value);
-      case '<':
-        return (labels) => labels[key] !== undefined && Number(labels[key]) < Number(value);
-      default:
-        return (labels) => labels[key] === value;
-    }
-  }
-  const key = checkedKey(part, whole);
-  return (labels) => labels[key] !== undefined;
-}
-
-function checkedKey(key: string, whole: string): string {
-  if (!KEY_PATTERN.test(key)) throw unparsable(whole, `found '${key}', expected: a label key`);
-  return key;
-}
-
-function checkedValue(value: string, whole: string): string {
-  if (!VALUE_PATTERN.test(value)) {
-    throw unparsable(
-      whole,
-      `values[0][]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'`,
-    );
-  }
-  return value;
-}
-
-function unparsable(whole: string, why: string): Error {
-  return badRequest(`unable to parse requirement: ${why} (in label selector ${JSON.stringify(whole)})`);
-}
-
-/** Splits at commas that are not inside parentheses. */
-function splitTopLevel(text: string): readonly string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const char = text[index];
-    if (char === '(') depth += 1;
-    else if (char === ')') depth -= 1;
-    else if (char === ',' && depth === 0) {
-      parts.push(text.slice(start, index));
-      start = index + 1;
-    }
-  }
-  parts.push(text.slice(start));
-  return parts.filter((part) => part.trim() !== '');
 }
 
 /** A `metav1.LabelSelector` as a test; an absent selector matches nothing, an empty one everything. */
@@ -201,9 +133,7 @@ function parseFieldSelector(resource: Resource, text: string): Predicate {
 function checkSelectable(resource: Resource, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && resource.namespaced)) return;
   if (SELECTABLE[resource.bucket]?.includes(field) || resource.custom?.selectableFields.includes(field)) return;
-  throw badRequest(
-    `Unable to find ${JSON.stringify(`${resource.group === '' ? '' : `${resource.group}/`}${resource.version}, Resource=${resource.plural}`)} that match label selector "", field selector ${JSON.stringify(field)}: field label not supported: ${field}`,
-  );
+  throw badRequest(`field label not supported: ${field}`);
 }
 
 function fieldText(resource: Resource, object: KubeObject, field: string): string {

@@ -7,7 +7,8 @@ import { ServiceAccountAdmission } from './admit/service-account.ts';
 import { WebhookCaller } from './admit/webhook-call.ts';
 import { Webhooks } from './admit/webhooks.ts';
 import { Authenticator } from './auth/authenticate.ts';
-import { bootstrapRoles } from './auth/bootstrap-roles.ts';
+import { EscalationCheck } from './auth/escalation.ts';
+import { bootstrapRoles, CLUSTER_ADMINS_GROUP } from './auth/bootstrap-roles.ts';
 import { MASTERS_GROUP, RbacAuthorizer } from './auth/rbac.ts';
 import { registerReviews } from './auth/reviews.ts';
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts';
@@ -96,6 +97,7 @@ export class ApiServer implements Component {
     this.#authorizer = new RbacAuthorizer(this.#store);
     admission.add(
       new NamespaceLifecycle(this.#store),
+      new EscalationCheck(this.#authorizer, this.#store),
       new ServiceAccountAdmission(this.#store),
       new PodDefaults(this.#store),
       new Webhooks(this.#machinery, this.#webhookCaller),
@@ -142,7 +144,7 @@ export class ApiServer implements Component {
     this.#store.sealHistory();
     const [serving, admin] = await Promise.all([
       this.#servingCertificate(credentials),
-      credentials.client('kubernetes-admin', [MASTERS_GROUP]),
+      credentials.client('kubernetes-admin', [CLUSTER_ADMINS_GROUP]),
     ]);
     this.#running = { credentials, serving, admin, tokens };
     this.#port = this.#options.address.port;

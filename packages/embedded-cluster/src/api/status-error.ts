@@ -77,8 +77,17 @@ export function pathNotFound(): KubeStatusError {
   return failure(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
-export function alreadyExists(resource: ResourceName, name: string): KubeStatusError {
-  return failure(409, 'AlreadyExists', `${qualified(resource)} "${name}" already exists`, named(resource, name));
+/** The answer below a group or version that isn't served: plain text, not a Status. */
+export class PageNotFound extends KubeStatusError {}
+
+export function pageNotFound(): KubeStatusError {
+  const { status } = pathNotFound();
+  return new PageNotFound({ ...status, message: '404 page not found' });
+}
+
+export function alreadyExists(resource: ResourceName, name: string, isGoing = false): KubeStatusError {
+  const message = `${isGoing ? 'object is being deleted: ' : ''}${qualified(resource)} "${name}" already exists`;
+  return failure(409, 'AlreadyExists', message, named(resource, name));
 }
 
 export function conflict(resource: ResourceName, name: string, why: string): KubeStatusError {
@@ -115,8 +124,20 @@ export function methodNotAllowed(_resource: ResourceName, _verb: string): KubeSt
   return failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 }
 
-export function notAcceptable(accepted: string): KubeStatusError {
-  return failure(406, 'NotAcceptable', `only the following media types are accepted: ${accepted}`);
+export function notAcceptable(available: string): KubeStatusError {
+  return failure(
+    406,
+    'NotAcceptable',
+    `406: Not Acceptable
+
+Available representations: ${available}`,
+    {},
+  );
+}
+
+/** A patch type that the resource doesn't take. */
+export function unsupportedPatchType(): KubeStatusError {
+  return failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
 export function unsupportedMediaType(accepted: string): KubeStatusError {
@@ -155,7 +176,7 @@ export function invalid(
   return failure(422, 'Invalid', `${title} "${name}" is invalid: ${joined}`, {
     ...(name === '' ? {} : { name }),
     ...(kind.group === '' ? {} : { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind === '' ? {} : { kind: kind.kind }),
     causes: problems.map((problem) => ({ reason: problem.reason, message: problem.message, field: problem.field })),
   });
 }

@@ -18,7 +18,22 @@ export function hasStatusSubresource(resource: Resource): boolean {
   return resource.subresources.some((subresource) => subresource.name === 'status');
 }
 
+/** Lists that Kubernetes writes as null when they are empty, since their members are always written. */
+const NULL_WHEN_EMPTY: Readonly<Record<string, readonly string[]>> = {
+  'discovery.k8s.io/endpointslices': ['endpoints', 'ports'],
+  'rbac.authorization.k8s.io/roles': ['rules'],
+  'rbac.authorization.k8s.io/clusterroles': ['rules'],
+};
+
+function nullEmptyLists(resource: Resource, object: KubeObject): void {
+  for (const field of NULL_WHEN_EMPTY[resource.bucket] ?? []) {
+    const value = object[field];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) object[field] = null;
+  }
+}
+
 export function prepareCreate(resource: Resource, object: KubeObject): void {
+  nullEmptyLists(resource, object);
   if (resource.custom === undefined) prepareForCreate(resource, object, { uid: object.metadata.uid ?? '' });
   else if (hasStatusSubresource(resource)) delete object['status'];
 }
@@ -36,6 +51,7 @@ export function prepareUpdate(
     return;
   }
   if (subresource !== undefined) return;
+  nullEmptyLists(resource, object);
   if (resource.custom === undefined) prepareForUpdate(resource, object, live);
   else if (hasStatusSubresource(resource)) {
     if (live['status'] === undefined) delete object['status'];

@@ -7,7 +7,7 @@ import { patchDocument } from './patch.ts';
 import type { Resource, ScalePaths } from './resources.ts';
 import { formatLabelSelector, labelSelectorTest } from './selectors.ts';
 import type { SpecialTable } from './special.ts';
-import { badRequest, conflict, failure, notFound, pathNotFound, tooManyRequests } from './status-error.ts';
+import { badRequest, conflict, invalid, notFound, pathNotFound, tooManyRequests } from './status-error.ts';
 import { idOf } from './store.ts';
 import type { DeleteOptions, KubeObject, Status } from './types.ts';
 import { replaceObject } from './write.ts';
@@ -16,7 +16,7 @@ export function registerSubresources(table: SpecialTable, machinery: Machinery):
   table.set('*:scale', {
     get: async (request, resource) => scaleOf(resource, liveObject(machinery, request, resource)),
     update: async (request, resource, given) => {
-      checkBodyKind(resource, 'scale', given);
+      checkBodyKind(machinery.resources, resource, 'scale', given);
       return setScale(machinery, request, resource, () => given);
     },
     patch: async (request, resource, patch) =>
@@ -85,15 +85,7 @@ async function setScale(
   const updated = await replaceObject(machinery, request.context, target, 'UpdateOptions', (live) => {
     const scale = change(scaleOf(resource, live));
     const replicas = asNumber(memberAt(scale, 'spec', 'replicas')) ?? 0;
-    if (!Number.isInteger(replicas) || replicas < 0) {
-      const message = `Invalid value: ${replicas}: must be greater than or equal to 0`;
-      throw failure(422, 'Invalid', `Scale.autoscaling "${request.name}" is invalid: spec.replicas: ${message}`, {
-        name: request.name,
-        group: 'autoscaling',
-        kind: 'Scale',
-        causes: [{ reason: 'FieldValueInvalid', message, field: 'spec.replicas' }],
-      });
-    }
+    if (!Number.isInteger(replicas) || replicas < 0) throw negativeScale(resource, request.name, replicas);
     const object = cloneJson(live);
     setMember(object, paths.specReplicas, replicas);
     object.metadata.resourceVersion =
@@ -101,6 +93,25 @@ async function setScale(
     return { object, managed: false };
   });
   return scaleOf(resource, updated);
+}
+
+function negativeScale(resource: Resource, name: string, replicas: number): Error {
+  if (resource.custom !== undefined) {
+    return invalid(resource, name, [
+      {
+        reason: 'FieldValueInvalid',
+        field: '.spec.replicas',
+        message: `Invalid value: ${replicas}: should be a non-negative integer`,
+      },
+    ]);
+  }
+  return invalid({ group: 'autoscaling', kind: 'Scale' }, name, [
+    {
+      reason: 'FieldValueInvalid',
+      field: 'spec.replicas',
+      message: `Invalid value: ${replicas}: must be greater than or equal to 0`,
+    },
+  ]);
 }
 
 function setMember(object: KubeObject, path: readonly string[], value: unknown): void {
@@ -122,7 +133,7 @@ async function bindPod(
   resource: Resource,
   given: KubeObject,
 ): Promise<KubeObject> {
-  checkBodyKind(resource, 'binding', given);
+  checkBodyKind(machinery.resources, resource, 'binding', given);
   const nodeName = asString(memberAt(given, 'target', 'name')) ?? '';
   if (nodeName === '') throw badRequest('target.name: the node to bind to is required');
   await replaceObject(

@@ -3,7 +3,7 @@ import type { Machinery } from './machinery.ts';
 import { groupVersion, type Resource } from './resources.ts';
 import { selectionOf, type Predicate } from './selectors.ts';
 import { failure, gone, invalid, type KubeStatusError } from './status-error.ts';
-import { parseVersion } from './list.ts';
+import { versionProblem } from './list.ts';
 import type { StoredEvent } from './store.ts';
 import type { KubeObject, WatchEvent, WatchOptions } from './types.ts';
 import { toRequested } from './versions.ts';
@@ -108,7 +108,8 @@ function firstEvents(
 ): FirstEvents {
   const { store } = machinery;
   const text = options.resourceVersion ?? '';
-  const version = text === '' ? 0 : parseVersion(text);
+  if (!/^\d{0,15}$/.test(text)) throw failure(500, undefined, versionProblem(text));
+  const version = Number(text);
   if (version > store.version) {
     // The server may just have restarted without its state: a client must list again.
     const error = failure(

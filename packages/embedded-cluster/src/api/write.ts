@@ -36,7 +36,7 @@ export async function createObject(
   given: KubeObject,
 ): Promise<KubeObject> {
   const copy = cloneJson(given);
-  checkTypeMeta(resource, copy);
+  checkTypeMeta(resource, copy, machinery.resources);
   const object = decodeObject(machinery, context, resource, copy);
   checkAddress(resource, object, namespace);
   if ((object.metadata.resourceVersion ?? '') !== '') {
@@ -67,8 +67,20 @@ export async function storeNew(
   const name = object.metadata.name ?? '';
   delete object.metadata.deletionTimestamp;
   if (applied === undefined) delete object.metadata.managedFields;
-  const managed = object.metadata.managedFields;
   kinds.applyDefaults(resource, object);
+  // Ownership is what the client sent: nobody owns what admission and the server add.
+  if (applied === undefined) {
+    const now = timestamp(machinery.clock);
+    kinds.recordManager({
+      resource,
+      subresource: undefined,
+      before: undefined,
+      after: object,
+      manager: context.manager,
+      now,
+    });
+  }
+  const managed = object.metadata.managedFields;
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     resource,
@@ -81,28 +93,34 @@ export async function storeNew(
     options: optionsObject('CreateOptions', context),
   };
   await admission.mutate(attributes);
+  setManagedFields(object, managed);
   beginMeta(resource, object, machinery.clock);
   prepareCreate(resource, object);
   kinds.applyDefaults(resource, object);
   throwProblems(resource, object, kinds.validateCreate(resource, object));
-  if (applied === undefined) delete object.metadata.managedFields;
-  else if (managed !== undefined) object.metadata.managedFields = managed;
-  if (applied === undefined) {
-    kinds.recordManager({
-      resource,
-      subresource: undefined,
-      before: undefined,
-      after: object,
-      manager: context.manager,
-      now: timestamp(machinery.clock),
-    });
-  }
   machinery.allocate(resource, object, undefined);
   await admission.validate(attributes);
   const id = idOf(object.metadata.namespace, name);
-  if (store.get(resource.bucket, id) !== undefined) throw alreadyExists(resource, name);
-  if (context.dryRun) return object;
-  return toRequested(resource, store.commit(resource.bucket, id, toStored(resource, object)));
+  const taken = store.get(resource.bucket, id);
+  if (taken !== undefined) throw alreadyExists(resource, name, taken.metadata.deletionTimestamp !== undefined);
+  const stored = storedForm(machinery, resource, object);
+  return toRequested(resource, context.dryRun ? stored : store.commit(resource.bucket, id, stored));
+}
+
+function setManagedFields(object: KubeObject, managed: KubeObject['metadata']['managedFields']): void {
+  if (managed === undefined) delete object.metadata.managedFields;
+  else object.metadata.managedFields = managed;
+}
+
+/** What is stored: custom resources take the shape of the storage version, as reading them back would give. */
+function storedForm(machinery: Machinery, resource: Resource, object: KubeObject): KubeObject {
+  const stored = toStored(resource, object);
+  if (resource.custom === undefined || resource.version === resource.storageVersion) return stored;
+  const storage = machinery.resources.find({ ...resource, version: resource.storageVersion });
+  if (storage === undefined) return stored;
+  const { object: shaped } = machinery.kinds.decode(storage, stored);
+  machinery.kinds.applyDefaults(storage, shaped);
+  return shaped;
 }
 
 /** `PUT`: replaces all that the path covers. */
@@ -114,7 +132,7 @@ export async function updateObject(
 ): Promise<KubeObject> {
   const { resource } = target;
   const copy = cloneJson(given);
-  checkTypeMeta(resource, copy);
+  checkTypeMeta(resource, copy, machinery.resources);
   const object = decodeObject(machinery, context, resource, copy);
   checkAddress(resource, object, target.namespace, target.name);
   const live = machinery.store.get(resource.bucket, idOf(target.namespace, target.name));
@@ -157,10 +175,12 @@ export async function replaceObject(
       if (attempt < UPDATE_ATTEMPTS_MAX) continue;
       throw conflict(resource, target.name, OBJECT_MODIFIED);
     }
-    if (context.dryRun) return object;
-    const saved = store.commit(resource.bucket, id, toStored(resource, object));
-    if (isFinished(resource, saved)) return toRequested(resource, store.commit(resource.bucket, id, undefined));
-    return toRequested(resource, saved);
+    const next = storedForm(machinery, resource, object);
+    if (context.dryRun) return toRequested(resource, next);
+    if (!isFinished(resource, next)) return toRequested(resource, store.commit(resource.bucket, id, next));
+    // The change that lets an object go is never stored, so its version stays in the answer.
+    store.commit(resource.bucket, id, undefined);
+    return toRequested(resource, next);
   }
 }
 
@@ -171,12 +191,12 @@ function checkPreconditions(resource: Resource, name: string, object: KubeObject
     throw conflict(
       resource,
       name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+      `StorageError: invalid object, Code: 4, Key: ${storageKey(resource, live)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
     );
   }
   if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
     if (resource.unconditionalUpdate) return;
-    throw invalid(resource, name, [
+    throw invalid({ group: resource.group, kind: resource.plural }, name, [
       {
         reason: 'FieldValueInvalid',
         field: 'metadata.resourceVersion',
@@ -185,6 +205,12 @@ function checkPreconditions(resource: Resource, name: string, object: KubeObject
     ]);
   }
   if (resourceVersion !== live.metadata.resourceVersion) throw conflict(resource, name, OBJECT_MODIFIED);
+}
+
+/** Where Kubernetes keeps an object, which its messages name. */
+function storageKey(resource: Resource, object: KubeObject): string {
+  const folder = resource.custom === undefined ? resource.plural : `${resource.group}/${resource.plural}`;
+  return `/registry/${folder}/${idOf(object.metadata.namespace, object.metadata.name ?? '')}`;
 }
 
 async function admitUpdate(
@@ -198,11 +224,12 @@ async function admitUpdate(
   const { object, live, managed } = states;
   const { resource, subresource } = target;
   keepMeta(object, live);
-  prepareUpdate(resource, object, live, subresource);
-  if (object.metadata.managedFields === undefined && live.metadata.managedFields !== undefined) {
-    object.metadata.managedFields = cloneJson(live.metadata.managedFields);
-  }
   kinds.applyDefaults(resource, object);
+  if (!managed) {
+    const now = timestamp(machinery.clock);
+    kinds.recordManager({ resource, subresource, before: live, after: object, manager: context.manager, now });
+  }
+  const { managedFields } = object.metadata;
   const attributes: AdmissionAttributes = {
     operation: 'UPDATE',
     resource,
@@ -215,26 +242,18 @@ async function admitUpdate(
     options: optionsObject(optionsKind, context),
   };
   await admission.mutate(attributes);
+  setManagedFields(object, managedFields);
   keepMeta(object, live);
   prepareUpdate(resource, object, live, subresource);
   kinds.applyDefaults(resource, object);
   object.metadata.resourceVersion = live.metadata.resourceVersion ?? '';
   if (resource.hasGeneration || resource.custom !== undefined) {
-    const raise = subresource !== 'status' && desiredStateChanged(resource, object, live) ? 1 : 0;
+    const raise =
+      subresource !== 'status' && subresource !== 'binding' && desiredStateChanged(resource, object, live) ? 1 : 0;
     const generation = (live.metadata.generation ?? 0) + raise;
     if (generation > 0) object.metadata.generation = generation;
   }
   throwProblems(resource, object, kinds.validateUpdate(resource, object, live, subresource));
-  if (!managed) {
-    kinds.recordManager({
-      resource,
-      subresource,
-      before: live,
-      after: object,
-      manager: context.manager,
-      now: timestamp(machinery.clock),
-    });
-  }
   if (subresource === undefined) machinery.allocate(resource, object, live);
   await admission.validate(attributes);
   return equalJson(object, live) ||
@@ -274,7 +293,6 @@ export function optionsObject(kind: string, context: RequestContext): Record<str
     kind,
     apiVersion: 'meta.k8s.io/v1',
     ...(context.dryRun ? { dryRun: ['All'] } : {}),
-    ...(kind === 'DeleteOptions' ? {} : { fieldManager: context.manager }),
-    ...(kind === 'DeleteOptions' ? {} : { fieldValidation: context.fieldValidation }),
+    ...(kind === 'DeleteOptions' ? {} : context.statedOptions),
   };
 }

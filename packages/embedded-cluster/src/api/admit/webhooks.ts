@@ -85,7 +85,7 @@ export class Webhooks implements AdmissionPlugin {
     const patch = parsePatch(matched.name, encoded);
     const inItsVersion = converted(object, attributes.resource, matched.resource);
     const patched = converted(
-      kinds.applyJsonPatch(cloneJson(inItsVersion), patch),
+      applyAnswer(kinds, cloneJson(inItsVersion), patch),
       matched.resource,
       attributes.resource,
     );
@@ -166,6 +166,17 @@ function reviewOf(uid: string, matched: Resource, attributes: AdmissionAttribute
 function converted(object: KubeObject, from: Resource, to: Resource): KubeObject {
   if (from === to) return object;
   return toRequested(to, { ...toStored(from, object), apiVersion: groupVersion(to.group, to.version) });
+}
+
+/** A patch that doesn't fit is the webhook's fault, so it's the server's error. */
+function applyAnswer(kinds: Machinery['kinds'], document: KubeObject, patch: unknown): KubeObject {
+  try {
+    return kinds.applyJsonPatch(document, patch);
+  } catch (error) {
+    if (!(error instanceof KubeStatusError)) throw error;
+    const detail = error.cause instanceof Error ? error.cause.message : error.message;
+    throw internalError(detail);
+  }
 }
 
 function checkedResponse(answer: JsonObject | undefined, uid: string): JsonObject {

@@ -1,4 +1,5 @@
 /** Who speaks on a connection: by client certificate, by bearer token, or nobody; then impersonation. */
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { deniedText, type ApiOperations, type AuthorizationAttributes, type Authorizer } from '../operations.ts';
@@ -111,7 +112,9 @@ function userOfCertificate(socket: TLSSocket): UserInfo | undefined {
   const username = Array.isArray(CN) ? CN[0] : CN;
   if (username === undefined || username === '') return undefined;
   const groups = O === undefined ? [] : Array.isArray(O) ? O : [O];
-  return { username, groups: [...groups, AUTHENTICATED] };
+  const fingerprint = createHash('sha256').update(certificate.raw).digest('hex');
+  const extra = { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] };
+  return { username, groups: [...groups, AUTHENTICATED], extra };
 }
 
 function single(value: string | string[] | undefined): string | undefined {

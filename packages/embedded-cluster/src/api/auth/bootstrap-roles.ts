@@ -74,6 +74,9 @@ const DISCOVERY_URLS = [
   '/version/',
 ];
 
+/** The group of people's administrators, as kubeadm has it: unlike system:masters it can be revoked. */
+export const CLUSTER_ADMINS_GROUP = 'kubeadm:cluster-admins';
+
 export function bootstrapRoles(): readonly KubeObject[] {
   const aggregate = (level: string): Record<string, string> => ({
     [`rbac.authorization.k8s.io/aggregate-to-${level}`]: 'true',
@@ -120,6 +123,7 @@ export function bootstrapRoles(): readonly KubeObject[] {
       rule('coordination.k8s.io', 'leases', [...WRITE, ...READ]),
     ]),
     binding('cluster-admin', 'cluster-admin', ['system:masters']),
+    binding(CLUSTER_ADMINS_GROUP, 'cluster-admin', [CLUSTER_ADMINS_GROUP]),
     binding('system:basic-user', 'system:basic-user', ['system:authenticated']),
     binding('system:discovery', 'system:discovery', ['system:authenticated']),
     binding('system:public-info-viewer', 'system:public-info-viewer', [

@@ -3,7 +3,7 @@ import { asArray, asNumber, asObject, asString, cloneJson, memberAt, type JsonOb
 import { timestamp, type Machinery } from '../machinery.ts';
 import { checkTypeMeta } from '../object-meta.ts';
 import { checkBodyKind, type AuthorizationAttributes, type RequestInfo } from '../operations.ts';
-import type { Resource } from '../resources.ts';
+import { splitGroupVersion, type Resource } from '../resources.ts';
 import type { SpecialTable } from '../special.ts';
 import { badRequest, conflict, failure, invalid, notFound } from '../status-error.ts';
 import type { KubeObject, UserInfo } from '../types.ts';
@@ -26,9 +26,10 @@ export function registerReviews(table: SpecialTable, parts: ReviewParts): void {
   const review = (answer: (request: RequestInfo, spec: JsonObject) => JsonObject) => ({
     create: async (_request: RequestInfo, resource: Resource, given: KubeObject): Promise<KubeObject> => {
       const object = cloneJson(given);
-      checkTypeMeta(resource, object);
+      checkTypeMeta(resource, object, parts.machinery.resources);
       const status = answer(_request, asObject(object['spec']) ?? {});
-      return { ...object, metadata: { creationTimestamp: null, ...object.metadata }, status };
+      recordReview(parts.machinery, _request, resource, object);
+      return { ...object, status };
     },
   });
   table.set(
@@ -38,7 +39,7 @@ export function registerReviews(table: SpecialTable, parts: ReviewParts): void {
   table.set('authentication.k8s.io/selfsubjectreviews', {
     create: async (request, resource, given) => {
       const object = cloneJson(given);
-      checkTypeMeta(resource, object);
+      checkTypeMeta(resource, object, parts.machinery.resources);
       return {
         ...object,
         metadata: { creationTimestamp: timestamp(parts.machinery.clock) },
@@ -68,6 +69,20 @@ export function registerReviews(table: SpecialTable, parts: ReviewParts): void {
   );
   table.set('/serviceaccounts:token', {
     create: async (request, resource, given) => requestToken(parts, request, resource, given),
+  });
+}
+
+/** Reviews are never stored, yet the answer says who owns the fields of the question. */
+function recordReview(machinery: Machinery, request: RequestInfo, resource: Resource, object: KubeObject): void {
+  object.metadata ??= {};
+  const { manager } = request.context;
+  machinery.kinds.recordManager({
+    resource,
+    subresource: request.subresource,
+    before: undefined,
+    after: object,
+    manager,
+    now: timestamp(machinery.clock),
   });
 }
 
@@ -164,14 +179,14 @@ async function requestToken(
 ): Promise<KubeObject> {
   const { machinery, tokens } = parts;
   const { store } = machinery;
-  checkBodyKind(resource, 'token', given);
+  checkBodyKind(machinery.resources, resource, 'token', given);
   const namespace = request.namespace ?? '';
   const account = store.get(resource.bucket, `${namespace}/${request.name}`);
   if (account === undefined) throw notFound(resource, request.name);
   const spec = asObject(given['spec']) ?? {};
   const seconds = asNumber(spec['expirationSeconds']) ?? TOKEN_SECONDS_DEFAULT;
   if (seconds < TOKEN_SECONDS_MIN) {
-    throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, request.name, [
+    throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', [
       {
         reason: 'FieldValueInvalid',
         field: 'spec.expirationSeconds',
@@ -190,10 +205,27 @@ async function requestToken(
     bound: bound?.object,
     node: bound?.node,
   });
-  return {
+  const asked: KubeObject = {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',
-    metadata: { name: request.name, namespace, creationTimestamp: timestamp(machinery.clock) },
+    metadata: {},
+    spec: { ...(wanted.length === 0 ? {} : { audiences: wanted }), expirationSeconds: seconds },
+  };
+  recordReview(
+    machinery,
+    request,
+    { ...resource, group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+    asked,
+  );
+  return {
+    ...asked,
+    metadata: {
+      ...asked.metadata,
+      name: request.name,
+      namespace,
+      uid: account.metadata.uid ?? '',
+      creationTimestamp: timestamp(machinery.clock),
+    },
     spec: { audiences, expirationSeconds: seconds, boundObjectRef: spec['boundObjectRef'] ?? null },
     status: { token, expirationTimestamp: expires },
   };
@@ -208,8 +240,10 @@ function boundObject(
   if (ref === undefined) return undefined;
   const kind = asString(ref['kind']);
   const name = asString(ref['name']) ?? '';
-  if (kind !== 'Pod' && kind !== 'Secret')
-    throw badRequest(`cannot bind token for serviceaccount "${account}" to object with kind ${JSON.stringify(kind)}`);
+  if (kind !== 'Pod' && kind !== 'Secret') {
+    const { group, version } = splitGroupVersion(asString(ref['apiVersion']) ?? '');
+    throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${kind ?? ''}`);
+  }
   const plural = kind === 'Pod' ? 'pods' : 'secrets';
   const found = machinery.store.get(`/${plural}`, `${namespace}/${name}`);
   if (found === undefined) throw notFound({ group: '', plural }, name);

@@ -5,13 +5,24 @@
 import { asArray, asObject, asString, cloneJson, equalJson, type JsonObject } from '../json.ts';
 import { deleteObject, CUSTOM_CLEANUP_FINALIZER } from '../delete.ts';
 import { timestamp, type Machinery, type RequestContext } from '../machinery.ts';
-import { ALL_VERBS, type Resource, type ScalePaths, type Subresource, type Verb } from '../resources.ts';
+import { compareVersions, type Resource, type ScalePaths, type Subresource, type Verb } from '../resources.ts';
 import { hasReason } from '../status-error.ts';
 import type { StoredEvent } from '../store.ts';
 import type { KubeObject } from '../types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export const CRD_BUCKET = 'apiextensions.k8s.io/customresourcedefinitions';
+/** In the order of the discovery documents of custom resources. */
+const CUSTOM_VERBS: readonly Verb[] = [
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'create',
+  'update',
+  'watch',
+];
 const READ_WRITE: readonly Verb[] = ['get', 'patch', 'update'];
 
 const CONTEXT: RequestContext = {
@@ -74,7 +85,21 @@ export class CustomResources {
       const live = store.get(CRD_BUCKET, name);
       if (live === undefined || live.metadata.uid !== definition.metadata.uid) return;
       const fresh = statusOf(live, problem, timestamp(this.#machinery.clock));
-      if (!equalJson(fresh, live['status'])) store.commit(CRD_BUCKET, name, { ...cloneJson(live), status: fresh });
+      if (equalJson(fresh, live['status'])) return;
+      const after: KubeObject = { ...cloneJson(live), status: fresh };
+      const now = timestamp(this.#machinery.clock);
+      const resource = resources.stored().find((one) => one.bucket === CRD_BUCKET);
+      if (resource !== undefined) {
+        this.#machinery.kinds.recordManager({
+          resource,
+          subresource: 'status',
+          before: live,
+          after,
+          manager: CONTEXT.manager,
+          now,
+        });
+      }
+      store.commit(CRD_BUCKET, name, after);
     });
   }
 
@@ -200,7 +225,7 @@ function customResource(definition: KubeObject, spec: JsonObject, version: JsonO
     namespaced: spec['scope'] === 'Namespaced',
     shortNames: asArray(names['shortNames']).map(String),
     categories: asArray(names['categories']).map(String),
-    verbs: ALL_VERBS,
+    verbs: CUSTOM_VERBS,
     subresources: list,
     bucket: `${group}/${plural}`,
     storageVersion: storageVersion(spec) ?? name,
@@ -217,15 +242,24 @@ function customResource(definition: KubeObject, spec: JsonObject, version: JsonO
       selectableFields: asArray(version['selectableFields']).map((one) =>
         (asString(asObject(one)?.['jsonPath']) ?? '').replace(/^\./, ''),
       ),
-      deprecationWarning: deprecation(version, group, kind),
+      deprecationWarning: deprecation(spec, version, group, kind),
     },
     convert: undefined,
   };
 }
 
-function deprecation(version: JsonObject, group: string, kind: string): string | undefined {
+function deprecation(spec: JsonObject, version: JsonObject, group: string, kind: string): string | undefined {
   if (version['deprecated'] !== true) return undefined;
-  return asString(version['deprecationWarning']) ?? `${group}/${String(version['name'])} ${kind} is deprecated`;
+  const said = asString(version['deprecationWarning']);
+  if (said !== undefined) return said;
+  const better = asArray(spec['versions'])
+    .map((one) => asObject(one) ?? {})
+    .filter((one) => one['served'] === true && one['deprecated'] !== true)
+    .map((one) => asString(one['name']) ?? '')
+    .sort(compareVersions)
+    .find((name) => compareVersions(name, asString(version['name']) ?? '') < 0);
+  const text = `${group}/${String(version['name'])} ${kind} is deprecated`;
+  return better === undefined ? text : `${text}; use ${group}/${better} ${kind}`;
 }
 
 function scalePaths(scale: JsonObject): ScalePaths {

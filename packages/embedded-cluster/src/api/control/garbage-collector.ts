@@ -7,7 +7,7 @@
  */
 import { deleteObject, FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from '../delete.ts';
 import { cloneJson } from '../json.ts';
-import type { Machinery, RequestContext } from '../machinery.ts';
+import { timestamp, type Machinery, type RequestContext } from '../machinery.ts';
 import type { Resource } from '../resources.ts';
 import { hasReason } from '../status-error.ts';
 import { objectId } from '../store.ts';
@@ -172,8 +172,16 @@ export class GarbageCollector {
     if (live === undefined || live.metadata.uid !== object.metadata.uid) return;
     const copy = cloneJson(live);
     change(copy);
-    const saved = store.commit(resource.bucket, id, copy);
-    if (isFinished(resource, saved)) store.commit(resource.bucket, id, undefined);
+    const now = timestamp(this.#machinery.clock);
+    this.#machinery.kinds.recordManager({
+      resource,
+      subresource: undefined,
+      before: live,
+      after: copy,
+      manager: CONTEXT.manager,
+      now,
+    });
+    store.commit(resource.bucket, id, isFinished(resource, copy) ? undefined : copy);
   }
 
   async #delete(resource: Resource, object: KubeObject, propagationPolicy: PropagationPolicy): Promise<void> {

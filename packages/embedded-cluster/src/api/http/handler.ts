@@ -11,13 +11,14 @@ import type { PodHandler } from '../pod-handler.ts';
 import {
   badRequest,
   failure,
+  invalid,
   KubeStatusError,
   notImplemented,
   pathNotFound,
-  unsupportedMediaType,
+  unsupportedPatchType,
 } from '../status-error.ts';
 import type { DeleteOptions, KubeObject, PatchType, PropagationPolicy, UserInfo } from '../types.ts';
-import { contentType, parseJsonText, parseObjectBody, parseYamlText, readBody, readBytes } from './body.ts';
+import { contentType, jsonProblem, parseObjectBody, parseYamlText, readBody, readBytes } from './body.ts';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts';
 import { negotiate } from './negotiate.ts';
 import type { OpenApiDocuments } from './openapi.ts';
@@ -105,6 +106,12 @@ function requestContext(request: IncomingMessage, url: URL, user: UserInfo, warn
   const validation = query.get('fieldValidation') ?? '';
   if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation))
     throw badRequest(`invalid fieldValidation ${JSON.stringify(validation)}: use Strict, Warn or Ignore`);
+  checkDryRun(request.method ?? '', query.getAll('dryRun'));
+  const stated: Record<string, string> = {};
+  for (const name of ['fieldManager', 'fieldValidation']) {
+    const value = query.get(name);
+    if (value !== null) stated[name] = value;
+  }
   const agent = (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
   return {
     user,
@@ -112,7 +119,27 @@ function requestContext(request: IncomingMessage, url: URL, user: UserInfo, warn
     dryRun: query.getAll('dryRun').includes('All'),
     fieldValidation: validation === '' ? 'Warn' : (validation as RequestContext['fieldValidation']),
     warnings,
+    statedOptions: stated,
   };
+}
+
+const OPTIONS_KINDS: Readonly<Record<string, string>> = {
+  POST: 'CreateOptions',
+  PUT: 'UpdateOptions',
+  PATCH: 'PatchOptions',
+  DELETE: 'DeleteOptions',
+};
+
+function checkDryRun(method: string, values: readonly string[]): void {
+  const kind = OPTIONS_KINDS[method];
+  if (kind === undefined || values.every((value) => value === 'All')) return;
+  throw invalid({ group: 'meta.k8s.io', kind }, '', [
+    {
+      reason: 'FieldValueNotSupported',
+      field: 'dryRun',
+      message: `Unsupported value: ${JSON.stringify(values)}: supported values: "All"`,
+    },
+  ]);
 }
 
 async function handleResource(
@@ -126,6 +153,7 @@ async function handleResource(
   const { operations } = parts;
   const query = url.searchParams;
   const bodyProblems: string[] = [];
+  const expectedKind = operations.machinery.resources.find(path.ref)?.kind ?? 'object';
   const info: RequestInfo = {
     ref: path.ref,
     namespace: path.namespace,
@@ -157,14 +185,15 @@ async function handleResource(
       if (path.subresource === 'log') return serveLog(operations, info, query, reply, parts.podHandler());
       return handleRead(parts, url, info, reply, send);
     case 'POST': {
-      const body = await readObject(request, bodyProblems);
+      const body = await readObject(request, expectedKind, bodyProblems);
       return send(
         201,
-        await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectNamedPost(), body),
+        await operations.create(path.name === '' || path.subresource !== undefined ? info : rejectMethod(), body),
       );
     }
     case 'PUT': {
-      const { object, created } = await operations.update(info, await readObject(request, bodyProblems));
+      if (path.name === '') rejectMethod();
+      const { object, created } = await operations.update(info, await readObject(request, expectedKind, bodyProblems));
       return send(created ? 201 : 200, object);
     }
     case 'PATCH':
@@ -176,7 +205,7 @@ async function handleResource(
   }
 }
 
-function rejectNamedPost(): never {
+function rejectMethod(): never {
   throw failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 }
 
@@ -236,13 +265,22 @@ function numberParameter(query: URLSearchParams, name: string): number | undefin
   return value;
 }
 
-async function readObject(request: IncomingMessage, problems: string[]): Promise<KubeObject> {
+async function readObject(request: IncomingMessage, kind: string, problems: string[]): Promise<KubeObject> {
   const type = contentType(request);
   const body = await readBytes(request);
-  const value = parseObjectBody(body, type);
+  const value = parseObjectBody(body, type, kind);
   if (asObject(value) === undefined) throw badRequest('the object provided is unrecognized (must be an object)');
   if (type === 'application/json') problems.push(...duplicateFields(body.toString('utf8')));
   return value as KubeObject;
+}
+
+/** `error decoding patch: …` for a body that isn't JSON. */
+function parsePatchText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw badRequest(`error decoding patch: ${jsonProblem(text)}`);
+  }
 }
 
 async function handlePatch(
@@ -253,7 +291,7 @@ async function handlePatch(
   send: (code: number, object: KubeObject) => void,
 ): Promise<void> {
   const type = PATCH_TYPES[contentType(request)];
-  if (type === undefined) throw unsupportedMediaType(Object.keys(PATCH_TYPES).join(', '));
+  if (type === undefined) throw unsupportedPatchType();
   const text = await readBody(request);
   if (type === 'apply' && query.get('fieldManager') === null) {
     const problem = {
@@ -280,7 +318,7 @@ async function handlePatch(
       causes: [problem],
     });
   }
-  const body = type === 'apply' ? parseYamlText(text) : parseJsonText(text);
+  const body = type === 'apply' ? parseYamlText(text) : parsePatchText(text);
   const { object, created } = await operations.patch(info, { type, body, force: force === 'true' || force === '1' });
   send(created ? 201 : 200, object);
 }
@@ -294,7 +332,8 @@ async function handleDelete(
   send: (code: number, object: KubeObject) => void,
 ): Promise<void> {
   const bytes = await readBytes(request);
-  const given = bytes.length === 0 ? {} : (asObject(parseObjectBody(bytes, contentType(request))) ?? {});
+  const given =
+    bytes.length === 0 ? {} : (asObject(parseObjectBody(bytes, contentType(request), 'DeleteOptions')) ?? {});
   const options = deleteOptions(given, query);
   const context = options.dryRun?.includes('All') === true ? { ...info.context, dryRun: true } : info.context;
   const scoped = { ...info, context };

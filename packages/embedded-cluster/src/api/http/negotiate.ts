@@ -9,7 +9,7 @@ export interface Representation {
 }
 
 const JSON_OBJECT: Representation = { encoding: 'json', shape: 'object' };
-const ACCEPTED = 'application/json, application/yaml';
+const AVAILABLE = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
 
 /**
  * The first type of `Accept`, in order of its q values, that is served. Protobuf isn't, so clients that offer JSON beside it get JSON.
@@ -23,7 +23,7 @@ export function negotiate(accept: string | undefined): Representation {
     const shape = shapeOf(parameters);
     if (shape !== undefined) return { encoding, shape };
   }
-  throw notAcceptable(ACCEPTED);
+  throw notAcceptable(AVAILABLE);
 }
 
 interface AcceptedType {

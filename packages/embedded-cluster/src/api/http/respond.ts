@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { stringify as stringifyYaml } from 'yaml';
 import type { KindLibrary, PrintedTable } from '../kind-library.ts';
 import { groupVersion, type Resource } from '../resources.ts';
-import { internalError, KubeStatusError, notAcceptable } from '../status-error.ts';
+import { internalError, KubeStatusError, notAcceptable, PageNotFound } from '../status-error.ts';
 import type { KubeList, KubeObject, ListMeta } from '../types.ts';
 import type { Representation } from './negotiate.ts';
 
@@ -51,6 +51,12 @@ export function writeFailure(reply: Reply, error: unknown): void {
   const failed =
     error instanceof KubeStatusError ? error : internalError(error instanceof Error ? error.message : String(error));
   const { response } = reply;
+  if (failed instanceof PageNotFound) {
+    const text = `${failed.message}\n`;
+    writeHead(reply, 404, 'text/plain; charset=utf-8', Buffer.byteLength(text));
+    response.end(text);
+    return;
+  }
   if (response.headersSent) {
     response.destroy();
     return;
