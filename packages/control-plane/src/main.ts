@@ -68,7 +68,7 @@ async function main(argv: readonly string[], env: Env): Promise<number> {
   }
   try {
     await using _running = await startRole(
-      (config) => ({ client, clock: systemClock, ...loggerFor(role, config) }),
+      (config) => ({ client, clock: systemClock, resolve, ...loggerFor(role, config) }),
       stop.signal,
     );
     await stopped.promise;
@@ -93,6 +93,9 @@ function parseFlags(argv: readonly string[]) {
     throw new ConfigError([messageOf(error)]);
   }
 }
+
+/** The injector asks for no names, and is spared the client. */
+const resolve: RoleDeps['resolve'] = async (host) => (await import('@mesh/control-client')).systemResolver(host);
 
 /** In a pod, the pod's own account counts, not a kubeconfig that happens to lie in the home folder. */
 function kubeClient(

@@ -1,4 +1,5 @@
 /** What every role's composition root shares: logging, readiness, metrics, the admin port and the cluster's API. */
+import type { Resolver } from '@mesh/control-client';
 import type { KubeClient } from '@mesh/kube';
 
 import { createLogger, registerProcessMetrics, startAll, stderrSink } from '@mesh/runtime';
@@ -14,6 +15,8 @@ export interface RoleDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly logControl: LogControl;
+  /** How names of Services become addresses. */
+  readonly resolve: Resolver;
 }
 
 /** A running role. Disposing stops it in reverse order. */

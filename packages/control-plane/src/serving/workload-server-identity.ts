@@ -1,51 +1,39 @@
 /** A role's certificate, obtained from the identity service like any workload's, in the form that the gRPC server takes. */
-import {
-  createWorkloadIdentity,
-  grpcCertifier,
-  isLoopbackTarget,
-  parseTarget,
-  silentObserver,
-  systemResolver,
-  tokenFile,
-  watchedTrustFile,
-} from '@mesh/control-client';
-import type { WorkloadIdentity } from '@mesh/control-client';
+import { createCertifiedIdentity, parseTarget, watchedTrustFile } from '@mesh/control-client';
+import type { Resolver, WorkloadIdentity } from '@mesh/control-client';
 import { createNodeDriver } from '@mesh/net';
 import type { Clock, Logger } from '@mesh/runtime';
-import { MeshError } from '@mesh/runtime';
+import { ConfigError } from '@mesh/runtime';
 
 import type { IdentityClientConfig } from '../config/config.ts';
 import type { ServerIdentity } from './server-identity.ts';
 
+/** @throws ConfigError when the identity service's address is none. */
 export function workloadIdentityFor(
   config: IdentityClientConfig & { readonly trustAnchorsFile: string },
-  deps: { readonly clock: Clock; readonly logger: Logger },
+  deps: { readonly clock: Clock; readonly logger: Logger; readonly resolve: Resolver },
 ): WorkloadIdentity {
-  const { clock, logger: log } = deps;
-  const target = parseTarget(config.identityAddress);
-  if (target === undefined) {
-    throw new MeshError({ code: 'bad_address' }, `MESH_IDENTITY_ADDRESS="${config.identityAddress}" is not host:port`);
+  const { clock, logger: log, resolve } = deps;
+  const service = parseTarget(config.identityAddress);
+  if (service === undefined) {
+    throw new ConfigError([`MESH_IDENTITY_ADDRESS is "${config.identityAddress}": give host:port`]);
   }
-  const driver = createNodeDriver();
-  const certify = grpcCertifier(
-    {
-      target,
-      security: isLoopbackTarget(target)
-        ? { kind: 'plaintext' }
-        : { kind: 'tls', serverName: config.identityName, context: () => identity.clientContext() },
-    },
-    { driver, clock, resolve: systemResolver, log, observer: silentObserver },
-  );
-  const identity: WorkloadIdentity = createWorkloadIdentity(
+  return createCertifiedIdentity(
     {
       name: config.ownName,
-      certify,
-      readToken: tokenFile(config.tokenFile),
+      service,
+      serviceName: config.identityName,
+      tokenPath: config.tokenFile,
       trust: watchedTrustFile(config.trustAnchorsFile, { clock, log }),
     },
-    { driver, clock, log, observer: { refreshed: () => undefined, installed: () => undefined } },
+    {
+      driver: createNodeDriver(),
+      clock,
+      log,
+      resolve,
+      observer: { refreshed: () => undefined, installed: () => undefined },
+    },
   );
-  return identity;
 }
 
 export function serverIdentityOf(identity: WorkloadIdentity): ServerIdentity {

@@ -1,6 +1,6 @@
 /** Runs roles in process against an API in memory, and calls them as proxies do. */
 import { GrpcChannel, grpcMethod, NO_STREAM_LIMITS, silentObserver, Watch } from '@mesh/control-client';
-import type { ChannelSecurity, GrpcMethod } from '@mesh/control-client';
+import type { ChannelSecurity, GrpcMethod, Resolver } from '@mesh/control-client';
 import { TOKEN_REVIEWS } from '@mesh/kube';
 import type { KubeClient, KubeObject, TokenReview } from '@mesh/kube';
 import { FakeApi } from '@mesh/kube/testing';
@@ -61,7 +61,7 @@ export class FakeCluster {
   }
 
   deps(): RoleDeps {
-    return { client: this.client(), clock: hastyClock, logger: silentLogger, logControl: { level: 'off' } };
+    return { client: this.client(), clock: hastyClock, logger: silentLogger, logControl: { level: 'off' }, resolve };
   }
 }
 
@@ -70,6 +70,9 @@ export const hastyClock: Clock = {
   ...systemClock,
   after: (delayMs, callback) => systemClock.after(delayMs / 20, callback),
 };
+
+/** Every name is this machine. */
+const resolve: Resolver = () => Promise.resolve(['127.0.0.1']);
 
 export const COMMON = {
   logLevel: 'off',
@@ -91,7 +94,7 @@ export function channelTo(port: number, security: ChannelSecurity = { kind: 'pla
     {
       driver: createNodeDriver(),
       clock: systemClock,
-      resolve: () => Promise.resolve(['127.0.0.1']),
+      resolve,
       log: silentLogger,
       observer: silentObserver,
     },

@@ -1,0 +1,234 @@
+/** The roles together, over mutual TLS, asked by the client that the sidecar uses. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, test } from 'node:test';
+
+import {
+  createCertifiedIdentity,
+  createDiscovery,
+  defaultInboundPolicy,
+  NO_STREAM_LIMITS,
+  staticTrust,
+} from '@mesh/control-client';
+import type { Discovery, WorkloadIdentity } from '@mesh/control-client';
+import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '@mesh/kube';
+import { eventually } from '@mesh/kube/testing';
+import { parseCidr, PortSet } from '@mesh/model';
+import { createNodeDriver } from '@mesh/net';
+import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
+import { silentLogger, systemClock } from '@mesh/runtime';
+
+import { runDestination } from './destination/role.ts';
+import { runIdentity } from './identity/role.ts';
+import { ALL_NETWORKS } from './policy/messages.ts';
+import { runPolicy } from './policy/role.ts';
+import type { RunningRole } from './role.ts';
+import { channelTo, COMMON, FakeCluster } from './testing/harness.ts';
+import { endpointOf, node, pod, service, slice } from './testing/objects.ts';
+
+const SUFFIX = 'serviceaccount.identity.linkerd.cluster.local';
+const CONTROL_PLANE = `linkerd-destination.linkerd.${SUFFIX}`;
+const GATEWAY = `linkerd-gateway.linkerd-multicluster.${SUFFIX}`;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean();
+});
+
+test('a sidecar gets its identity, its policies and its endpoints from the three roles', async () => {
+  const mesh = await startMesh();
+  const { discovery, workload } = await sidecar(mesh);
+  assert.equal(workload.current()?.name, `catalog.shop.${SUFFIX}`);
+
+  const inbound = discovery.inbound.get(8080);
+  await eventually(
+    'the inbound policy',
+    () => inbound.current?.server.name === 'all-unauthenticated' && inbound.current.routes.length > 0,
+  );
+
+  const outbound = discovery.outbound.resolve({ ip: '10.43.0.30', port: 80 });
+  const policy = await eventually('the outbound policy', () => outbound.current);
+  assert.ok(!('refused' in policy), JSON.stringify(policy));
+  assert.equal(policy.parent.name, 'catalog-federated');
+  assert.ok(policy.protocol.kind === 'detect');
+  const backends = policy.protocol.http1[0]?.rules[0]?.backends;
+  assert.ok(backends?.kind === 'first_available');
+  const paths = backends.backends.map((one) => (one.target.kind === 'balancer' ? one.target.path : ''));
+  assert.deepEqual(paths, ['catalog.shop.svc.cluster.local:80', 'catalog-federated.shop.svc.cluster.local:80']);
+
+  const everywhere = discovery.endpoints.watch(paths[1] ?? '');
+  await eventually('the endpoints', () => everywhere.current?.size === 2);
+  const [local, remote] = ['10.42.0.1:8080', '172.18.0.5:4143'].map((key) => everywhere.current?.get(key));
+  assert.deepEqual(local?.tls, { name: `catalog.shop.${SUFFIX}`, serverName: `catalog.shop.${SUFFIX}` });
+  assert.equal(local?.transportPort, 4143);
+  assert.equal(local?.labels['zone_locality'], 'local');
+  assert.deepEqual(remote?.tls, { name: GATEWAY, serverName: GATEWAY });
+  assert.equal(remote?.authorityOverride, 'catalog.shop.svc.west.local:80');
+  assert.equal(remote?.labels['target_cluster'], 'west');
+});
+
+test('a sidecar keeps what it knows while destination is away, and follows again when it is back', async () => {
+  const mesh = await startMesh();
+  const { discovery } = await sidecar(mesh);
+  const endpoints = discovery.endpoints.watch('catalog.shop.svc.cluster.local:80');
+  await eventually('the endpoints', () => endpoints.current?.size === 1);
+  const { port } = mesh.destination;
+  await mesh.destination[Symbol.asyncDispose]();
+  await mesh.cluster
+    .client()
+    .replace(
+      ENDPOINT_SLICES,
+      slice('catalog', [endpointOf('catalog-1', '10.42.0.1'), endpointOf('catalog-2', '10.42.0.2')]),
+    );
+  assert.equal(endpoints.current?.size, 1);
+  await mesh.startDestination(port);
+  await eventually('both endpoints', () => endpoints.current?.size === 2);
+});
+
+test('a mirror that loses its gateway loses its endpoint, and gets it back', async () => {
+  const mesh = await startMesh();
+  const { discovery } = await sidecar(mesh);
+  const endpoints = discovery.endpoints.watch('catalog-federated.shop.svc.cluster.local:80');
+  await eventually('both members', () => endpoints.current?.size === 2);
+  const client = mesh.cluster.client();
+  await client.replace(ENDPOINT_SLICES, gatewaySlice(false));
+  await eventually('the local member alone', () => endpoints.current?.size === 1);
+  await client.replace(ENDPOINT_SLICES, gatewaySlice(true));
+  await eventually('both members again', () => endpoints.current?.size === 2);
+});
+
+interface Mesh {
+  readonly cluster: FakeCluster;
+  readonly identity: RunningRole;
+  readonly destination: RunningRole;
+  readonly policy: RunningRole;
+  readonly anchorsPem: string;
+  readonly directory: string;
+  readonly startDestination: (port: number) => Promise<RunningRole>;
+}
+
+async function startMesh(): Promise<Mesh> {
+  const directory = await mkdtemp(join(tmpdir(), 'mesh-'));
+  cleanups.push(() => rm(directory, { recursive: true, force: true }));
+  const root = await createTrustAnchor({ commonName: 'root.linkerd.cluster.local' });
+  const issuer = await createIssuer(root, { commonName: 'identity.linkerd.cluster.local' });
+  const anchorsPem = chainPem([root.certificate]);
+  const trustAnchorsFile = join(directory, 'anchors.pem');
+  const issuerDir = join(directory, 'issuer');
+  await mkdir(issuerDir);
+  await writeFile(trustAnchorsFile, anchorsPem);
+  await writeFile(join(issuerDir, 'crt.pem'), chainPem(issuer.chain));
+  await writeFile(join(issuerDir, 'key.pem'), privateKeyPem(issuer.key));
+  await writeFile(join(directory, 'token'), 'linkerd:linkerd-destination');
+  await writeFile(join(directory, 'sidecar-token'), 'shop:catalog');
+  const cluster = await shop();
+  const signal = AbortSignal.timeout(20_000);
+  const common = { ...COMMON, grpc: { host: '127.0.0.1', port: 0 }, plaintext: false, trustAnchorsFile };
+  const started = async (starting: Promise<RunningRole>): Promise<RunningRole> => {
+    const role = await starting;
+    cleanups.push(() => role[Symbol.asyncDispose]());
+    return role;
+  };
+  const identity = await started(
+    runIdentity({ ...common, issuerDir, lifetimeMs: 86_400_000, skewMs: 20_000 }, cluster.deps(), signal),
+  );
+  const client = {
+    identityAddress: `identity.example:${identity.port}`,
+    identityName: `linkerd-identity.linkerd.${SUFFIX}`,
+    tokenFile: join(directory, 'token'),
+    ownName: CONTROL_PLANE,
+  };
+  const endpoints = {
+    controlPlaneNamespace: 'linkerd',
+    trustDomain: 'cluster.local',
+    defaultOpaquePorts: PortSet.EMPTY,
+    enableH2Upgrade: false,
+  };
+  const startDestination = (port: number): Promise<RunningRole> =>
+    started(
+      runDestination(
+        { ...common, grpc: { host: '127.0.0.1', port }, identity: client, endpoints },
+        cluster.deps(),
+        signal,
+      ),
+    );
+  const policyConfig = {
+    clusterDomain: 'cluster.local',
+    clusterNetworks: ['10.0.0.0/8'].flatMap((text) => parseCidr(text) ?? []),
+    defaultPolicy: 'all-unauthenticated',
+    defaultOpaquePorts: PortSet.EMPTY,
+    probeNetworks: ALL_NETWORKS,
+  } as const;
+  const [destination, policy] = await Promise.all([
+    startDestination(0),
+    started(runPolicy({ ...common, identity: client, policy: policyConfig }, cluster.deps(), signal)),
+  ]);
+  return { cluster, identity, destination, policy, anchorsPem, directory, startDestination };
+}
+
+async function sidecar(mesh: Mesh): Promise<{ readonly discovery: Discovery; readonly workload: WorkloadIdentity }> {
+  const workload = createCertifiedIdentity(
+    {
+      name: `catalog.shop.${SUFFIX}`,
+      service: { host: 'identity.example', port: mesh.identity.port },
+      serviceName: `linkerd-identity.linkerd.${SUFFIX}`,
+      tokenPath: join(mesh.directory, 'sidecar-token'),
+      trust: staticTrust(mesh.anchorsPem),
+    },
+    {
+      driver: createNodeDriver(),
+      clock: systemClock,
+      log: silentLogger,
+      resolve: () => Promise.resolve(['127.0.0.1']),
+      observer: { refreshed: () => undefined, installed: () => undefined },
+    },
+  );
+  cleanups.push(() => workload[Symbol.asyncDispose]());
+  await workload.start(AbortSignal.timeout(5_000));
+  const security = { kind: 'tls', serverName: CONTROL_PLANE, context: () => workload.clientContext() } as const;
+  const [destination, policy] = [channelTo(mesh.destination.port, security), channelTo(mesh.policy.port, security)];
+  const discovery = createDiscovery(
+    {
+      contextToken: '{"ns":"shop","nodeName":"n1","pod":"catalog-1"}',
+      workload: '{"ns":"shop","pod":"catalog-1"}',
+      destinationLimits: NO_STREAM_LIMITS,
+      policyLimits: NO_STREAM_LIMITS,
+      profileNetworks: ALL_NETWORKS,
+      defaultInboundPolicy: () => defaultInboundPolicy('deny', [], 'detect', 10_000),
+    },
+    { destination, policy, clock: systemClock, log: silentLogger },
+  );
+  cleanups.push(() => {
+    discovery[Symbol.dispose]();
+    destination.close();
+    policy.close();
+  });
+  return { discovery, workload };
+}
+
+async function shop(): Promise<FakeCluster> {
+  const cluster = new FakeCluster();
+  const client = cluster.client();
+  await client.create(NODES, node('n1', 'a'));
+  await client.create(SERVICES, service('catalog'));
+  await client.create(PODS, pod('catalog-1', '10.42.0.1'));
+  await client.create(ENDPOINT_SLICES, slice('catalog', [endpointOf('catalog-1', '10.42.0.1')]));
+  const federated = { clusterIP: '10.43.0.30', annotations: { 'multicluster.linkerd.io/local-discovery': 'catalog' } };
+  await client.create(SERVICES, service('catalog-federated', federated));
+  await client.create(ENDPOINT_SLICES, gatewaySlice(true));
+  return cluster;
+}
+
+function gatewaySlice(ready: boolean) {
+  return slice('catalog-federated', [{ addresses: ['172.18.0.5'], conditions: { ready } }], {
+    name: 'catalog-federated-west',
+    labels: { 'mirror.linkerd.io/cluster-name': 'west' },
+    annotations: {
+      'mirror.linkerd.io/remote-gateway-identity': GATEWAY,
+      'mirror.linkerd.io/remote-svc-fq-name': 'catalog.shop.svc.west.local',
+    },
+    ports: [{ name: 'http', port: 4143 }],
+  });
+}
