@@ -18,6 +18,8 @@ import {
   SAMPLES_PATH,
 } from '../src/schema/testing/custom-cases.ts';
 import { GADGET_DEFINITION, TABLE_CASES } from '../src/schema/testing/table-cases.ts';
+import { UPDATE_CASES } from '../src/schema/testing/update-cases.ts';
+import { applyMergePatch } from '../src/schema/merge-patch.ts';
 import { normalise, normaliseApplied } from '../src/schema/testing/normalise.ts';
 
 const { values } = parseArgs({ options: { server: { type: 'string' }, token: { type: 'string' } } });
@@ -98,8 +100,8 @@ for (const { path, object, status, isDeleted } of TABLE_CASES) {
     column['priority'],
   ]);
   tables.push({ object: stored, columns, cells: (table['rows'] as { cells: unknown[] }[])[0]?.cells });
-  await send('PATCH', `${path}/${name}`, { metadata: { finalizers: null } }, CONTENT_TYPES.merge);
   await send('DELETE', `${path}/${name}?gracePeriodSeconds=0`);
+  await send('PATCH', `${path}/${name}`, { metadata: { finalizers: null } }, CONTENT_TYPES.merge);
 }
 await write('tables.json', { now: new Date().toISOString(), tables });
 
@@ -112,6 +114,20 @@ async function waitFor(path: string): Promise<void> {
   }
   throw new Error(`${path} is not served after 30 s`);
 }
+
+const updates: Record<string, unknown> = {};
+for (const { name, path, object, change } of UPDATE_CASES) {
+  const target = `${path}/${(object['metadata'] as { name: string }).name}`;
+  const stored = await send('POST', path, object);
+  if (stored['kind'] === 'Status') throw new Error(`${name}: ${String(stored['message'])}`);
+  updates[name] = {
+    before: normalise(stored),
+    after: normalise(await send('PUT', `${target}?dryRun=All`, applyMergePatch(await send('GET', target), change))),
+  };
+  await send('DELETE', `${target}?gracePeriodSeconds=0`);
+  await send('PATCH', target, { metadata: { finalizers: null } }, CONTENT_TYPES.merge);
+}
+await write('update.json', updates);
 
 async function write(name: string, golden: unknown): Promise<void> {
   await writeFile(new URL(name, folder), `${JSON.stringify(golden, undefined, 1)}\n`);

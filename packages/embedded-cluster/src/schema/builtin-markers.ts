@@ -3,7 +3,7 @@
  * are owned as one value, how strategic merge patches treat a field, and which strings are quantities.
  * (Kubernetes 1.34 API reference; lists without an entry are atomic, maps and structs granular.)
  *
- * A marker is a list of words, separated by `; `: `set`, `map KEY[,KEY]`, `atomic`, `quantity`,
+ * A marker is a list of words, separated by `; `: `set`, `map KEY[,KEY]`, `atomic`, `granular`, `quantity`,
  * `patch STRATEGY[,STRATEGY] [MERGEKEY]`.
  */
 export const FIELD_MARKERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -69,12 +69,12 @@ export const FIELD_MARKERS: Readonly<Record<string, Readonly<Record<string, stri
     conditions: 'map type; patch merge type',
   },
   'core.v1.PersistentVolumeClaimStatus': {
-    allocatedResourceStatuses: 'atomic',
+    allocatedResourceStatuses: 'granular',
     allocatedResources: 'quantity',
     capacity: 'quantity',
     conditions: 'map type; patch merge type',
   },
-  'core.v1.PersistentVolumeSpec': { capacity: 'quantity', claimRef: 'atomic' },
+  'core.v1.PersistentVolumeSpec': { capacity: 'quantity', claimRef: 'granular' },
   'core.v1.PodSpec': {
     containers: 'map name; patch merge name',
     ephemeralContainers: 'map name; patch merge name',

@@ -131,8 +131,8 @@ function applyMarker(schema: Mutable<TypeSchema>, marker: string): void {
   if (word === 'set' || word === 'map') {
     schema.listType = word satisfies ListType;
     if (first !== undefined) schema.listMapKeys = first.split(',');
-  } else if (word === 'atomic') {
-    schema.mapType = 'atomic';
+  } else if (word === 'atomic' || word === 'granular') {
+    schema.mapType = word;
   } else if (word === 'patch') {
     if (first !== undefined) schema.patchStrategy = first;
     if (second !== undefined) schema.patchMergeKey = second;

@@ -196,7 +196,7 @@ export function qosClass(spec: JsonObject): 'BestEffort' | 'Burstable' | 'Guaran
   return isGuaranteed ? 'Guaranteed' : 'Burstable';
 }
 
-/** What the built-in admission adds to a new Pod: priority and the tolerations for nodes that are not ready. */
+/** What the built-in admission adds to a Pod on creation and update: priority and the tolerations for nodes that are not ready. */
 export function admitPod(pod: JsonObject): void {
   const spec = objectAt(pod, 'spec');
   setDefault(spec, 'priority', 0);

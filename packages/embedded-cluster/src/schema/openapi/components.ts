@@ -110,7 +110,13 @@ export class Components {
     this.#schemas.set(name, component);
     if (schema.required !== undefined) component['required'] = schema.required;
     const properties: JsonObject = {};
-    for (const [field, type] of Object.entries(schema.properties ?? {})) properties[field] = this.#convert(type);
+    for (const [field, type] of Object.entries(schema.properties ?? {})) {
+      const property = this.#convert(type);
+      // Lists are atomic unless they say otherwise; the items of a list object are not managed at all.
+      if (type.type === 'array' && type.listType === undefined && !(field === 'items' && name.endsWith('List')))
+        property['x-kubernetes-list-type'] = 'atomic';
+      properties[field] = property;
+    }
     if (Object.keys(properties).length > 0) component['properties'] = properties;
     if (schema.mapType !== undefined) component['x-kubernetes-map-type'] = schema.mapType;
     return name;
@@ -158,11 +164,14 @@ export class Components {
 function extensionsOf(schema: TypeSchema): JsonObject {
   const result: JsonObject = {};
   if (schema.listType !== undefined) result['x-kubernetes-list-type'] = schema.listType;
-  else if (schema.type === 'array') result['x-kubernetes-list-type'] = 'atomic';
   if (schema.listMapKeys !== undefined) result['x-kubernetes-list-map-keys'] = schema.listMapKeys;
   if (schema.patchMergeKey !== undefined) result['x-kubernetes-patch-merge-key'] = schema.patchMergeKey;
   if (schema.patchStrategy !== undefined) result['x-kubernetes-patch-strategy'] = schema.patchStrategy;
-  if (schema.mapType !== undefined && schema.typeName === undefined && schema.preserveUnknownFields !== true)
+  if (
+    schema.mapType !== undefined &&
+    (schema.typeName === undefined || schema.mapType === 'granular') &&
+    schema.preserveUnknownFields !== true
+  )
     result['x-kubernetes-map-type'] = schema.mapType;
   return result;
 }

@@ -2,11 +2,11 @@
 import { schemaFor } from '../builtin-types.ts';
 import { decodeErrorText, decodeObject, strictErrorText } from '../decode.ts';
 import { setDefaults } from '../defaults/defaults.ts';
-import { admitPod, prepareForCreate } from '../defaults/prepare.ts';
+import { admitPod, prepareForCreate, prepareForUpdate } from '../defaults/prepare.ts';
 import { failure, invalidStatus } from '../field-error.ts';
 import { cloneJson, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { parseApiVersion, type GroupVersionKind } from '../types.ts';
-import { isNamespacedKind, validateCreate } from '../validation/validate.ts';
+import { isNamespacedKind, validateCreate, validateUpdate } from '../validation/validate.ts';
 
 /** Creates an object of a kind and gives the stored object or the refusal. */
 export function create(gvk: GroupVersionKind, input: JsonObject, strict = false): JsonObject {
@@ -29,6 +29,22 @@ export function create(gvk: GroupVersionKind, input: JsonObject, strict = false)
   const errors = validateCreate(gvk, object);
   if (errors.length > 0) return invalidStatus(gvk, stringAt(metadata, 'name') ?? '', errors);
   return cloneJson(object);
+}
+
+/** Updates a stored object and gives the new one or the refusal. */
+export function update(gvk: GroupVersionKind, input: JsonObject, stored: JsonObject): JsonObject {
+  const schema = schemaFor(gvk);
+  if (schema === undefined) throw new Error(`no schema for ${gvk.kind}`);
+  const { object, error } = decodeObject(schema, input);
+  if (error !== undefined) return failure(400, 'BadRequest', decodeErrorText(gvk.kind, gvk.version, error));
+  setDefaults(gvk, object, schema);
+  const metadata = objectAt(object, 'metadata');
+  delete metadata['creationTimestamp'];
+  prepareForUpdate(gvk, object, stored);
+  setDefaults(gvk, object, schema);
+  if (gvk.kind === 'Pod') admitPod(object);
+  const errors = validateUpdate(gvk, object, stored);
+  return errors.length > 0 ? invalidStatus(gvk, stringAt(metadata, 'name') ?? '', errors) : object;
 }
 
 /** The kind that a collection's path stands for. */

@@ -150,9 +150,10 @@ export function validateBinding(binding: JsonObject, isNamespaced: boolean): Fie
 }
 
 export function validateBindingUpdate(binding: JsonObject, old: JsonObject): FieldError[] {
-  return equalJson(binding['roleRef'], old['roleRef'])
-    ? []
-    : [invalid('roleRef', binding['roleRef'], 'cannot change roleRef')];
+  const reference = objectAt(binding, 'roleRef');
+  if (equalJson(reference, old['roleRef'])) return [];
+  const shown = { APIGroup: text(reference['apiGroup']), Kind: text(reference['kind']), Name: text(reference['name']) };
+  return [invalid('roleRef', shown, 'cannot change roleRef')];
 }
 
 const OPERATIONS = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
@@ -273,4 +274,41 @@ export function validateEvent(event: JsonObject): FieldError[] {
   if (about === '' && namespace !== '' && namespace !== 'default' && namespace !== 'kube-system')
     return [invalid('involvedObject.namespace', '', 'does not match event.namespace')];
   return [];
+}
+
+/** A claim's size and attributes class may change, nothing else. */
+export function validateClaimUpdate(claim: JsonObject, old: JsonObject): FieldError[] {
+  const fixed = (object: JsonObject): JsonObject => {
+    const {
+      resources: _resources,
+      volumeAttributesClassName: _class,
+      volumeName: _volume,
+      ...rest
+    } = objectAt(object, 'spec');
+    return rest;
+  };
+  const wasUnbound = text(objectAt(old, 'spec')['volumeName']) === '';
+  const isVolumeKept = wasUnbound || objectAt(claim, 'spec')['volumeName'] === objectAt(old, 'spec')['volumeName'];
+  if (equalJson(fixed(claim), fixed(old)) && isVolumeKept) return [];
+  return [
+    forbidden(
+      'spec',
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
+    ),
+  ];
+}
+
+export function validatePriorityClassUpdate(priorityClass: JsonObject, old: JsonObject): FieldError[] {
+  return ['value', 'preemptionPolicy']
+    .filter((key) => !equalJson(priorityClass[key], old[key]))
+    .map((key) => forbidden(key, 'may not be changed in an update.'));
+}
+
+export function validateStorageClassUpdate(storageClass: JsonObject, old: JsonObject): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key of ['parameters', 'provisioner', 'reclaimPolicy'])
+    if (!equalJson(storageClass[key], old[key])) errors.push(forbidden(key, `updates to ${key} are forbidden.`));
+  if (!equalJson(storageClass['volumeBindingMode'], old['volumeBindingMode']))
+    errors.push(invalid('volumeBindingMode', storageClass['volumeBindingMode'] ?? null, 'field is immutable'));
+  return errors;
 }
