@@ -96,10 +96,8 @@ async function up(names: readonly string[], args: readonly string[], state: Loca
       stdio: ['ignore', log, log],
     },
   );
-  let exited = false;
-  child.once('exit', () => (exited = true));
   const deadline = Date.now() + READY_MS;
-  while (Date.now() < deadline && !exited) {
+  while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const status = state.read();
     if (status !== undefined) {
       child.unref();
@@ -108,6 +106,7 @@ async function up(names: readonly string[], args: readonly string[], state: Loca
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  const exited = child.exitCode !== null || child.signalCode !== null;
   if (!exited) child.kill('SIGTERM');
   process.stderr.write(readFileSync(state.logPath, 'utf8'));
   state.remove();

@@ -166,10 +166,11 @@ async function report(deps: ControllerDeps, given: Deployment): Promise<Reconcil
         message: 'Deployment does not have minimum availability.',
       };
   const { condition: progressing, deadlineMs } = progressCondition(deployment, current?.metadata.name ?? '', counts);
-  const conditions = [availability, progressing].map((condition) =>
+  const failed = sets.flatMap((set) => set.status?.conditions ?? []).filter((each) => each.type === 'ReplicaFailure');
+  const conditions = [availability, progressing, ...failed.slice(0, 1)].map((condition) =>
     stamp(condition, findCondition(before, condition.type)),
   );
-  const others = (before ?? []).filter((each) => each.type !== 'Available' && each.type !== 'Progressing');
+  const others = (before ?? []).filter((each) => !['Available', 'Progressing', 'ReplicaFailure'].includes(each.type));
   const status = {
     ...counts,
     observedGeneration: deployment.metadata.generation,

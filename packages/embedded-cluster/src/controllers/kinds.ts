@@ -299,6 +299,7 @@ export interface ReplicaSet extends KubeObject {
     availableReplicas?: number;
     fullyLabeledReplicas?: number;
     observedGeneration?: number;
+    conditions?: Condition[];
   };
 }
 

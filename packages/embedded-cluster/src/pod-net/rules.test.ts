@@ -16,9 +16,9 @@ interface Rules {
   unshift(port: number): number;
 }
 interface Shim {
-  createRules(pod: object): Rules;
-  preambleLength(header: Buffer): number;
-  decodeDestination(bytes: Buffer): { address: string; port: number; family: string };
+  createRules: (pod: object) => Rules;
+  preambleLength: (header: Buffer) => number;
+  decodeDestination: (bytes: Buffer) => { address: string; port: number; family: string };
 }
 
 const { createRules, preambleLength, decodeDestination } = createRequire(import.meta.url)('./shim/rules.cjs') as Shim;

@@ -14,6 +14,7 @@ describe('the Service proxy', { concurrency: false }, () => {
   let address: string;
   const backends: Server[] = [];
   const ports = new Map<string, number>();
+  let firstBackend = '';
 
   before(async () => {
     block = await claimAddressBlock();
@@ -88,6 +89,7 @@ describe('the Service proxy', { concurrency: false }, () => {
 
   test("passes bytes and half-close both ways, in turn to each ready endpoint, and shows the client's address", async () => {
     const [a, b] = [await backend(), await backend()];
+    firstBackend = a.ip;
     const endpoint = (ip: string): Endpoint => ({ addresses: [ip], conditions: { ready: true } });
     proxy.applySlice(slice([endpoint(a.ip), endpoint(b.ip)], a.port));
     await open();
@@ -105,8 +107,8 @@ describe('the Service proxy', { concurrency: false }, () => {
   });
 
   test('falls back to serving endpoints that terminate, then refuses', async () => {
-    const [, port] = [...ports][0] ?? ['', 0];
-    const ip = String((backends[0]?.address() as { address: string }).address);
+    const port = ports.get('all') ?? 0;
+    const ip = firstBackend;
     proxy.applySlice(
       slice([{ addresses: [ip], conditions: { ready: false, serving: true, terminating: true } }], port),
     );
