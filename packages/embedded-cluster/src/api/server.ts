@@ -51,6 +51,8 @@ export interface ApiServerOptions {
   readonly serviceCidr: string;
   /** More names and addresses for the serving certificate. */
   readonly certificateNames?: { readonly dns?: readonly string[]; readonly ip?: readonly string[] } | undefined;
+  /** Where a port of a Service really listens, for webhooks: users without privileges can't have ports below 1024. */
+  readonly servicePort?: ((port: number) => number) | undefined;
   readonly log: Logger;
   readonly clock?: Clock | undefined;
 }
@@ -72,7 +74,7 @@ export class ApiServer implements Component {
   readonly #operations: ApiOperations;
   readonly #openApi: OpenApiDocuments;
   readonly #addresses: ServiceAddresses;
-  readonly #webhookCaller = new WebhookCaller(this.#store);
+  readonly #webhookCaller: WebhookCaller;
   readonly #openWatches = new Set<() => void>();
   readonly #stop = new AsyncDisposableStack();
   #running: Running | undefined;
@@ -83,6 +85,7 @@ export class ApiServer implements Component {
   constructor(options: ApiServerOptions) {
     this.#options = options;
     this.name = `apiserver ${options.name}`;
+    this.#webhookCaller = new WebhookCaller(this.#store, options.servicePort ?? ((port) => port));
     const admission = new AdmissionChain();
     this.#addresses = new ServiceAddresses(this.#store, options.serviceCidr);
     this.#machinery = {

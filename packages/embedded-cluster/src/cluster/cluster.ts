@@ -76,6 +76,8 @@ export interface Cluster extends AsyncDisposable {
   readonly addresses: ClusterAddresses;
   /** HTTPS only: controllers and node of this cluster go on, clients of the outside do not. */
   readonly apiServer: { readonly url: string; stop(): Promise<void>; start(): Promise<void> };
+  /** Where a port of a cluster address really listens: another one for ports below 1024 that this user may not bind. */
+  reachablePort(port: number): number;
   /** Every running process of every pod. */
   processes(): ContainerProcess[];
   /** Signals a container's process group. @throws MeshError `no_such_container` | `not_running` */
@@ -151,6 +153,10 @@ class EmbeddedCluster implements Cluster {
     return { url: server.url, stop: () => server.suspend(), start: () => server.resume() };
   }
 
+  reachablePort(port: number): number {
+    return reachablePort(this.#started().block, port);
+  }
+
   processes(): ContainerProcess[] {
     return this.#started().node.processes();
   }
@@ -178,6 +184,7 @@ class EmbeddedCluster implements Cluster {
       clusterDomain: this.#domain,
       serviceCidr: block.serviceCidr,
       certificateNames: { ip: [kubernetesIp] },
+      servicePort: (port) => reachablePort(block, port),
       log: this.#log,
     });
     await this.#start(server);
@@ -298,6 +305,11 @@ class EmbeddedCluster implements Cluster {
     if (this.#parts === undefined) throw new Error(`cluster ${this.name} is not running`);
     return this.#parts;
   }
+}
+
+/** Ports below 1024 are elsewhere for users who may not bind them. */
+function reachablePort(block: AddressBlock, port: number): number {
+  return port < 1024 ? port + block.privilegedOffset : port;
 }
 
 function serviceOf(slice: { metadata: { labels?: Record<string, string> } }): string | undefined {

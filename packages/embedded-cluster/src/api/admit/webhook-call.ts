@@ -14,15 +14,19 @@ export interface WebhookTarget {
   readonly serverName: string;
   /** Where to connect when the URL's host is a Service name. */
   readonly connectHost: string;
+  readonly connectPort: number;
 }
 
 export class WebhookCaller {
   readonly #store: Store;
+  readonly #servicePort: (port: number) => number;
   /** Connections are kept per CA and name, as each stands for one trust decision. */
   readonly #agents = new Map<string, Agent>();
 
-  constructor(store: Store) {
+  /** @param servicePort where a Service's port really listens */
+  constructor(store: Store, servicePort: (port: number) => number) {
     this.#store = store;
+    this.#servicePort = servicePort;
   }
 
   /** The answer's JSON. Every failure is an Error whose message completes "failed to call webhook: …". */
@@ -49,7 +53,8 @@ export class WebhookCaller {
     if (address !== undefined) {
       const url = new URL(address);
       url.searchParams.set('timeout', timeout);
-      return { url, serverName: url.hostname, connectHost: url.hostname };
+      const connectPort = url.port === '' ? 443 : Number(url.port);
+      return { url, serverName: url.hostname, connectHost: url.hostname, connectPort };
     }
     const service = asObject(config['service']) ?? {};
     const namespace = asString(service['namespace']) ?? '';
@@ -66,7 +71,7 @@ export class WebhookCaller {
     const serverName = `${name}.${namespace}.svc`;
     const url = new URL(`https://${serverName}:${port}${path.startsWith('/') ? path : `/${path}`}`);
     url.searchParams.set('timeout', timeout);
-    return { url, serverName, connectHost };
+    return { url, serverName, connectHost, connectPort: this.#servicePort(port) };
   }
 
   #post(target: WebhookTarget, caBundle: string, body: string, seconds: number): Promise<unknown> {
@@ -75,7 +80,7 @@ export class WebhookCaller {
       {
         method: 'POST',
         host: target.connectHost.replace(/^\[|\]$/g, ''),
-        port: target.url.port === '' ? 443 : Number(target.url.port),
+        port: target.connectPort,
         path: `${target.url.pathname}${target.url.search}`,
         // SNI must not be an address (RFC 6066 §3); the certificate is checked against it all the same.
         ...(isIP(target.serverName) === 0 ? { servername: target.serverName } : {}),
