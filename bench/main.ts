@@ -3,8 +3,10 @@
  *
  * Usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N]
  *   NAME   proxy (default): the sidecar beside HAProxy and nginx
+ *          mirror: the service mirror with --services N exported Services (10000)
  */
 import { parseArgs } from 'node:util';
+import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
 
 const { values, positionals } = parseArgs({
@@ -14,6 +16,7 @@ const { values, positionals } = parseArgs({
     connections: { type: 'string', default: '32' },
     duration: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
+    services: { type: 'string', default: '10000' },
   },
 });
 
@@ -40,8 +43,13 @@ async function main(): Promise<number> {
       console.log(values.json ? JSON.stringify(result, null, 2) : proxyBenchTable(result));
       return result.rows.length > 0 ? 0 : 1;
     }
+    case 'mirror': {
+      const result = await benchMirror({ services: positive('services', values.services), say: options.say });
+      console.log(values.json ? JSON.stringify(result, null, 2) : mirrorBenchTable(result));
+      return 0;
+    }
     default:
-      console.error(`unknown benchmark ${name}; benchmarks are: proxy`);
+      console.error(`unknown benchmark ${name}; benchmarks are: proxy, mirror`);
       return 64;
   }
 }
