@@ -28,6 +28,7 @@ import type { ProxyConfig, ServiceConfig } from './config/config.ts';
 import { DATA_PATH_DEFAULTS, DataPath } from './data-path.ts';
 import type { DataPathAddresses } from './data-path.ts';
 import { discoveryPorts, identityPort } from './discover/adapters.ts';
+import { MemoryTrim } from './memory-trim.ts';
 import { channelMetrics, identityMetrics, registerBuildInfo } from './metrics/control-metrics.ts';
 import type { ControlClientName } from './metrics/control-metrics.ts';
 import { createProxyMetrics } from './metrics/proxy-metrics.ts';
@@ -40,6 +41,8 @@ export interface ProxyAppDeps {
   readonly env: Env;
   readonly version: string;
   readonly resolve?: Resolver;
+  /** Gives unused memory back, when the runtime can. */
+  readonly trim?: (() => void) | undefined;
 }
 
 /** While identity is missing, the log says so again after this. */
@@ -99,12 +102,14 @@ export class ProxyApp implements AsyncDisposable {
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.log.warn('configuration', { warning });
     const ready = this.#readiness.block('identity');
+    const { clock, trim } = this.#deps;
     const parts: readonly Component[] = [
       this.#admin,
       this.#watches(),
       this.#waitingLog(),
       this.#identity,
       this.#dataPath,
+      ...(trim === undefined ? [] : [new MemoryTrim(clock, trim)]),
     ];
     this.#stack = await startAll(parts, this.#starting.signal);
     ready[Symbol.dispose]();

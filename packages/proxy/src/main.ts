@@ -4,14 +4,20 @@ import { ConfigError, EXIT_CODE, isAbort, stderrSink, systemClock } from '@mesh/
 import { ProxyApp } from './app.ts';
 import { parseProxyConfig } from './config/config.ts';
 import type { ProxyConfig } from './config/config.ts';
+import { runtimeTrim } from './memory-trim.ts';
 
 const VERSION = '0.1.0';
 
-process.exitCode = await main();
-// Sockets that a peer keeps open must not keep the process.
-process.exit();
+// Sockets that a peer keeps open must not keep the process. No top-level await: bytecode bundles cannot have it.
+void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {
+  // The image holds one program; other roles of Linkerd's proxy image (redirection, validation) are not among them yet.
+  const role = process.argv[2] ?? 'proxy';
+  if (role !== 'proxy') {
+    stderrSink(`unknown role ${JSON.stringify(role)}: give proxy, or nothing`);
+    return EXIT_CODE.usage;
+  }
   const config = readConfig();
   if (config === undefined) return EXIT_CODE.usage;
   const app = new ProxyApp(config, {
@@ -20,6 +26,7 @@ async function main(): Promise<number> {
     sink: stderrSink,
     env: process.env,
     version: VERSION,
+    trim: runtimeTrim(),
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => app.requestShutdown(signal));
   try {

@@ -1,6 +1,6 @@
 /** `destination.WeightedAddr` to an endpoint. */
-import { formatIpAddress } from '@mesh/proxy-api';
 import type { destination } from '@mesh/proxy-api';
+import { ipText } from '../proto/addresses.ts';
 import type { Endpoint, TlsIdentity } from './snapshots.ts';
 
 const PORT_MAX = 65_535;
@@ -10,7 +10,7 @@ export function toEndpoint(
   message: destination.WeightedAddr,
   setLabels: Readonly<Record<string, string>> = {},
 ): Endpoint | undefined {
-  const ip = formatIpAddress(message.addr?.ip);
+  const ip = ipText(message.addr?.ip);
   const port = message.addr?.port ?? 0;
   if (ip === undefined || port < 1 || port > PORT_MAX) return undefined;
   const override = message.authorityOverride?.authorityOverride ?? '';
@@ -42,6 +42,6 @@ export function endpointKey(address: { readonly ip: string; readonly port: numbe
 }
 
 export function addressKey(address: destination.AddrSet['addrs'][number]): string | undefined {
-  const ip = formatIpAddress(address.ip);
+  const ip = ipText(address.ip);
   return ip === undefined ? undefined : `${ip}:${address.port}`;
 }

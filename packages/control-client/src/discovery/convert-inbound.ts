@@ -1,8 +1,8 @@
 /** `inbound.Server` messages to inbound policies, with the checks that proxies make of them. */
 import { cidr, cidrContains, parseIp } from '@mesh/model';
 import type { Cidr } from '@mesh/model';
-import { formatIpAddress } from '@mesh/proxy-api';
 import type { inbound } from '@mesh/proxy-api';
+import { ipText } from '../proto/addresses.ts';
 import { defaultRef, toGrpcMatch, toHost, toHttpMatch, toMs, toRef } from './convert-shared.ts';
 import { InvalidMessage, required } from './invalid.ts';
 import type {
@@ -72,7 +72,7 @@ function toNetwork(network: inbound.Network, field: string): ClientNetwork {
 }
 
 function toCidr(network: NonNullable<inbound.Network['net']>, field: string): Cidr {
-  const bytes = parseIp(required(formatIpAddress(network.ip), `${field}.ip`));
+  const bytes = parseIp(required(ipText(network.ip), `${field}.ip`));
   if (bytes === undefined || network.prefixLen > bytes.length * 8)
     throw InvalidMessage.at(`${field}.prefix_len`, `is ${network.prefixLen}, longer than the address`);
   return cidr(bytes, network.prefixLen);

@@ -1,6 +1,6 @@
 /** Conversions that both directions need: references, durations, matches. */
-import { durationToMs, httpTypes } from '@mesh/proxy-api';
-import type { Duration, grpcRoute, httpRoute, meta } from '@mesh/proxy-api';
+import type { Duration, grpcRoute, httpRoute, httpTypes, meta } from '@mesh/proxy-api';
+import { milliseconds } from '../proto/addresses.ts';
 import { InvalidMessage, required } from './invalid.ts';
 import type { HostMatch, HttpMatch, ResourceRef, TextMatch } from './snapshots.ts';
 
@@ -19,7 +19,7 @@ export function toRef(metadata: meta.Metadata | undefined, field: string): Resou
 }
 
 export function toMs(duration: Duration | undefined, field: string): number {
-  const ms = durationToMs(required(duration, field));
+  const ms = milliseconds(required(duration, field));
   if (!(ms >= 0)) throw InvalidMessage.at(field, 'is negative');
   return ms;
 }
@@ -97,9 +97,18 @@ function toRegExp(source: string, field: string): RegExp {
   }
 }
 
-const METHODS = Object.fromEntries(
-  Object.entries(httpTypes.HttpMethod_Registered).map(([name, number]) => [number, name]),
-);
+/** By their number in the contract. */
+const METHODS: Readonly<Record<number, string>> = [
+  'GET',
+  'POST',
+  'PUT',
+  'DELETE',
+  'PATCH',
+  'OPTIONS',
+  'CONNECT',
+  'HEAD',
+  'TRACE',
+];
 
 function toMethod(method: httpTypes.HttpMethod, field: string): string {
   const type = required(method.type, field);

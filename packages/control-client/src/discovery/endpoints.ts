@@ -1,14 +1,13 @@
 /** Endpoint sets by `Destination.Get`: differences folded into immutable sets. */
-import { destination } from '@mesh/proxy-api';
+import type { destination } from '@mesh/proxy-api';
 import type { Logger } from '@mesh/runtime';
-import { grpcMethod } from '../grpc/method.ts';
 import { grpcStatusName } from '../grpc/status.ts';
+import { GET } from '../proto/methods.ts';
 import { addressKey, endpointKey, toEndpoint } from './convert-endpoint.ts';
 import type { Endpoint, EndpointSet } from './snapshots.ts';
 import type { Sink, Source } from './watch-cache.ts';
 import type { OpenWatch } from './open-watch.ts';
 
-const GET = grpcMethod(destination.DestinationDefinition, destination.DestinationDefinition.methods.get);
 const NOTHING: EndpointSet = new Map();
 
 /** Feeds endpoint sets by path, "name.ns.svc.cluster.local:port". */

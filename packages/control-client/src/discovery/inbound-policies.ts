@@ -1,16 +1,12 @@
 /** Policies of inbound ports by `InboundServerPolicies.WatchPort`, with a default until the first answer. */
-import { inbound } from '@mesh/proxy-api';
 import { messageOf } from '@mesh/runtime';
 import type { Logger } from '@mesh/runtime';
-import { grpcMethod } from '../grpc/method.ts';
 import { grpcStatusName } from '../grpc/status.ts';
+import { WATCH_PORT } from '../proto/methods.ts';
 import { toInboundPolicy } from './convert-inbound.ts';
 import type { OpenWatch } from './open-watch.ts';
 import type { InboundPolicy } from './snapshots.ts';
 import type { Source } from './watch-cache.ts';
-
-const { InboundServerPoliciesDefinition } = inbound;
-const WATCH_PORT = grpcMethod(InboundServerPoliciesDefinition, InboundServerPoliciesDefinition.methods.watchPort);
 
 /** Feeds policies by port. What is not a valid policy changes nothing. */
 export function inboundPolicySource(

@@ -1,17 +1,13 @@
 /** The two lookups of an outbound destination, `OutboundPolicies.Watch` and `Destination.GetProfile`, each as one state. */
-import { destination, outbound, tcpAddress } from '@mesh/proxy-api';
 import { messageOf } from '@mesh/runtime';
 import type { Logger } from '@mesh/runtime';
-import { grpcMethod } from '../grpc/method.ts';
 import { GRPC_STATUS, grpcStatusName } from '../grpc/status.ts';
+import { GET_PROFILE, WATCH_OUTBOUND } from '../proto/methods.ts';
 import { toEndpoint } from './convert-endpoint.ts';
 import { toOutboundPolicy } from './convert-outbound.ts';
 import { TERMINAL } from './open-watch.ts';
 import type { OpenWatch } from './open-watch.ts';
 import type { Endpoint, IpPort, OutboundPolicy } from './snapshots.ts';
-
-const WATCH = grpcMethod(outbound.OutboundPoliciesDefinition, outbound.OutboundPoliciesDefinition.methods.watch);
-const GET_PROFILE = grpcMethod(destination.DestinationDefinition, destination.DestinationDefinition.methods.getProfile);
 
 /** An address, as connections have it, or a name with port, as gateways and ingresses have it. */
 export type OutboundTarget =
@@ -47,14 +43,9 @@ export function watchPolicy(
   log: Logger,
 ): () => void {
   let usable = false;
-  const request: outbound.TrafficSpec = {
-    sourceWorkload,
-    target:
-      target.kind === 'authority' ? { $case: 'authority', value: target.authority } : addressTarget(target.address),
-  };
   return open(
-    WATCH,
-    request,
+    WATCH_OUTBOUND,
+    { sourceWorkload, target },
     {
       opened: () => undefined,
       message: (message) => {
@@ -75,11 +66,6 @@ export function watchPolicy(
     },
     POLICY_TERMINAL,
   );
-}
-
-function addressTarget(address: IpPort): outbound.TrafficSpec['target'] {
-  const value = tcpAddress(address.ip, address.port);
-  return value === undefined ? undefined : { $case: 'addr', value };
 }
 
 export function watchProfile(

@@ -1,8 +1,7 @@
 /** How a signed certificate is obtained. The transport is apart from the key and its installation. */
-import { identity } from '@mesh/proxy-api';
 import { GrpcChannel } from '../grpc/channel.ts';
 import type { ChannelDeps, ChannelOptions } from '../grpc/channel.ts';
-import { grpcMethod } from '../grpc/method.ts';
+import { CERTIFY } from '../proto/methods.ts';
 
 export interface CertifyRequest {
   readonly identity: string;
@@ -21,8 +20,6 @@ export interface CertifyResponse {
 
 /** Rejects when no certificate was issued. */
 export type Certifier = (request: CertifyRequest, signal: AbortSignal) => Promise<CertifyResponse>;
-
-const CERTIFY = grpcMethod(identity.IdentityDefinition, identity.IdentityDefinition.methods.certify);
 
 /** Includes resolving, connecting and the TokenReview behind it. */
 export const CERTIFY_TIMEOUT_MS = 10_000;

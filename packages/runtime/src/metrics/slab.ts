@@ -6,11 +6,13 @@ export interface Slot {
   readonly at: number;
 }
 
-const SLOTS_PER_CHUNK = 64;
+/** Chunks double from one slot up to this: most families have a few series, some have hundreds. */
+const SLOTS_PER_CHUNK_MAX = 64;
 
 export class Slab {
   readonly #width: number;
   readonly #free: Slot[] = [];
+  #nextChunk = 1;
 
   constructor(width: number) {
     this.#width = width;
@@ -33,7 +35,9 @@ export class Slab {
   }
 
   #grow(): void {
-    const values = new Float64Array(SLOTS_PER_CHUNK * this.#width);
-    for (let index = SLOTS_PER_CHUNK - 1; index >= 0; index -= 1) this.#free.push({ values, at: index * this.#width });
+    const slots = this.#nextChunk;
+    this.#nextChunk = Math.min(SLOTS_PER_CHUNK_MAX, slots * 2);
+    const values = new Float64Array(slots * this.#width);
+    for (let index = slots - 1; index >= 0; index -= 1) this.#free.push({ values, at: index * this.#width });
   }
 }
