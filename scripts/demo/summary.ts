@@ -15,13 +15,11 @@ export function summaryText(document: DemoDocument, colour: boolean): string {
     ['gateway', identities.gateway],
     ['server', identities.server],
   ];
+  const bad = document.steps.find((step) => !step.ok);
+  const verb = bad?.detail === 'interrupted' ? 'interrupted' : 'failed';
   const verdict = document.ok
     ? paint(`every step held, in ${seconds(document.total_ms)}`, 'green', colour)
-    : paint(
-        `failed after ${seconds(document.total_ms)}: ${document.steps.find((step) => !step.ok)?.name ?? 'traffic'}`,
-        'red',
-        colour,
-      );
+    : paint(`${verb} after ${seconds(document.total_ms)}: ${bad?.name ?? 'traffic'}`, 'red', colour);
   return [
     '',
     ...trafficLines(document.traffic.targets, document.traffic, colour),

@@ -58,6 +58,15 @@ test('the command line sees the link, the gateway and the endpoints', async () =
   );
   const endpoints = await federation.east.mesh(['diagnostics', 'endpoints', 'catalog-west.shop.svc.cluster.local:80']);
   assert.equal(endpoints.code, 0, endpoints.stderr);
+  const [web] = await podsOf(federation.east.client, SHOP, 'app=web');
+  const name = web?.metadata.name ?? '';
+  const metrics = await federation.east.mesh(['diagnostics', 'proxy-metrics', '-n', SHOP, 'deploy/web']);
+  assert.equal(metrics.code, 0, metrics.stderr);
+  assert.match(metrics.stdout, /response_total\{[^}]*direction="outbound"/);
+  assert.match(metrics.stdout, /dst_target_cluster="west"/);
+  const identity = await federation.east.mesh(['identity', '-n', SHOP, name]);
+  assert.equal(identity.code, 0, identity.stderr);
+  assert.match(identity.stdout, /DNS:web\.shop\.serviceaccount\.identity\.linkerd\.cluster\.local/);
   const core = await federation.east.mesh(['check', '--proxy', '--wait', '10s']);
   assert.equal(core.code, 0, core.stdout);
 });
