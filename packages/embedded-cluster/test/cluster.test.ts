@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Cluster, KubeObject } from '../src/index.ts';
@@ -338,6 +339,31 @@ test('stopping ends every process and removes the folder', async () => {
   assert.deepEqual(folders('mesh-short-'), []);
 });
 
+test('a cluster with a data folder comes back with its objects, addresses and pods', async () => {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'mesh-test-data-'));
+  try {
+    const first = await testCluster({ name: 'kept', dataFolder });
+    await first.client.create(APPS('deployments'), deployment('web', 1, { containers: [APP] }));
+    await first.client.create(CORE('services'), service('web', { type: 'LoadBalancer' }));
+    const before = await eventually('address', () => balancedService(first));
+    await eventually('ready', async () => (await readyEndpoints(first, 'web')).length === 1);
+    await assert.rejects(testCluster({ name: 'kept', dataFolder }), { code: 'block_in_use' });
+    await first.stop();
+    const second = await testCluster({ name: 'kept', dataFolder });
+    try {
+      assert.deepEqual(await eventually('address', () => balancedService(second)), before);
+      const port = second.reachablePort(80);
+      const answer = await eventually('answers', () => body(String(before[0]), port));
+      assert.match(answer, /^web-/);
+      assert.match(await body(String(before[1]), port), /^web-/);
+    } finally {
+      await second.stop();
+    }
+  } finally {
+    rmSync(dataFolder, { recursive: true });
+  }
+});
+
 test('nothing survives when the process of the cluster is killed', async () => {
   const program = fileURLToPath(new URL('fixtures/killed-cluster.ts', import.meta.url));
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -348,6 +374,13 @@ test('nothing survives when the process of the cluster is killed', async () => {
   await eventually('processes gone', async () => pids.every((pid) => !alive(pid)));
   await eventually('folder gone', async () => folders('mesh-killed-').length === 0);
 });
+
+/** ClusterIP and balancer address. */
+async function balancedService(cluster: Cluster): Promise<readonly unknown[] | undefined> {
+  const object = await cluster.client.get(CORE('services'), 'default', 'web');
+  const address = at(object, 'status', 'loadBalancer', 'ingress', 0, 'ip');
+  return address === undefined ? undefined : [at(object, 'spec', 'clusterIP'), address];
+}
 
 function folders(prefix: string): string[] {
   const parent = process.env['XDG_RUNTIME_DIR'] ?? tmpdir();

@@ -91,7 +91,7 @@ export interface Cluster extends AsyncDisposable {
 /**
  * Starts a cluster and resolves when its API answers and its namespaces are there.
  *
- * @throws MeshError `bad_name` | `unsupported_platform` | `no_free_block`
+ * @throws MeshError `bad_name` | `unsupported_platform` | `no_free_block` | `block_in_use`
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(options.name)) {
@@ -173,7 +173,7 @@ class EmbeddedCluster implements Cluster {
     const { dataFolder, name } = this.#options;
     const block = this.#stack.use(await claimAddressBlock(rememberedBlock(dataFolder)));
     await rememberBlock(dataFolder, block.number);
-    const folder = mkdtempSync(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `mesh-${name}-`));
+    const folder = mkdtempSync(join(runtimeFolder(), `mesh-${name}-`));
     const reaper = new Reaper(folder);
     await this.#start(reaper);
     const kubernetesIp = block.services.allocate();
@@ -314,6 +314,12 @@ function reachablePort(block: AddressBlock, port: number): number {
 
 function serviceOf(slice: { metadata: { labels?: Record<string, string> } }): string | undefined {
   return slice.metadata.labels?.['kubernetes.io/service-name'];
+}
+
+/** Small and private to the user where the system has such a folder. */
+function runtimeFolder(): string {
+  const folder = process.env['XDG_RUNTIME_DIR'];
+  return folder !== undefined && existsSync(folder) ? folder : tmpdir();
 }
 
 function rememberedBlock(dataFolder: string | undefined): number | undefined {

@@ -96,16 +96,21 @@ export class AddressPool {
 /**
  * Claims a free block. Linux only: elsewhere 127.0.0.0/8 is not one network of this machine.
  *
- * @param preferred the block that a cluster with stored state had
- * @throws MeshError `unsupported_platform` | `no_free_block`
+ * @param required the block whose addresses stand in a cluster's stored state
+ * @throws MeshError `unsupported_platform` | `no_free_block` | `block_in_use`
  */
-export async function claimAddressBlock(preferred?: number): Promise<AddressBlock> {
+export async function claimAddressBlock(required?: number): Promise<AddressBlock> {
   if (process.platform !== 'linux') {
     const message = `an embedded cluster needs Linux, this is ${process.platform}: use scripts/kind-multicluster instead`;
     throw new MeshError({ code: 'unsupported_platform', platform: process.platform }, message);
   }
-  const all = Array.from({ length: LAST_BLOCK - FIRST_BLOCK + 1 }, (_each, index) => FIRST_BLOCK + index);
-  for (const number of preferred === undefined ? all : [preferred, ...all]) {
+  if (required !== undefined) {
+    const claim = await hold(`127.${required}.0.255`);
+    if (claim !== undefined) return createBlock(required, claim);
+    const message = `the stored state has addresses of 127.${required}.0.0/16, which another cluster of this machine uses: stop that one, or take another data folder`;
+    throw new MeshError({ code: 'block_in_use', block: required }, message);
+  }
+  for (let number = FIRST_BLOCK; number <= LAST_BLOCK; number += 1) {
     const claim = await hold(`127.${number}.0.255`);
     if (claim !== undefined) return createBlock(number, claim);
   }
