@@ -28,6 +28,7 @@ export class MemoryTrim implements Component {
   }
 
   start(): Promise<void> {
+    this.#seenCpuMs = this.#cpuMs();
     this.#arm();
     return Promise.resolve();
   }
