@@ -32,6 +32,7 @@ export function normalise(steps: readonly Step[], replacements: readonly Replace
           /(RV in precondition|ResourceVersion in precondition|ResourceVersion in object meta): \d+/g,
           '$1: <version>',
         )
+        .replaceAll(/(continue key is not valid: ).*/gs, '$1<why>')
         .replaceAll(/(match the ResourceVersion in record \()\d+/g, '$1<version>')
         // The text of a whole patched object: its member order is the server's own affair.
         .replaceAll(/Invalid value: "\{.*\}": (json: |strict )/gs, 'Invalid value: "<patched object>": $1')
@@ -42,6 +43,8 @@ export function normalise(steps: readonly Step[], replacements: readonly Replace
     if (typeof value === 'string') {
       if (key === 'resourceVersion' && value !== '')
         return isObjectMeta(parent) && !isList ? numbered(versions, value, 'version') : '<list version>';
+      // Columns are described by sentences of their own.
+      if (key === 'description' && parent?.['priority'] !== undefined) return '<description>';
       if (/^(\d+[smh])+$/.test(value)) return '<age>';
       if (key === 'continue') return '<continue>';
       if (key === 'clusterIP' && /^\d+\./.test(value)) return '<ip>';

@@ -24,6 +24,7 @@ export interface Environment {
 
 export type Cases = (api: ApiCaller, environment: Environment) => Promise<void>;
 
+/** What can be recorded and run alone. */
 const ALL: Readonly<Record<string, Cases>> = {
   objects: objectCases,
   patches: patchCases,
@@ -36,6 +37,8 @@ const ALL: Readonly<Record<string, Cases>> = {
   webhooks: webhookCases,
   access: accessCases,
 };
+
+export const TOPICS: readonly string[] = Object.keys(ALL);
 
 /** Runs all cases and gives the normalised transcript by topic. What it made in the cluster is deleted. */
 export async function runProgram(

@@ -52,8 +52,8 @@ export async function deleteObject(
   checkPreconditions(resource, live, options);
   const marked = markDeleted(machinery, resource, live, options);
   if (marked === undefined) {
-    if (!context.dryRun) store.commit(resource.bucket, id, undefined);
-    const body = resource.returnsDeleted ? lastState(machinery, resource, live) : deletedStatus(resource, live);
+    const last = context.dryRun ? live : store.commit(resource.bucket, id, undefined);
+    const body = resource.returnsDeleted ? lastState(machinery, resource, last) : deletedStatus(resource, last);
     return { body, gone: true };
   }
   const pending =

@@ -6,18 +6,7 @@ import type { Resource } from './resources.ts';
 import type { FieldProblem } from './status-error.ts';
 import type { KubeList, KubeObject, ListMeta } from './types.ts';
 
-export interface TableColumn {
-  readonly name: string;
-  readonly type: string;
-  readonly format: string;
-  readonly description: string;
-  readonly priority: number;
-}
-
-export interface PrintedTable {
-  readonly columns: readonly TableColumn[];
-  readonly rows: readonly (readonly unknown[])[];
-}
+export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
 export interface ApplyInput {
   readonly resource: Resource;
@@ -66,12 +55,16 @@ export interface KindLibrary {
   apply(input: ApplyInput): KubeObject;
   /** Sets `after.metadata.managedFields` to what a create or update by `manager` makes of it. */
   recordManager(input: RecordInput): void;
-  printTable(resource: Resource, objects: readonly KubeObject[], meta: ListMeta, nowMs: number): PrintedTable;
-  openApiV2(): unknown;
-  /** Document of a path such as `apis/apps/v1`, or undefined. */
-  openApiV3(path: string): unknown;
-  /** Paths for which {@link KindLibrary.openApiV3} has a document. */
-  openApiV3Paths(): readonly string[];
+  /** A `meta.k8s.io/v1` Table. */
+  printTable(
+    resource: Resource,
+    objects: readonly KubeObject[],
+    metadata: ListMeta,
+    include: IncludeObject,
+  ): Record<string, unknown>;
+  openApiV2(resources: readonly Resource[]): unknown;
+  /** The document of one group and version. */
+  openApiV3(resources: readonly Resource[]): unknown;
 }
 
 export type { KubeList };

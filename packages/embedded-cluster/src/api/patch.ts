@@ -150,6 +150,8 @@ async function applyObject(
       resource,
       kinds.apply({ ...common, live, config: cloneJson(config), now: timestamp(clock) }),
     );
+    applied.metadata ??= {};
+    applied.metadata.name = name;
     if (namespace !== undefined) applied.metadata.namespace = namespace;
     applied.metadata.resourceVersion = config.metadata.resourceVersion ?? live.metadata.resourceVersion ?? '';
     return { object: applied, managed: true };

@@ -13,11 +13,15 @@ import {
   decodeObject,
   defaultObject,
   dnsSubdomainErrors,
+  openapiV2,
+  openapiV3,
   PatchError,
   prepareForCreate,
   resetFields,
   schemaFor,
   setDefaults,
+  tableFor,
+  tableForColumns,
   updateManagers,
   validateCreate,
   validateMetadata,
@@ -27,13 +31,16 @@ import {
   validateUpdate,
   validateValue,
   type ManagerContext,
+  type OpenapiResource,
+  type PrinterColumn,
   type TypeSchema,
 } from '../schema/index.ts';
-import type { ApplyInput, DecodedObject, KindLibrary, PrintedTable, RecordInput } from './kind-library.ts';
+import { KUBERNETES_VERSION } from './kubernetes-version.ts';
+import type { ApplyInput, DecodedObject, IncludeObject, KindLibrary, RecordInput } from './kind-library.ts';
 import { groupVersion, type Resource } from './resources.ts';
 import { KubeStatusError, unsupportedMediaType, type FieldProblem } from './status-error.ts';
 import { hasStatusSubresource } from './strategy.ts';
-import type { KubeObject, ManagedFieldsEntry, Status } from './types.ts';
+import type { KubeObject, ListMeta, ManagedFieldsEntry, Status } from './types.ts';
 
 /** Subresources whose writes touch fields that the main door's rules forbid to change. */
 const UNCHECKED_UPDATES = new Set(['binding', 'finalize']);
@@ -122,7 +129,7 @@ export class SchemaLibrary implements KindLibrary {
   }
 
   recordManager(input: RecordInput): void {
-    const { before, after } = input;
+    const { before, after, resource, subresource } = input;
     // An object that lost its ownership (or never had any) gets it back only by an apply (KEP-555).
     if (before !== undefined && (before.metadata.managedFields ?? []).length === 0) {
       delete after.metadata.managedFields;
@@ -130,24 +137,34 @@ export class SchemaLibrary implements KindLibrary {
     }
     const updated = updateManagers({ ...this.#managerContext(input), before, after });
     const { managedFields } = (updated as unknown as KubeObject).metadata;
+    if (resource.custom !== undefined && subresource === 'scale') moveScaleEntry(managedFields);
     if (managedFields === undefined) delete after.metadata.managedFields;
     else after.metadata.managedFields = managedFields as ManagedFieldsEntry[];
   }
 
-  printTable(): PrintedTable {
-    return { columns: [], rows: [] };
+  printTable(
+    resource: Resource,
+    objects: readonly KubeObject[],
+    metadata: ListMeta,
+    include: IncludeObject,
+  ): Record<string, unknown> {
+    const options = { nowMs: Date.now(), includeObject: include, metadata: { ...metadata } };
+    if (resource.custom === undefined) return tableFor(resource, objects, options);
+    return tableForColumns(resource.custom.printerColumns as unknown as readonly PrinterColumn[], objects, options);
   }
 
-  openApiV2(): unknown {
-    return {};
+  openApiV2(resources: readonly Resource[]): unknown {
+    return openapiV2(
+      resources.map((resource) => openApiResource(resource)),
+      { version: KUBERNETES_VERSION.gitVersion },
+    );
   }
 
-  openApiV3(_path: string): unknown {
-    return undefined;
-  }
-
-  openApiV3Paths(): readonly string[] {
-    return [];
+  openApiV3(resources: readonly Resource[]): unknown {
+    return openapiV3(
+      resources.map((resource) => openApiResource(resource)),
+      { version: KUBERNETES_VERSION.gitVersion },
+    );
   }
 
   #managerContext(input: ApplyInput | RecordInput): ManagerContext {
@@ -188,6 +205,17 @@ export class SchemaLibrary implements KindLibrary {
   }
 }
 
+/** Kubernetes records scaling of custom resources without a time, which sorts it first. */
+function moveScaleEntry(managedFields: ManagedFieldsEntry[] | undefined): void {
+  const index =
+    managedFields?.findIndex((entry) => entry.subresource === 'scale' && entry.operation === 'Update') ?? -1;
+  const [entry] = index < 0 ? [] : (managedFields?.splice(index, 1) ?? []);
+  if (entry === undefined) return;
+  delete entry.time;
+  const firstUpdate = managedFields?.findIndex((one) => one.operation === 'Update') ?? -1;
+  managedFields?.splice(firstUpdate < 0 ? managedFields.length : firstUpdate, 0, entry);
+}
+
 function asStatusError<T>(run: () => T): T {
   try {
     return run();
@@ -196,4 +224,20 @@ function asStatusError<T>(run: () => T): T {
       throw new KubeStatusError(error.status as unknown as Status);
     throw error;
   }
+}
+
+function openApiResource(resource: Resource): OpenapiResource {
+  const { group, version, kind, plural, namespaced, subresources } = resource;
+  const schema = resource.custom === undefined ? {} : { schema: { ...(resource.custom.schema ?? ANYTHING) } };
+  const names = subresources.map((one) => one.name);
+  return {
+    group,
+    version,
+    kind,
+    plural,
+    listKind: resource.listKind,
+    isNamespaced: namespaced,
+    subresources: names,
+    ...schema,
+  };
 }

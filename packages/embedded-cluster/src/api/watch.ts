@@ -191,7 +191,6 @@ function bookmarkObject(
     apiVersion: groupVersion(resource.group, resource.version),
     metadata: {
       resourceVersion: String(version),
-      creationTimestamp: null,
       ...(annotations === undefined ? {} : { annotations }),
     },
   };

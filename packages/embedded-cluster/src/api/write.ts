@@ -69,6 +69,7 @@ export async function storeNew(
   if (applied === undefined) delete object.metadata.managedFields;
   kinds.applyDefaults(resource, object);
   // Ownership is what the client sent: nobody owns what admission and the server add.
+  if (resource.bucket === 'apps/daemonsets') prepareCreate(resource, object);
   if (applied === undefined) {
     const now = timestamp(machinery.clock);
     kinds.recordManager({

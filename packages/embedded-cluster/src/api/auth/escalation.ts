@@ -48,9 +48,9 @@ export class EscalationCheck implements AdmissionPlugin {
     const ref = asObject(binding['roleRef']);
     const kind = asString(ref?.['kind']) ?? '';
     const name = asString(ref?.['name']) ?? '';
-    if (this.#allows(attributes, 'bind', kind === 'Role' ? 'roles' : 'clusterroles', name, scope)) return;
     if (kind !== 'Role' && kind !== 'ClusterRole')
       throw failure(500, undefined, `unsupported role reference kind: ${JSON.stringify(kind)}`);
+    if (this.#allows(attributes, 'bind', kind === 'Role' ? 'roles' : 'clusterroles', name, scope)) return;
     const role =
       kind === 'Role'
         ? this.#store.get(ROLE_BUCKETS.roles, `${scope}/${name}`)

@@ -211,9 +211,10 @@ function customResource(definition: KubeObject, spec: JsonObject, version: JsonO
   const subresources = asObject(version['subresources']) ?? {};
   const scale = asObject(subresources['scale']);
   const list: Subresource[] = [];
-  if (scale !== undefined)
-    list.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
   if (asObject(subresources['status']) !== undefined) list.push({ name: 'status', kind, verbs: READ_WRITE });
+  if (scale !== undefined) {
+    list.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
+  }
   const name = asString(version['name']) ?? '';
   return {
     group,

@@ -14,6 +14,7 @@ import {
   invalid,
   KubeStatusError,
   notImplemented,
+  pageNotFound,
   pathNotFound,
   unsupportedPatchType,
 } from '../status-error.ts';
@@ -24,25 +25,10 @@ import { negotiate } from './negotiate.ts';
 import type { OpenApiDocuments } from './openapi.ts';
 import { serveLog } from './pod-log.ts';
 import { serveProxy } from './pod-proxy.ts';
+import { KUBERNETES_VERSION } from '../kubernetes-version.ts';
 import { parseResourcePath, type ResourcePath } from './request-path.ts';
 import { shapeList, shapeObject, writeFailure, writeHead, writeValue, type Reply } from './respond.ts';
 import { serveWatch } from './watch-response.ts';
-
-export const KUBERNETES_VERSION = {
-  major: '1',
-  minor: '34',
-  emulationMajor: '1',
-  emulationMinor: '34',
-  minCompatibilityMajor: '1',
-  minCompatibilityMinor: '33',
-  gitVersion: 'v1.34.4+mesh',
-  gitCommit: 'unknown',
-  gitTreeState: 'clean',
-  buildDate: '1970-01-01T00:00:00Z',
-  goVersion: 'none',
-  compiler: 'none',
-  platform: 'linux/amd64',
-} as const;
 
 const PATCH_TYPES: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',
@@ -469,7 +455,7 @@ function handlePlainPath(parts: HandlerParts, path: string, segments: readonly s
     default:
       break;
   }
-  throw pathNotFound();
+  throw segments[0] === 'apis' ? pageNotFound() : pathNotFound();
 }
 
 function openIdConfiguration(tokens: ServiceAccountTokens): unknown {

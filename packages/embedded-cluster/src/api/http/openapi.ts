@@ -1,5 +1,6 @@
 /** `/openapi/v2` and `/openapi/v3`, made from the kind library when first asked and after resources changed. */
 import { createHash } from 'node:crypto';
+import { openapiPath } from '../../schema/index.ts';
 import type { Machinery } from '../machinery.ts';
 
 interface CachedDocument {
@@ -17,18 +18,26 @@ export class OpenApiDocuments {
   }
 
   v2(): CachedDocument {
-    return this.#cached('v2', () => this.#machinery.kinds.openApiV2()) ?? { text: '{}', hash: '' };
+    return (
+      this.#cached('v2', () => this.#machinery.kinds.openApiV2(this.#machinery.resources.all())) ?? {
+        text: '{}',
+        hash: '',
+      }
+    );
   }
 
   /** The document of `api/v1`, `apis/apps/v1`, …; undefined when there is none. */
   v3(path: string): CachedDocument | undefined {
-    return this.#cached(`v3/${path}`, () => this.#machinery.kinds.openApiV3(path));
+    return this.#cached(`v3/${path}`, () => {
+      const resources = this.#machinery.resources.all().filter((resource) => openapiPath(resource) === path);
+      return resources.length === 0 ? undefined : this.#machinery.kinds.openApiV3(resources);
+    });
   }
 
   /** The index: each path with a hash, so that clients can cache documents for good. */
   index(): unknown {
     const paths: Record<string, { serverRelativeURL: string }> = {};
-    for (const path of this.#machinery.kinds.openApiV3Paths()) {
+    for (const path of new Set(this.#machinery.resources.all().map(openapiPath))) {
       // Hashing the revision avoids making every document for the index.
       const hash = createHash('sha256')
         .update(`${path} ${this.#machinery.resources.revision}`)

@@ -1,10 +1,10 @@
 /** Writing answers: encoding, shape (object, table, metadata only), warnings and failures. */
 import type { ServerResponse } from 'node:http';
 import { stringify as stringifyYaml } from 'yaml';
-import type { KindLibrary, PrintedTable } from '../kind-library.ts';
-import { groupVersion, type Resource } from '../resources.ts';
+import type { IncludeObject, KindLibrary } from '../kind-library.ts';
+import type { Resource } from '../resources.ts';
 import { internalError, KubeStatusError, notAcceptable, PageNotFound } from '../status-error.ts';
-import type { KubeList, KubeObject, ListMeta } from '../types.ts';
+import type { KubeList, KubeObject } from '../types.ts';
 import type { Representation } from './negotiate.ts';
 
 export interface Reply {
@@ -80,11 +80,11 @@ export function shapeObject(
 ): unknown {
   switch (representation.shape) {
     case 'table':
-      return tableOf(
-        kinds.printTable(resource, [object], {}, Date.now()),
+      return kinds.printTable(
+        resource,
         [object],
         { resourceVersion: object.metadata.resourceVersion ?? '' },
-        include,
+        includeOf(include),
       );
     case 'partial':
       return partialOf(object);
@@ -104,12 +104,7 @@ export function shapeList(
 ): unknown {
   switch (representation.shape) {
     case 'table':
-      return tableOf(
-        kinds.printTable(resource, list.items, list.metadata, Date.now()),
-        list.items,
-        list.metadata,
-        include,
-      );
+      return kinds.printTable(resource, list.items, list.metadata, includeOf(include));
     case 'partial':
     case 'partialList':
       return {
@@ -132,24 +127,8 @@ export function partialOf(object: KubeObject): KubeObject {
   return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
 }
 
-function tableOf(
-  table: PrintedTable,
-  objects: readonly KubeObject[],
-  metadata: ListMeta,
-  include: string | null,
-): unknown {
-  return {
-    kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
-    metadata,
-    columnDefinitions: table.columns,
-    rows: table.rows.map((cells, index) => {
-      const object = objects[index];
-      const shown =
-        object === undefined || include === 'None' ? undefined : include === 'Object' ? object : partialOf(object);
-      return { cells, ...(shown === undefined ? {} : { object: shown }) };
-    }),
-  };
+function includeOf(text: string | null): IncludeObject {
+  return text === 'None' || text === 'Object' ? text : 'Metadata';
 }
 
 /** For watches in table form: columns come with the first event only. */
@@ -160,14 +139,11 @@ export function tableEvent(
   first: boolean,
   include: string | null,
 ): unknown {
-  const table = kinds.printTable(resource, [object], {}, Date.now());
-  const shaped = tableOf(
-    table,
+  const table = kinds.printTable(
+    resource,
     [object],
     { resourceVersion: object.metadata.resourceVersion ?? '' },
-    include,
-  ) as Record<string, unknown>;
-  return first ? shaped : { ...shaped, columnDefinitions: null };
+    includeOf(include),
+  );
+  return first ? table : { ...table, columnDefinitions: null };
 }
-
-export { groupVersion };
