@@ -337,7 +337,7 @@ export class InboundAccept {
     over: () => void,
   ): void {
     const allowed = authorize(client, policy.authorizations);
-    port.countAuthz('inbound_tcp_authz', client, policy, undefined, allowed);
+    port.authzCell('inbound_tcp_authz', client, policy, undefined, allowed).add(1);
     if (allowed === undefined) {
       port.countError('inbound_tcp_errors_total', 'unauthorized');
       over();

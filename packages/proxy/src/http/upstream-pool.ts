@@ -78,13 +78,14 @@ export class HttpPool {
 
   /** To whoever waits longest, else to the idle list. */
   #handOut(up: Upstream): void {
-    const [next] = this.#waiters;
-    if (next !== undefined) {
-      this.#waiters.delete(next);
-      next.attach(up);
+    if (this.#waiters.size === 0) {
+      this.#toIdle(up);
       return;
     }
-    this.#toIdle(up);
+    const [next] = this.#waiters;
+    if (next === undefined) return;
+    this.#waiters.delete(next);
+    next.attach(up);
   }
 
   /** Drops a connection on which an exchange broke. */

@@ -6,6 +6,7 @@ import { planConnect } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type {
   Authorization,
+  CounterCell,
   Endpoint,
   HttpCells,
   InboundPolicy,
@@ -27,6 +28,8 @@ export interface InboundPortDeps {
 
 const NO_IPS: ReadonlySet<string> = new Set();
 const LOCAL_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
+/** Requests are always counted with cells that name their client; these stand where an endpoint must have some. */
+const UNCOUNTED: HttpCells = { requestTotal: { add: () => undefined }, response: () => undefined };
 /** The route of a server that has none. */
 export const DEFAULT_ROUTE: InboundRoute = {
   ref: { group: '', kind: 'default', namespace: '', name: 'default', port: 0, section: '' },
@@ -62,12 +65,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
     };
     // The connection to the local program; what requests cost is counted with their client's labels instead.
     const cells = {
-      http: metrics.http({
-        direction: 'inbound',
-        ...this.#targetLabels,
-        tls: 'no_identity',
-        no_tls_reason: 'loopback',
-      }),
+      http: UNCOUNTED,
       tcp: metrics.tcp({
         direction: 'inbound',
         peer: 'dst',
@@ -112,22 +110,21 @@ export class InboundPort implements Dispatcher, SlotOwner {
     });
   }
 
-  countAuthz(
+  /** The counter of a decision, bound once and counted per request. */
+  authzCell(
     family: 'inbound_http_authz' | 'inbound_tcp_authz',
     client: Client,
     policy: InboundPolicy,
     route: InboundRoute | undefined,
     authorization: Authorization | undefined,
-  ): void {
-    this.#metrics
-      .authz(authorization === undefined ? `${family}_deny_total` : `${family}_allow_total`, {
-        ...this.#targetLabels,
-        ...serverLabels(policy),
-        ...(route === undefined ? {} : refLabels('route', route.ref)),
-        ...(authorization === undefined ? {} : refLabels('authz', authorization.ref)),
-        ...client.labels,
-      })
-      .add(1);
+  ): CounterCell {
+    return this.#metrics.authz(authorization === undefined ? `${family}_deny_total` : `${family}_allow_total`, {
+      ...this.#targetLabels,
+      ...serverLabels(policy),
+      ...(route === undefined ? {} : refLabels('route', route.ref)),
+      ...(authorization === undefined ? {} : refLabels('authz', authorization.ref)),
+      ...client.labels,
+    });
   }
 
   countTerminated(client: Client, policy: InboundPolicy): void {

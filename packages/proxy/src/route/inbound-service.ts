@@ -2,7 +2,7 @@
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
 import type { HttpService, HttpSession } from '../http/session.ts';
-import type { HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
+import type { CounterCell, HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';
 import { DEFAULT_ROUTE } from './inbound-port.ts';
@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array(0);
 interface Standing {
   readonly policy: InboundPolicy;
   readonly cells: HttpCells;
-  readonly count: () => void;
+  readonly allowed: CounterCell;
 }
 
 export class InboundService implements HttpService {
@@ -51,7 +51,7 @@ export class InboundService implements HttpService {
     const standing = this.#standing;
     if (standing !== undefined && standing.policy === policy) {
       session.cells = standing.cells;
-      standing.count();
+      standing.allowed.add(1);
       session.dispatch(this.#port, undefined);
       return;
     }
@@ -66,14 +66,14 @@ export class InboundService implements HttpService {
       return;
     }
     const authorization = authorize(this.#client, policy.authorizations, route.authorizations);
-    const count = (): void => this.#port.countAuthz('inbound_http_authz', this.#client, policy, route, authorization);
-    count();
+    const decided = this.#port.authzCell('inbound_http_authz', this.#client, policy, route, authorization);
+    decided.add(1);
     if (authorization === undefined) {
       this.#refuse(session, 'unauthorized');
       return;
     }
     const cells = this.#port.httpCells(this.#client, policy, route, authorization);
-    if (isStanding(policy, route)) this.#standing = { policy, cells, count };
+    if (isStanding(policy, route)) this.#standing = { policy, cells, allowed: decided };
     session.cells = cells;
     session.dispatch(this.#port, undefined);
   }

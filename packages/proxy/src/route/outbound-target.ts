@@ -20,7 +20,7 @@ import type {
   TcpRoute,
   Watched,
 } from '../ports.ts';
-import { selectRoute } from './match.ts';
+import { matchesAll, selectRoute } from './match.ts';
 
 /** A rule ready for use. */
 interface CompiledRule {
@@ -39,6 +39,8 @@ interface CompiledTcp {
 interface Compiled {
   readonly policy: OutboundPolicy;
   readonly rules: readonly CompiledRule[];
+  /** The rule that all requests take, where there is only that. */
+  readonly only: CompiledRule | undefined;
   readonly opaque: CompiledTcp | undefined;
   readonly http2: CompiledTcp | undefined;
   readonly leases: readonly LeasedDistribution[];
@@ -105,7 +107,7 @@ export class OutboundTarget implements HttpService {
       session.reject('unexpected');
       return;
     }
-    const rule = selectRoute(compiled.rules, session.head);
+    const rule = compiled.only ?? selectRoute(compiled.rules, session.head);
     if (rule === undefined) {
       session.reject('no_route');
       return;
@@ -188,7 +190,9 @@ export class OutboundTarget implements HttpService {
         opaque = tcp(protocol.opaque);
         break;
     }
-    return { policy, rules, opaque, http2, leases };
+    const [first] = rules;
+    const only = first !== undefined && rules.length === 1 && matchesAll(first) ? first : undefined;
+    return { policy, rules, only, opaque, http2, leases };
   }
 
   #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
