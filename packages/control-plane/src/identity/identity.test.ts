@@ -236,6 +236,28 @@ test('a new issuer is taken over while running; a bad one is not, and an event s
   assert.equal(await issuerOf(), 'CN=second');
 });
 
+test('a flood is bounded: what is too much is told to try again', async () => {
+  const { role, cluster } = await start({ ...PLAINTEXT_GRPC });
+  const certificateSigningRequest = await createRequest(createKeyPair(), NAME);
+  const channel = channelTo(role.port);
+  cleanups.push(() => channel.close());
+  // No review is answered until all have asked.
+  const gate = Promise.withResolvers<void>();
+  cluster.beforeReview = () => gate.promise;
+  let refused = 0;
+  const message = { identity: NAME, token: Buffer.from('nonsense'), certificateSigningRequest };
+  const calls = Array.from({ length: 210 }, () =>
+    channel.unary(CERTIFY, message, { timeoutMs: 15_000 }).catch((error: unknown) => {
+      if (isStatus(error, status.RESOURCE_EXHAUSTED)) refused += 1;
+      return error;
+    }),
+  );
+  await eventually('ten refusals', () => refused === 10, 15_000);
+  gate.resolve();
+  const results = await Promise.all(calls);
+  assert.equal(results.filter((error) => isStatus(error, status.FAILED_PRECONDITION)).length, 200);
+});
+
 test('an issuer that expired while loaded issues nothing', async () => {
   const { role, clock } = await startWithClock();
   clock.offsetMs = 400 * 86_400_000;

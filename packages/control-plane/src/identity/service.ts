@@ -31,9 +31,27 @@ type Outcome =
   | { readonly ok: true; readonly response: identity.CertifyResponse }
   | { readonly ok: false; readonly error: StatusDetails };
 
+/** Anybody may ask, and each question costs the API server a review: this bounds what strangers can make it do. */
+const IN_FLIGHT_MAX = 200;
+
 export function identityService(deps: CertifyDeps): GrpcService {
+  let inFlight = 0;
+  const admit = async (message: identity.CertifyRequest): Promise<Outcome> => {
+    if (inFlight >= IN_FLIGHT_MAX) {
+      return {
+        ok: false,
+        error: { code: status.RESOURCE_EXHAUSTED, details: `${IN_FLIGHT_MAX} requests are being decided; try again` },
+      };
+    }
+    inFlight += 1;
+    try {
+      return await certifyOne(message, deps);
+    } finally {
+      inFlight -= 1;
+    }
+  };
   const certify: UnaryHandler<identity.CertifyRequest, identity.CertifyResponse> = (call, callback) => {
-    certifyOne(call.request, deps)
+    admit(call.request)
       .catch((error: unknown): Outcome => {
         deps.logger.error('certify failed', { error });
         return { ok: false, error: { code: status.INTERNAL, details: messageOf(error) } };

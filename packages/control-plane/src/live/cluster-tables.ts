@@ -1,6 +1,6 @@
 /** The cluster as discovery and policy see it: tables of the objects that they read, with the lookups that they need. */
-import { ENDPOINT_SLICES, keyOf, NODES, PODS, SERVICES } from '@mesh/kube';
-import type { EndpointSlice, KubeObject, Node, Pod, ResourceKind, Service } from '@mesh/kube';
+import { keyOf } from '@mesh/kube';
+import type { EndpointSlice, KubeObject, Node, Pod, Service } from '@mesh/kube';
 
 import { LiveQueries } from './live-queries.ts';
 import { Table } from './table.ts';
@@ -23,22 +23,6 @@ export class ClusterTables {
     this.slices = new Table({ name: 'slices', key: keyOfObject, indexes: { service: serviceOfSlice }, onChange });
     this.pods = new Table({ name: 'pods', key: keyOfObject, indexes: { ip: ipsOfPod, hostIp: hostIpOfPod }, onChange });
     this.nodes = new Table({ name: 'nodes', key: keyOfObject, onChange });
-  }
-
-  /** Which table an object of `kind` belongs to; undefined for kinds that nobody reads. */
-  tableFor(kind: ResourceKind): Table<never> | undefined {
-    switch (kind.plural) {
-      case SERVICES.plural:
-        return this.services as unknown as Table<never>;
-      case ENDPOINT_SLICES.plural:
-        return this.slices as unknown as Table<never>;
-      case PODS.plural:
-        return this.pods as unknown as Table<never>;
-      case NODES.plural:
-        return this.nodes as unknown as Table<never>;
-      default:
-        return undefined;
-    }
   }
 }
 

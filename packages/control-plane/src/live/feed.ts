@@ -5,18 +5,22 @@ import type { Component } from '@mesh/runtime';
 
 import type { ClusterTables } from './cluster-tables.ts';
 import { trimPod } from './cluster-tables.ts';
+import type { Table } from './table.ts';
+
+/** What all informers have in common, whatever they hold. */
+type SyncedCopy = Pick<Informer<KubeObject>, 'start' | 'stalenessMs'> & AsyncDisposable;
 
 export class ClusterFeed implements Component {
   readonly name = 'cluster feed';
-  readonly #informers: readonly Informer<KubeObject>[];
+  readonly #informers: readonly SyncedCopy[];
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(tables: ClusterTables, deps: InformerDeps) {
     this.#informers = [
-      this.#feed(SERVICES, tables, deps),
-      this.#feed(ENDPOINT_SLICES, tables, deps),
-      this.#feed(PODS, tables, deps, trimPod),
-      this.#feed(NODES, tables, deps),
+      this.#feed(SERVICES, tables.services, deps),
+      this.#feed(ENDPOINT_SLICES, tables.slices, deps),
+      this.#feed(PODS, tables.pods, deps, trimPod),
+      this.#feed(NODES, tables.nodes, deps),
     ];
   }
 
@@ -37,18 +41,17 @@ export class ClusterFeed implements Component {
 
   #feed<T extends KubeObject>(
     kind: ResourceKind<T>,
-    tables: ClusterTables,
+    table: Table<T>,
     deps: InformerDeps,
     transform?: (object: T) => T,
-  ): Informer<KubeObject> {
+  ): SyncedCopy {
     const informer = new Informer<T>({ kind, ...(transform === undefined ? {} : { transform }) }, deps);
-    const table = tables.tableFor(kind);
     this.#unsubscribe.push(
       informer.onChange((change) => {
-        if (change.type === 'deleted') table?.remove(change.object as never);
-        else table?.apply(change.object as never);
+        if (change.type === 'deleted') table.remove(change.object);
+        else table.apply(change.object);
       }),
     );
-    return informer as unknown as Informer<KubeObject>;
+    return informer;
   }
 }

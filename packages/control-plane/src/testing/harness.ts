@@ -27,9 +27,11 @@ export const WATCH = grpcMethod(outbound.OutboundPoliciesDefinition, outbound.Ou
 export class FakeCluster {
   readonly api = new FakeApi();
   readonly reviewed: TokenReview[] = [];
+  beforeReview: () => Promise<void> = () => Promise.resolve();
 
   client(): KubeClient {
     const inner = this.api.client();
+    const beforeReview = (): Promise<void> => this.beforeReview();
     const review = (object: KubeObject): TokenReview => {
       const { spec } = object as TokenReview;
       this.reviewed.push(object as TokenReview);
@@ -51,7 +53,7 @@ export class FakeCluster {
         if (property === 'create') {
           return (kind: { readonly kind: string }, object: KubeObject, options: unknown) =>
             kind.kind === TOKEN_REVIEWS.kind
-              ? Promise.resolve(review(object))
+              ? beforeReview().then(() => review(object))
               : target.create(kind as never, object, options as never);
         }
         const value: unknown = Reflect.get(target, property);
