@@ -1,4 +1,5 @@
 /** Two linked clusters with the shop in both: what every scenario starts from, on whatever home the environment asks for. */
+import { availableParallelism, loadavg } from 'node:os';
 import { ENDPOINT_SLICES, LINKS, SERVICES } from '@mesh/kube';
 import type { Condition, Link, Service } from '@mesh/kube';
 import { openEmbeddedHome } from '../../scripts/home/embedded-home.ts';
@@ -143,6 +144,11 @@ export class Federation implements AsyncDisposable {
     this.#stop.abort();
     await this.home[Symbol.asyncDispose]();
   }
+}
+
+/** A time bound for this machine as crowded as it is now: `ms` when every core is ours, more when others want them too. */
+export function bound(ms: number): number {
+  return ms * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 }
 
 export function failures(records: readonly RequestRecord[]): readonly string[] {
