@@ -20,13 +20,13 @@ import { createNodeDriver } from '@mesh/net';
 import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
 import { silentLogger, systemClock } from '@mesh/runtime';
 
-import { runDestination } from './destination/role.ts';
-import { runIdentity } from './identity/role.ts';
-import { ALL_NETWORKS } from './policy/messages.ts';
-import { runPolicy } from './policy/role.ts';
-import type { RunningRole } from './role.ts';
-import { channelTo, COMMON, FakeCluster } from './testing/harness.ts';
-import { endpointOf, node, pod, service, slice } from './testing/objects.ts';
+import { runDestination } from '../src/destination/role.ts';
+import { runIdentity } from '../src/identity/role.ts';
+import { ALL_NETWORKS } from '../src/policy/messages.ts';
+import { runPolicy } from '../src/policy/role.ts';
+import type { RunningRole } from '../src/role.ts';
+import { channelTo, COMMON, FakeCluster } from '../src/testing/harness.ts';
+import { endpointOf, node, pod, service, slice } from '../src/testing/objects.ts';
 
 const SUFFIX = 'serviceaccount.identity.linkerd.cluster.local';
 const CONTROL_PLANE = `linkerd-destination.linkerd.${SUFFIX}`;

@@ -7,8 +7,8 @@ import { eventually } from '@mesh/kube/testing';
 import { parsePortSet, PortSet } from '@mesh/model';
 import { formatTcpAddress, tcpAddress } from '@mesh/proxy-api';
 
-import { runPolicy } from '../policy/role.ts';
-import type { RunningRole } from '../role.ts';
+import { runPolicy } from '../src/policy/role.ts';
+import type { RunningRole } from '../src/role.ts';
 import {
   channelTo,
   COMMON,
@@ -20,10 +20,10 @@ import {
   UNUSED_IDENTITY,
   WATCH,
   WATCH_PORT,
-} from '../testing/harness.ts';
-import { endpointOf, node, pod, service, slice } from '../testing/objects.ts';
-import { ALL_NETWORKS } from '../policy/messages.ts';
-import { runDestination } from './role.ts';
+} from '../src/testing/harness.ts';
+import { endpointOf, node, pod, service, slice } from '../src/testing/objects.ts';
+import { ALL_NETWORKS } from '../src/policy/messages.ts';
+import { runDestination } from '../src/destination/role.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import { FakeApi, FakeApiServer } from '@mesh/kube/testing';
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
