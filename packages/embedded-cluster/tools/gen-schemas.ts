@@ -189,7 +189,9 @@ await writeFile(
   file,
   `${JSON.stringify({ types: sorted(types), kinds: sorted(kinds) }, undefined, 0).replaceAll('},"', '},\n"')}\n`,
 );
-console.info(`${fileURLToPath(file)}: ${Object.keys(types).length} types, ${Object.keys(kinds).length} kinds`);
+process.stderr.write(
+  `${fileURLToPath(file)}: ${Object.keys(types).length} types, ${Object.keys(kinds).length} kinds\n`,
+);
 
 async function claim(model: string, pkg: string): Promise<void> {
   if (owners.has(model)) return;

@@ -108,10 +108,10 @@ export function ipErrors(value: string): string[] {
  */
 export function endpointIpErrors(value: string): string[] {
   if (value === '0.0.0.0' || value === '::') return ['may not be unspecified (0.0.0.0 or ::)'];
-  if (/^127\.0\./.test(value) || value === '::1') return [LOOPBACK_TEXT];
-  if (/^169\.254\./.test(value) || /^fe[89ab]/i.test(value))
+  if (value.startsWith('127.0.') || value === '::1') return [LOOPBACK_TEXT];
+  if (value.startsWith('169.254.') || /^fe[89ab]/i.test(value))
     return ['may not be in the link-local range (169.254.0.0/16, fe80::/10)'];
-  if (/^224\.0\.0\./.test(value) || /^ff0?2:/i.test(value))
+  if (value.startsWith('224.0.0.') || /^ff0?2:/i.test(value))
     return ['may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'];
   return [];
 }

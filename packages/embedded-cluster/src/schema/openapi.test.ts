@@ -26,7 +26,7 @@ const widgets: OpenapiResource = {
   plural: 'widgets',
   isNamespaced: true,
   subresources: ['status'],
-  schema: WIDGET_DEFINITION.spec.versions[0].schema.openAPIV3Schema as unknown as JsonObject,
+  schema: WIDGET_DEFINITION.spec.versions[0].schema.openAPIV3Schema,
 };
 const info = { version: 'v1.34.4' };
 

@@ -202,6 +202,21 @@ describe('strategic merge patch', () => {
     assert.deepEqual(apply({ plain: ['a', 'b'] }, { plain: ['c'] }), { plain: ['c'] });
   });
 
+  it('ignores directives where there is nothing to act on', () => {
+    assert.deepEqual(apply({}, { selector: { $patch: 'replace', t: '1' } }), {});
+    assert.deepEqual(apply({}, { containers: [{ name: 'a' }, { name: 'b', $patch: 'delete' }] }), {
+      containers: [{ name: 'a' }],
+    });
+  });
+
+  it('deletes before it adds again, at the place that the patch gives', () => {
+    const merged = apply(
+      { containers: [{ name: 'd' }, { name: 'b' }] },
+      { containers: [{ name: 'a' }, { name: 'b' }, { name: 'b', $patch: 'delete' }] },
+    );
+    assert.deepEqual(names(merged), ['a', 'b', 'd']);
+  });
+
   it('drops what $retainKeys does not name', () => {
     assert.deepEqual(
       apply(

@@ -72,7 +72,8 @@ function mergeField(original: JsonObject, patchKey: string, value: unknown, sche
     return;
   }
   if (current === undefined || current === null) {
-    setOwn(original, key, settle(value));
+    const settled = settle(value);
+    if (settled !== undefined) setOwn(original, key, settled);
     return;
   }
   if (isObject(current) && isObject(value)) {
@@ -86,15 +87,25 @@ function mergeField(original: JsonObject, patchKey: string, value: unknown, sche
   setOwn(original, key, value);
 }
 
-/** A value that is new in the document: nulls ask for nothing there, and directives have nothing to act on. */
+/**
+ * A value that is new in the document: nulls ask for nothing there, and directives have nothing to act on, so objects
+ * and items that carry `$patch` ask for nothing either.
+ */
 function settle(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((item) => settle(item));
+  if (Array.isArray(value)) return value.map((item) => settle(item)).filter((item) => item !== undefined);
   if (!isObject(value)) return value;
+  if (value[DIRECTIVE] !== undefined) return undefined;
   const result: JsonObject = {};
   for (const key of Object.keys(value)) {
-    if (value[key] !== null) setOwn(result, key, settle(value[key]));
+    if (value[key] === null || isDirective(key)) continue;
+    const settled = settle(value[key]);
+    if (settled !== undefined) setOwn(result, key, settled);
   }
   return result;
+}
+
+function isDirective(key: string): boolean {
+  return key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(ORDER_PREFIX) || key.startsWith(DELETE_PREFIX);
 }
 
 function retainKeys(original: JsonObject, patch: JsonObject): void {
@@ -155,12 +166,12 @@ function checkOrder(listed: readonly unknown[], order: readonly unknown[], merge
   const positions = new Map(order.map((item, index) => [identity(item, mergeKey), index]));
   let previous = -1;
   for (const item of listed) {
-    if (isObject(item) && item[DIRECTIVE] !== undefined) continue;
+    if (isObject(item) && item[DIRECTIVE] === 'delete') continue;
     const position = positions.get(identity(item, mergeKey));
     if (position === undefined || position < previous) {
       throw new PatchError(
         'patch_internal',
-        `The order in patch list:\n${goMap(listed)}\n doesn't match ${ORDER_PREFIX} list:\n${goMap(order)}\n`,
+        `The order in patch list:\n${goMap(listed)}\n doesn't match ${ORDER_PREFIX.slice(0, -1)} list:\n${goMap(order)}\n`,
       );
     }
     previous = position;
@@ -196,7 +207,7 @@ function mergeList(original: unknown[], patch: unknown[], field: TypeSchema | un
       throw new PatchError('patch_internal', `unknown patch type: ${printable(directive)} in map: ${goMap(item)}`);
     }
   }
-  if (replaces) return plain.map((item) => settle(item));
+  if (replaces) return plain;
   const merged = [...base];
   for (const item of plain) {
     if (!isObject(item)) continue;
@@ -204,9 +215,10 @@ function mergeList(original: unknown[], patch: unknown[], field: TypeSchema | un
     const at = merged.findIndex((candidate) => identity(candidate, mergeKey) === id);
     const found = merged[at];
     if (isObject(found)) merged[at] = mergeMap(found, item, field?.items);
-    else merged.push(settle(item));
+    // A new item is taken as it is; directives in it are unknown fields of its type.
+    else merged.push(item);
   }
-  return arrange(merged, plain, original, mergeKey);
+  return arrange(merged, plain, base, mergeKey);
 }
 
 function arrange(

@@ -53,9 +53,9 @@ export class FieldSet {
 
   /** Marks a path as a member. */
   insert(path: readonly string[]): void {
-    let node: FieldSet = this;
-    for (const step of path) node = node.descend(step);
-    node.owned = true;
+    const [step, ...rest] = path;
+    if (step === undefined) this.owned = true;
+    else this.descend(step).insert(rest);
   }
 
   has(step: string): boolean {

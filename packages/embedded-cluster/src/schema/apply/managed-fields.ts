@@ -9,6 +9,7 @@ import { cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonOb
 import { zeroStruct } from '../decode.ts';
 import { type TypeSchema } from '../types.ts';
 import { MeshError } from '@mesh/runtime';
+import { cap, describe, readEntries, sameEntries, writeEntries, type Entry } from './entries.ts';
 import { FieldSet } from './field-set.ts';
 import {
   compare,
@@ -69,18 +70,6 @@ export class ApplyError extends MeshError<{ readonly code: 'apply_invalid' }> {
   }
 }
 
-interface Entry {
-  readonly manager: string;
-  readonly operation: string;
-  readonly apiVersion: string;
-  readonly subresource: string;
-  time: string | undefined;
-  fields: FieldSet;
-}
-
-/** Managers that update rather than apply are merged into one beyond this many. */
-const UPDATE_MANAGERS_MAX = 10;
-const CAPPED_MANAGER = 'ancient-changes';
 const FIRST_MANAGER = 'before-first-apply';
 
 /** Never owned by anybody. */
@@ -299,11 +288,6 @@ function settle(entries: Entry[], self: Entry | undefined, comparison: Compariso
   return conflicts;
 }
 
-function describe({ manager, operation, apiVersion, subresource }: Entry): string {
-  const through = subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`;
-  return `${JSON.stringify(manager)}${through}${operation === 'Update' ? ` using ${apiVersion}` : ''}`;
-}
-
 function without(comparison: Comparison, ignored: FieldSet): Comparison {
   return {
     added: comparison.added.without(ignored),
@@ -328,100 +312,10 @@ function findEntry(entries: readonly Entry[], context: ManagerContext, operation
   );
 }
 
-function readEntries(object: JsonObject): Entry[] {
-  return listAt(object, 'metadata', 'managedFields')
-    .filter((entry) => isObject(entry))
-    .filter((entry) => Object.keys(entry).length > 0)
-    .map((entry) => ({
-      manager: stringAt(entry, 'manager') ?? '',
-      operation: stringAt(entry, 'operation') ?? 'Update',
-      apiVersion: stringAt(entry, 'apiVersion') ?? '',
-      subresource: stringAt(entry, 'subresource') ?? '',
-      time: stringAt(entry, 'time'),
-      fields: FieldSet.from(entry['fieldsV1']),
-    }));
-}
-
 /** A client clears all ownership by writing a list with one empty entry, or no list elements at all. */
 function isReset(object: JsonObject): boolean {
   const managed = objectAt(object, 'metadata')['managedFields'];
   return Array.isArray(managed) && managed.every((entry) => isObject(entry) && Object.keys(entry).length === 0);
-}
-
-function writeEntries(object: JsonObject, entries: readonly Entry[]): void {
-  const metadata = objectAt(object, 'metadata');
-  if (entries.length === 0) {
-    delete metadata['managedFields'];
-    return;
-  }
-  object['metadata'] = metadata;
-  metadata['managedFields'] = [...entries].sort(compareEntries).map((entry) => ({
-    manager: entry.manager,
-    operation: entry.operation,
-    apiVersion: entry.apiVersion,
-    ...(entry.time === undefined ? {} : { time: entry.time }),
-    fieldsType: 'FieldsV1',
-    fieldsV1: entry.fields.toJson(),
-    ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
-  }));
-}
-
-/** Appliers first, then by time, name, version and subresource. */
-function compareEntries(a: Entry, b: Entry): number {
-  return (
-    order(a.operation, b.operation) ||
-    order(a.time ?? '', b.time ?? '') ||
-    order(a.manager, b.manager) ||
-    order(a.apiVersion, b.apiVersion) ||
-    order(a.subresource, b.subresource)
-  );
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((entry) =>
-      b.some(
-        (other) =>
-          other.manager === entry.manager &&
-          other.operation === entry.operation &&
-          other.apiVersion === entry.apiVersion &&
-          other.subresource === entry.subresource &&
-          other.fields.equals(entry.fields),
-      ),
-    )
-  );
-}
-
-/** Bounds the list: the oldest updaters become one. */
-function cap(entries: Entry[]): Entry[] {
-  const updaters = entries
-    .filter((entry) => entry.operation === 'Update')
-    .sort((a, b) => order(a.time ?? '', b.time ?? ''));
-  if (updaters.length <= UPDATE_MANAGERS_MAX) return entries;
-  const oldest = new Set(updaters.slice(0, updaters.length - UPDATE_MANAGERS_MAX + 1));
-  const merged: Entry[] = [];
-  for (const entry of oldest) {
-    const same = merged.find((other) => other.apiVersion === entry.apiVersion);
-    if (same === undefined)
-      merged.push({
-        manager: CAPPED_MANAGER,
-        operation: 'Update',
-        apiVersion: entry.apiVersion,
-        subresource: '',
-        time: entry.time,
-        fields: entry.fields,
-      });
-    else {
-      same.fields = same.fields.union(entry.fields);
-      same.time = entry.time;
-    }
-  }
-  return [...entries.filter((entry) => !oldest.has(entry)), ...merged];
 }
 
 function withoutManaged(object: JsonObject): JsonObject {

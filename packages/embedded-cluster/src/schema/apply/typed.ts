@@ -291,7 +291,7 @@ export function typeErrors(schema: TypeSchema, value: unknown, path = ''): strin
     case 'string':
       return typeof value === 'string'
         ? []
-        : [`${path}: expected string, got &value.valueUnstructured{Value:${goLiteral(value)}}`];
+        : [`${path}: expected string, got &value.valueUnstructured{Value:${plain(value)}}`];
     case 'boolean':
       return typeof value === 'boolean' ? [] : [`${path}: expected boolean, got &{${plain(value)}}`];
     case 'integer':
@@ -347,9 +347,5 @@ function itemText(step: string): string {
 }
 
 function plain(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
-}
-
-function goLiteral(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -3,7 +3,7 @@
  */
 import { builtinType } from '../builtin-types.ts';
 import { isObject, listAt, type JsonObject } from '../json.ts';
-import { type TypeSchema, type ValidationRule } from '../types.ts';
+import { type TypeSchema } from '../types.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -74,7 +74,7 @@ export function compileNode(node: unknown): TypeSchema {
     if (Array.isArray(node[key])) schema[key] = listAt(node, key).map((part) => compileNode(part));
   if (isObject(node['not'])) schema['not'] = compileNode(node['not']);
   const rules = listAt(node, 'x-kubernetes-validations');
-  if (rules.length > 0) schema['validations'] = rules as ValidationRule[];
+  if (rules.length > 0) schema['validations'] = rules;
   const compiled = schema as Mutable<TypeSchema>;
   return compiled.embeddedResource === true ? withResourceFields(compiled) : compiled;
 }

@@ -91,7 +91,7 @@ function listErrors(schema: TypeSchema, value: readonly unknown[], path: string)
 
 function stringErrors(schema: TypeSchema, value: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const length = [...value].length;
+  const length = codePoints(value);
   // Only the first of these is reported.
   if (schema.maxLength !== undefined && length > schema.maxLength)
     errors.push({ kind: 'tooLong', field: path, detail: `may not be more than ${schema.maxLength} bytes` });
@@ -102,6 +102,13 @@ function stringErrors(schema: TypeSchema, value: string, path: string): FieldErr
   if (schema.format !== undefined && formatError(schema.format, value))
     errors.push(typeInvalid(path, value, `${path} in body must be of type ${schema.format}: ${JSON.stringify(value)}`));
   return errors;
+}
+
+/** Lengths count code points, as Go's rune count does. */
+function codePoints(value: string): number {
+  let count = 0;
+  for (const _point of value) count += 1;
+  return count;
 }
 
 /** A pattern in RE2 syntax as a JavaScript expression, as far as the two agree; undefined when it cannot be read. */

@@ -1,5 +1,5 @@
 /** Defaults of a pod's specification: in Pods and in the templates of every workload. (Kubernetes API reference, "PodSpec".) */
-import { isObject, listAt, objectAt, type JsonObject } from '../json.ts';
+import { isObject, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
 
 /** Sets a field that is absent. */
 export function setDefault(object: JsonObject, key: string, value: unknown): void {
@@ -51,7 +51,7 @@ export function setPodDefaults(spec: JsonObject): void {
 function setContainerDefaults(container: JsonObject, hasProbes: boolean): void {
   setDefault(container, 'terminationMessagePath', '/dev/termination-log');
   setDefault(container, 'terminationMessagePolicy', 'File');
-  setDefault(container, 'imagePullPolicy', isLatest(String(container['image'] ?? '')) ? 'Always' : 'IfNotPresent');
+  setDefault(container, 'imagePullPolicy', isLatest(stringAt(container, 'image') ?? '') ? 'Always' : 'IfNotPresent');
   for (const port of objectsAt(container, 'ports')) setDefault(port, 'protocol', 'TCP');
   for (const variable of objectsAt(container, 'env')) {
     const source = objectAt(variable, 'valueFrom');

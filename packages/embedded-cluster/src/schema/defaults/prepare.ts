@@ -2,7 +2,7 @@
  * What the API server does to an object beside defaulting before it stores it: statuses that clients may not set,
  * generated fields, and what its built-in admission adds. Pure: allocated addresses and tokens are the server's business.
  */
-import { cloneJson, isObject, objectAt, type JsonObject } from '../json.ts';
+import { cloneJson, isObject, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { compareQuantities } from '../quantity.ts';
 import { apiVersionOf, type GroupVersionKind } from '../types.ts';
 import { objectsAt, setDefault } from './pod-spec.ts';
@@ -134,7 +134,7 @@ const CREATE_STEPS: Readonly<Record<string, (object: JsonObject, options: Prepar
     const template = objectAt(spec, 'template');
     setDefault(template, 'metadata', {});
     const metadata = objectAt(template, 'metadata');
-    const name = String(objectAt(job, 'metadata')['name'] ?? '');
+    const name = stringAt(job, 'metadata', 'name') ?? '';
     metadata['labels'] = {
       ...objectAt(metadata, 'labels'),
       'batch.kubernetes.io/controller-uid': uid,
@@ -186,8 +186,8 @@ export function qosClass(spec: JsonObject): 'BestEffort' | 'Burstable' | 'Guaran
     const limits = objectAt(container, 'resources', 'limits');
     const requests = { ...limits, ...objectAt(container, 'resources', 'requests') };
     for (const name of ['cpu', 'memory']) {
-      const limit = String(limits[name] ?? '0');
-      const request = String(requests[name] ?? '0');
+      const limit = stringAt(limits, name) ?? '0';
+      const request = stringAt(requests, name) ?? '0';
       if (compareQuantities(request, '0') > 0 || compareQuantities(limit, '0') > 0) asksForAnything = true;
       if (compareQuantities(limit, '0') <= 0 || compareQuantities(limit, request) !== 0) isGuaranteed = false;
     }

@@ -5,7 +5,8 @@
 import { isObject, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { ageOf } from '../times.ts';
 import { apiVersionOf, type GroupVersionKind } from '../types.ts';
-import { BUILTIN_TABLES, type Cell } from './builtin-tables.ts';
+import { BUILTIN_TABLES } from './builtin-tables.ts';
+import { type Cell } from './cells.ts';
 import { selectPath } from './json-path.ts';
 
 export interface ColumnDefinition {
