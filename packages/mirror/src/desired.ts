@@ -36,6 +36,8 @@ export interface RemoteService {
   readonly service: Service;
   /** At least one of its endpoints is ready. */
   readonly hasReady: boolean;
+  /** False until its endpoints were looked at: then nothing is written yet. */
+  readonly isKnown: boolean;
 }
 
 export const MIRROR_REASONS = [

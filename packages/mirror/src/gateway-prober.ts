@@ -40,7 +40,9 @@ export type ProbeConnector = (target: ProbeTarget, onLost: () => void) => ProbeS
 
 export interface ProberHandlers {
   /** The verdict on an address changed, or its first one came. */
-  readonly onChange: () => void;
+  readonly onVerdict: () => void;
+  /** Only what is to be said about an address changed. */
+  readonly onDetail: () => void;
   readonly onProbe: (ip: string, result: ProbeResult) => void;
 }
 
@@ -205,7 +207,8 @@ export class GatewayProber implements Disposable {
       const says = result.failure !== 'no_identity';
       if (says && state.failures >= (this.#probe?.failureThreshold ?? 1)) state.alive = false;
     }
-    if (before !== state.alive || failedBefore !== state.lastFailure?.detail) this.#handlers.onChange();
+    if (before !== state.alive) this.#handlers.onVerdict();
+    else if (failedBefore !== state.lastFailure?.detail) this.#handlers.onDetail();
   }
 
   #delayMs(state: AddressState): number {

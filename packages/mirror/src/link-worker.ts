@@ -62,7 +62,11 @@ export class LinkWorker implements AsyncDisposable {
     this.#createdMs = deps.clock.monotonic();
     this.#prober = new GatewayProber(
       { connect: deps.connectProbe, clock: deps.clock },
-      { onChange: () => this.#gatewayChanged(), onProbe: (_ip, result) => handlers.onProbe(result) },
+      {
+        onVerdict: () => this.#gatewayChanged(),
+        onDetail: handlers.onStatus,
+        onProbe: (_ip, result) => handlers.onProbe(result),
+      },
     );
     this.#addresses = new GatewayAddresses({
       lookup: deps.lookup,

@@ -331,7 +331,7 @@ export class MirrorController implements Component {
     }
     this.#claim(localKey, `mirror|${linkKey}|${serviceKey}`, true);
     // The first verdict on the gateway enqueues all mirrors again.
-    if (!worker.settled) return undefined;
+    if (!worker.settled || !remote.isKnown) return undefined;
     const live = local.slices.get(localKey);
     const desired = desiredMirror(
       plan,
@@ -386,7 +386,7 @@ export class MirrorController implements Component {
       const remote = worker.remote('federated', serviceKey);
       if (remote === undefined) this.#report(this.#federated, worker.key, serviceKey, undefined);
       else // The first verdict on the gateway enqueues all mirrors again.
-      if (!worker.settled) return undefined;
+      if (!worker.settled || !remote.isKnown) return undefined;
       else
         members.push({
           plan,

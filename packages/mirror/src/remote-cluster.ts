@@ -2,7 +2,16 @@
  * What one peer exports, followed through its API: the Services that the Link selects, and whether they have ready endpoints. Only
  * selected objects are transferred and kept, trimmed to what mirrors need.
  */
-import { ENDPOINT_SLICES, formatSelector, Informer, isKubeError, keyOf, KubeError, SERVICES } from '@mesh/kube';
+import {
+  ENDPOINT_SLICES,
+  formatSelector,
+  Informer,
+  isKubeError,
+  keyOf,
+  KubeError,
+  parseKey,
+  SERVICES,
+} from '@mesh/kube';
 import type { Change, EndpointSlice, KubeClient, LabelSelector, Service } from '@mesh/kube';
 import { isAbort } from '@mesh/runtime';
 import type { Clock, Logger, Timer } from '@mesh/runtime';
@@ -32,6 +41,9 @@ export interface RemoteClusterHandlers {
 const LIVENESS_PERIOD_MS = 5_000;
 const LIVENESS_TIMEOUT_MS = 3_000;
 
+/** How often the slices of a Service without selector are looked up. */
+const UNSELECTED_PERIOD_MS = 10_000;
+
 interface Follower {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice> | undefined;
@@ -44,6 +56,9 @@ export class RemoteCluster implements AsyncDisposable {
   /** Per mode: Service key to the keys of its slices that have a ready endpoint. */
   readonly #ready = new Map<ExportMode, Map<string, Set<string>>>();
   readonly #stop = new AbortController();
+  /** Services whose endpoints somebody keeps by hand: their slices need not carry their labels, so they are looked up one by one. */
+  readonly #unselected = new Map<string, 'unknown' | 'ready' | 'empty'>();
+  #unselectedTimer: Timer | undefined;
   #timer: Timer | undefined;
   #pingError: KubeError | undefined;
   #pinged = false;
@@ -68,6 +83,7 @@ export class RemoteCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#timer?.cancel();
+    this.#unselectedTimer?.cancel();
     const stops = [...this.#followers.values()].flatMap(({ services, slices }) => [
       services,
       ...(slices === undefined ? [] : [slices]),
@@ -108,7 +124,10 @@ export class RemoteCluster implements AsyncDisposable {
   /** The exported Service, or `undefined` when the peer does not export it in this mode. Meaningful once synced. */
   get(mode: ExportMode, key: string): RemoteService | undefined {
     const service = this.#followers.get(mode)?.services.get(key);
-    return service === undefined ? undefined : { service, hasReady: (this.#ready.get(mode)?.get(key)?.size ?? 0) > 0 };
+    if (service === undefined) return undefined;
+    const byHand = this.#unselected.get(key);
+    const hasReady = (this.#ready.get(mode)?.get(key)?.size ?? 0) > 0 || byHand === 'ready';
+    return { service, hasReady, isKnown: byHand !== 'unknown' };
   }
 
   keys(mode: ExportMode): readonly string[] {
@@ -125,7 +144,15 @@ export class RemoteCluster implements AsyncDisposable {
       { kind: SERVICES, labelSelector, transform: trimService },
       { client, clock, logger },
     );
-    services.onChange(({ object }) => this.#handlers.onService(mode, keyOf(object.metadata)));
+    services.onChange(({ object, type }) => {
+      const key = keyOf(object.metadata);
+      if (type === 'deleted' || object.spec?.selector !== undefined) this.#unselected.delete(key);
+      else if (mode !== 'flat' && !this.#unselected.has(key)) {
+        this.#unselected.set(key, 'unknown');
+        this.#lookUpSoon(0);
+      }
+      this.#handlers.onService(mode, key);
+    });
     services.onStatus(this.#handlers.onStatus);
     if (mode === 'flat') return { services, slices: undefined };
     const slices = new Informer<EndpointSlice>(
@@ -152,6 +179,33 @@ export class RemoteCluster implements AsyncDisposable {
     if (slices.size > 0) ready?.set(serviceKey, slices);
     else ready?.delete(serviceKey);
     if (slices.size > 0 !== hadReady) this.#handlers.onService(mode, serviceKey);
+  }
+
+  #lookUpSoon(delayMs: number): void {
+    this.#unselectedTimer?.cancel();
+    this.#unselectedTimer = this.#deps.clock.after(delayMs, () => void this.#lookUpUnselected());
+  }
+
+  async #lookUpUnselected(): Promise<void> {
+    for (const key of Array.from(this.#unselected.keys())) {
+      const { namespace, name } = parseKey(key);
+      const labelSelector = `${LABEL_SERVICE_NAME}=${name}`;
+      try {
+        const { items } = await this.#deps.client.list(ENDPOINT_SLICES, {
+          namespace,
+          labelSelector,
+          signal: this.#stop.signal,
+        });
+        const state = items.some((slice) => trimSlice(slice).endpoints.length > 0) ? 'ready' : 'empty';
+        if (!this.#unselected.has(key) || this.#unselected.get(key) === state) continue;
+        this.#unselected.set(key, state);
+        for (const mode of ['gateway', 'federated'] as const) this.#handlers.onService(mode, key);
+      } catch {
+        // What was known stays; the informers tell that the peer is away.
+        break;
+      }
+    }
+    if (!this.#stop.signal.aborted && this.#unselected.size > 0) this.#lookUpSoon(UNSELECTED_PERIOD_MS);
   }
 
   /** Tells a lost peer from a quiet one, and finds refused credentials when nothing is selected. */
@@ -189,7 +243,7 @@ function silent(server: string): KubeError {
 /** What a mirror is made of; the rest of a Service is not kept. */
 function trimService(service: Service): Service {
   const { name, namespace, uid, resourceVersion, labels, annotations } = service.metadata;
-  const { type, clusterIP, ports } = service.spec ?? {};
+  const { type, clusterIP, ports, selector } = service.spec ?? {};
   return {
     metadata: {
       name,
@@ -204,10 +258,13 @@ function trimService(service: Service): Service {
       // Only headlessness matters.
       ...(clusterIP === 'None' ? { clusterIP } : {}),
       ...(ports === undefined ? {} : { ports }),
+      // Only whether there is one matters.
+      ...(selector === undefined || Object.keys(selector).length === 0 ? {} : { selector: SOME_SELECTOR }),
     },
   };
 }
 
+const SOME_SELECTOR = {} as const;
 const ONE_READY = [{ addresses: [] }] as const;
 
 /** A slice matters by its Service and by whether anything in it is ready: one shared endpoint stands for all. */

@@ -90,6 +90,16 @@ test('a Service without ready endpoints has a mirror without endpoints', async (
   await eventually('empty again', () => harness.slice(WEST)?.endpoints.length === 0);
 });
 
+test('endpoints that somebody keeps by hand count as well', async () => {
+  await using harness = new Harness();
+  const west = harness.link('west');
+  exportService(west, 'legacy', { unselected: true });
+  exportService(west, 'empty', { unselected: true, ready: 0 });
+  await harness.start();
+  await eventually('endpoint', () => harness.slice('shop/legacy-west')?.endpoints.length === 1);
+  assert.equal(harness.slice('shop/empty-west')?.endpoints.length, 0);
+});
+
 test('a gateway that dies is out within two seconds and back after one success', async () => {
   await using harness = new Harness();
   const west = harness.link('west', {

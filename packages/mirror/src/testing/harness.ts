@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ports?: readonly ServicePort[];
   readonly headless?: boolean;
+  /** Its endpoints are kept by hand: the slice carries none of the Service's labels. */
+  readonly unselected?: boolean;
   /** Ready endpoints; default 1. */
   readonly ready?: number;
 }
@@ -28,6 +30,7 @@ export function exportService(api: FakeApi, name: string, options: ServiceOption
     metadata: { name, namespace, labels, annotations },
     spec: {
       clusterIP: options.headless === true ? 'None' : '10.0.0.1',
+      ...(options.unselected === true ? {} : { selector: { app: name } }),
       ports: options.ports ?? [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }],
     },
   });
@@ -37,7 +40,11 @@ export function exportService(api: FakeApi, name: string, options: ServiceOption
 export function setReady(api: FakeApi, name: string, ready: number, options: ServiceOptions = {}): void {
   const { namespace = 'shop', labels = EXPORTED } = options;
   api.seed<EndpointSlice>(ENDPOINT_SLICES, {
-    metadata: { name: `${name}-abc`, namespace, labels: { ...labels, 'kubernetes.io/service-name': name } },
+    metadata: {
+      name: `${name}-abc`,
+      namespace,
+      labels: { ...(options.unselected === true ? {} : labels), 'kubernetes.io/service-name': name },
+    },
     addressType: 'IPv4',
     endpoints: Array.from({ length: Math.max(1, ready) }, (_, index) => ({
       addresses: [`10.1.0.${index + 1}`],
