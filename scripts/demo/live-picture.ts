@@ -15,6 +15,9 @@ import type { DemoView } from './view.ts';
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
 const FRAME_MS = 100;
 const TITLE_WIDTH = 58;
+const HEADER_LINES = 3;
+/** What the picture needs at least: every title, one detail, the header and the traffic of three targets. */
+export const LIVE_SIZE_MIN = { columns: 74, rows: 24 } as const;
 
 export class LivePicture implements DemoView {
   readonly #steps: readonly Step[];
@@ -76,7 +79,7 @@ export class LivePicture implements DemoView {
       '',
       `  ${paint('mesh', 'bold', true)}  two clusters, one federation${seconds(performance.now() - this.#startedAt).padStart(TITLE_WIDTH - 20)}`,
       '',
-      ...this.#steps.flatMap((step) => this.#stepLines(step, width)),
+      ...this.#steps.flatMap((step) => this.#stepLines(step, width, last || this.#hasRoomForAll())),
       ...(this.#traffic.length === 0 ? [] : ['', ...this.#traffic]),
     ];
     const up = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}A\r`;
@@ -84,14 +87,21 @@ export class LivePicture implements DemoView {
     this.#drawn = lines.length;
   }
 
-  #stepLines(step: Step, width: number): readonly string[] {
+  /** Redrawing in place works only for a picture that fits: on a small terminal older steps keep just their title. */
+  #hasRoomForAll(): boolean {
+    const needed = HEADER_LINES + 2 * this.#steps.length + 1 + this.#traffic.length;
+    return needed < (process.stdout.rows ?? 0);
+  }
+
+  #stepLines(step: Step, width: number, details: boolean): readonly string[] {
     const title = fit(step.title, TITLE_WIDTH).padEnd(TITLE_WIDTH);
     const outcome = this.#outcomes.get(step.name);
     if (outcome !== undefined) {
       const sign = outcome.ok ? paint('✔', 'green', true) : paint('✘', 'red', true);
       const detail = outcome.detail.split('\n')[0] ?? '';
       const text = outcome.ok ? paint(fit(detail, width - 6), 'dim', true) : paint(outcome.detail, 'red', true);
-      return [`  ${sign} ${title} ${seconds(outcome.ms).padStart(7)}`, `    ${text}`];
+      const line = `  ${sign} ${title} ${seconds(outcome.ms).padStart(7)}`;
+      return details || !outcome.ok || [...this.#outcomes.keys()].at(-1) === step.name ? [line, `    ${text}`] : [line];
     }
     if (this.#current?.step === step) {
       const frame = paint(FRAMES[this.#frame % FRAMES.length] ?? '', 'cyan', true);

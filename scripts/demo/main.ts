@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@mesh/runtime';
 import { openEmbeddedHome } from '../home/embedded-home.ts';
 import { keepRunning, usageText } from './keep.ts';
+import { LIVE_SIZE_MIN } from './live-picture.ts';
 import { runSteps } from './run.ts';
 import { DemoState } from './state.ts';
 import { STEPS } from './steps.ts';
@@ -26,7 +27,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   // With --json standard output is the document's alone; people get the picture on standard error.
   const stream = flags.json ? process.stderr : process.stdout;
-  const live = stream.isTTY && process.env['TERM'] !== 'dumb' && !flags.json;
+  const live = !flags.json && isLiveTerminal(process.stdout);
   const write = (text: string): void => void stream.write(text);
 
   const state = new DemoState({
@@ -54,6 +55,11 @@ async function main(): Promise<number> {
     view.close();
     await state[Symbol.asyncDispose]();
   }
+}
+
+function isLiveTerminal(stream: NodeJS.WriteStream): boolean {
+  if (!stream.isTTY || process.env['TERM'] === 'dumb') return false;
+  return stream.columns >= LIVE_SIZE_MIN.columns && stream.rows >= LIVE_SIZE_MIN.rows;
 }
 
 function readFlags(): { readonly json: boolean; readonly keep: boolean } | undefined {

@@ -9,7 +9,7 @@ import type { TrustFlags } from '../../scripts/home/install-mesh.ts';
 import { deployShop, SHOP, startLoad } from '../../scripts/home/shop.ts';
 import { isOk, TrafficLog } from '../../scripts/home/traffic.ts';
 import type { RequestRecord } from '../../scripts/home/traffic.ts';
-import { pause, until } from '../../scripts/home/wait.ts';
+import { until } from '../../scripts/home/wait.ts';
 
 const TIMEOUT_MS = 20_000;
 
@@ -157,4 +157,4 @@ export function failures(records: readonly RequestRecord[]): readonly string[] {
     .map((record) => `${record.target} #${record.seq}: ${record.status} ${record.error ?? ''}`);
 }
 
-export { pause, until };
+export { until };

@@ -1,7 +1,5 @@
 /** Tables and JSON as Linkerd's CLI prints them. */
 
-export type OutputFormat = 'table' | 'json' | 'yaml' | 'short';
-
 /** Columns padded to their widest cell, two spaces apart, no trailing blanks. `right` names the columns that align right. */
 export function table(
   header: readonly string[],

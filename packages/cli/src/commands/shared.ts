@@ -9,8 +9,6 @@ import { applySet, assign, mergeFile } from '../values/overrides.ts';
 import { printManifests } from '../yaml.ts';
 import type { ManifestFormat } from '../yaml.ts';
 
-export type AddCommand = (parent: Command, io: CliIo) => void;
-
 export async function connectWith(command: Command, io: CliIo): Promise<Connection> {
   return io.connect(kubeConfigOptions(command.optsWithGlobals<GlobalFlags>(), io.env));
 }
