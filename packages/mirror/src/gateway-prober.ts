@@ -212,10 +212,13 @@ export class GatewayProber implements Disposable {
   }
 
   #delayMs(state: AddressState): number {
-    const periodMs = this.#probe?.periodMs ?? 0;
+    const { periodMs = 0, failureThreshold = 1 } = this.#probe ?? {};
+    // Most gateways that die are back within seconds: look often at first, and ever more rarely up to the period.
     const isSuspected = state.failures > 0 && state.alive !== false;
+    const failureMs = isSuspected ? SUSPECT_PERIOD_MS : (SUSPECT_PERIOD_MS * state.failures) / failureThreshold;
+    if (state.failures > 0) return Math.min(failureMs, periodMs);
     // Up to 10 % more, so that many mirrors do not probe a gateway in step.
-    return isSuspected ? Math.min(SUSPECT_PERIOD_MS, periodMs) : periodMs * (1 + Math.random() * 0.1);
+    return periodMs * (1 + Math.random() * 0.1);
   }
 
   #session(state: AddressState): ProbeSession | undefined {
