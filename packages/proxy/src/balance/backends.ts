@@ -106,6 +106,7 @@ export class Backends {
     switch (target.kind) {
       case 'balancer':
         return new Balancer(backend, endpoints.watch(target.path), {
+          kind,
           engine,
           ownIps,
           connectBackoff,

@@ -11,12 +11,15 @@ import type { Closed } from '@mesh/net';
 import { messageOf } from '@mesh/runtime';
 import type { Timer } from '@mesh/runtime';
 import { planConnect } from '../connect/connect-plan.ts';
+import { probeTcp } from '../connect/probe.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { Backend, BalancerCells, Endpoint, EndpointSet, Watched } from '../ports.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
 import type { SlotCells, SlotOwner } from './endpoint-slot.ts';
 
 export interface BalancerDeps {
+  /** HTTP connections on trial are kept for requests; opaque ones say nothing and end. */
+  readonly kind: 'http' | 'tcp';
   readonly engine: HttpEngine;
   readonly ownIps: ReadonlySet<string>;
   readonly connectBackoff: BackoffOptions;
@@ -80,7 +83,8 @@ export class Balancer implements Selectable, SlotOwner {
     engine.logger.debug('endpoint not ready', { endpoint: slot.endpoint.address, code: why.code, retryMs: delayMs });
     const timer = engine.clock.after(delayMs, () => {
       this.#timers.delete(slot);
-      slot.pool.probe();
+      if (this.#deps.kind === 'http') slot.pool.probe();
+      else probeTcp(slot, this, engine);
     });
     this.#timers.set(slot, timer);
     this.#count();

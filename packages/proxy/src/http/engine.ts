@@ -52,6 +52,8 @@ export class HttpEngine {
   readonly sessions: Set<HttpSession>;
   /** Sessions with half a request head. */
   readonly midHead: Set<HttpSession>;
+  /** Opaque connections, tunnels included: what ends with the engine. */
+  readonly forwards: Set<{ abort(): void }>;
   /** Pools with idle connections. */
   readonly idlePools: Set<HttpPool>;
   inFlight: number;
@@ -68,6 +70,7 @@ export class HttpEngine {
     this.responseHead = new Http1Head();
     this.sessions = new Set();
     this.midHead = new Set();
+    this.forwards = new Set();
     this.idlePools = new Set();
     this.inFlight = 0;
     this.draining = false;
@@ -83,6 +86,7 @@ export class HttpEngine {
     clearInterval(this.#tick);
     this.#tick = undefined;
     for (const session of this.sessions) session.conn.reset();
+    for (const forward of this.forwards) forward.abort();
     for (const pool of this.idlePools) pool.closeIdle(Number.POSITIVE_INFINITY);
   }
 

@@ -44,6 +44,8 @@ export interface HttpService {
   readonly responseDrop: number;
   /** Responses made here tell the client why. */
   readonly details: boolean;
+  /** A response was made here: for the error counters. */
+  failed?(code: FailureCode): void;
   /** The connection is over. */
   closed(session: HttpSession, why: Closed): void;
 }
@@ -143,6 +145,7 @@ export class HttpSession implements Waiter {
     if (this.#phase !== WAITING && this.#phase !== ACTIVE && this.#phase !== IDLE) return;
     const answered = rescue(code, this.service.details, !this.#requestDone || this.#closeAfter, status);
     this.cells?.response(answered.status, answered.status < 500, this.#elapsed(), code);
+    this.service.failed?.(code);
     this.#write(answered.bytes);
     this.#endExchange();
     if (answered.close) this.#closeAfter = true;
@@ -154,7 +157,6 @@ export class HttpSession implements Waiter {
   assigned(slot: EndpointSlot): void {
     this.#slot = slot;
     this.cells ??= slot.cells.http;
-    if (this.#attempts === 0) this.cells.requestTotal.add(1);
     this.#attempts += 1;
     slot.ewma.start();
     this.#pooled = true;
@@ -166,6 +168,8 @@ export class HttpSession implements Waiter {
   }
 
   rerouted(): void {
+    // The next endpoint counts with its own cells.
+    this.cells = undefined;
     this.service.route(this);
   }
 
@@ -178,6 +182,7 @@ export class HttpSession implements Waiter {
     this.#pooled = false;
     this.#up = up;
     up.session = this;
+    this.cells?.requestTotal.add(1);
     const { head } = this;
     up.reader.expectResponse(head.method);
     this.#sentAtMs = this.#attempts === 1 && up.reused ? this.#startedAtMs : this.engine.clock.monotonic();
@@ -191,7 +196,7 @@ export class HttpSession implements Waiter {
     this.#slot?.ewma.finish(undefined, 0);
     this.#slot = undefined;
     if (this.#dispatcher?.retriesConnects === true && this.#attempts < ATTEMPTS_MAX) {
-      this.service.route(this);
+      this.rerouted();
       return;
     }
     this.reject(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
@@ -211,7 +216,8 @@ export class HttpSession implements Waiter {
     if (this.#up !== up) return;
     this.#up = undefined;
     const slot = this.#slot;
-    slot?.ewma.finish(undefined, 0);
+    // With the response's head its sample was taken and the request no longer counted as pending.
+    if (!this.#responseStarted) slot?.ewma.finish(undefined, 0);
     this.#slot = undefined;
     up.pool.discard(up);
     if (this.#responseStarted) {
@@ -224,7 +230,7 @@ export class HttpSession implements Waiter {
     const again = up.reused && this.#wholeAtOnce && this.#interim === 0 && IDEMPOTENT.has(this.head.method);
     if (again && this.#attempts < ATTEMPTS_MAX) {
       this.#phase = WAITING;
-      this.service.route(this);
+      this.rerouted();
       return;
     }
     this.reject('io');

@@ -1,6 +1,7 @@
 /** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
+import type { FailureCode } from '../http/rescue.ts';
 import type { HttpService, HttpSession } from '../http/session.ts';
 import type { CounterCell, HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
 import { authorize } from './authorize.ts';
@@ -78,12 +79,15 @@ export class InboundService implements HttpService {
     session.dispatch(this.#port, undefined);
   }
 
+  failed(code: FailureCode): void {
+    this.#port.countError('inbound_http_errors_total', code);
+  }
+
   closed(_session: HttpSession, why: Closed): void {
     this.#onClosed(why);
   }
 
   #refuse(session: HttpSession, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
-    this.#port.countError('inbound_http_errors_total', code);
     session.reject(code);
   }
 }

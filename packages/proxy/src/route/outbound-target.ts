@@ -6,6 +6,7 @@ import type { Address, Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
+import type { FailureCode } from '../http/rescue.ts';
 import type { HttpService, HttpSession } from '../http/session.ts';
 import type {
   HostMatch,
@@ -20,6 +21,7 @@ import type {
   TcpRoute,
   Watched,
 } from '../ports.ts';
+import { targetLabels } from './inbound-port.ts';
 import { matchesAll, selectRoute } from './match.ts';
 
 /** A rule ready for use. */
@@ -70,12 +72,15 @@ export class OutboundTarget implements HttpService {
   readonly #unsubscribe: () => void;
   readonly #waiters = new Set<() => void>();
   #compiled: Compiled | undefined;
+  /** Set while the policy says opaque: connections of before that speak HTTP go on with what ruled them. */
+  #lastHttp: Compiled | undefined;
 
   constructor(address: Address, deps: OutboundTargetDeps) {
     this.address = address;
     this.#deps = deps;
     this.#watched = deps.discovery.resolve(address);
     this.#compiled = undefined;
+    this.#lastHttp = undefined;
     this.#unsubscribe = this.#watched.onChange(() => this.#update());
     if (this.#watched.current !== undefined) this.#update();
   }
@@ -102,7 +107,7 @@ export class OutboundTarget implements HttpService {
   }
 
   route(session: HttpSession): void {
-    const compiled = this.#compiled;
+    const compiled = this.#lastHttp ?? this.#compiled;
     if (compiled === undefined) {
       session.reject('unexpected');
       return;
@@ -123,6 +128,10 @@ export class OutboundTarget implements HttpService {
     session.dispatch(dispatcher, rule.requestTimeoutMs);
   }
 
+  failed(code: FailureCode): void {
+    this.#deps.metrics.errors('outbound_http_errors_total', { ...targetLabels(this.address), error: code }).add(1);
+  }
+
   closed(session: HttpSession, why: Closed): void {
     session.onOver?.(why);
   }
@@ -131,7 +140,9 @@ export class OutboundTarget implements HttpService {
     this.#unsubscribe();
     this.#watched.release();
     this.#dropLeases(this.#compiled);
+    this.#dropLeases(this.#lastHttp);
     this.#compiled = undefined;
+    this.#lastHttp = undefined;
   }
 
   #update(): void {
@@ -144,8 +155,14 @@ export class OutboundTarget implements HttpService {
       return;
     }
     // The new leases come first, so that backends in both keep their balancers.
-    this.#compiled = this.#compile(next);
-    this.#dropLeases(before);
+    const compiled = this.#compile(next);
+    this.#compiled = compiled;
+    if (compiled.rules.length > 0) {
+      this.#dropLeases(this.#lastHttp);
+      this.#lastHttp = undefined;
+    }
+    if (compiled.rules.length === 0 && before !== undefined && before.rules.length > 0) this.#lastHttp = before;
+    else this.#dropLeases(before);
     this.#wake();
   }
 

@@ -39,6 +39,12 @@ export class TcpForward implements Waiter {
   constructor(options: TcpForwardOptions) {
     this.#options = options;
     this.#client = options.conn.handOver(CLIENT_HANDLERS, this);
+    options.engine.forwards.add(this);
+  }
+
+  /** The proxy ends: so does this connection. */
+  abort(): void {
+    this.#client.reset();
   }
 
   start(): void {
@@ -93,7 +99,15 @@ export class TcpForward implements Waiter {
     this.#over = true;
     const connectMs = now - this.#startedAtMs;
     joinTunnel(
-      { conn: this.#client, cells, ended, onClose: (why) => closed(why) },
+      {
+        conn: this.#client,
+        cells,
+        ended,
+        onClose: (why) => {
+          engine.forwards.delete(this);
+          closed(why);
+        },
+      },
       {
         conn: upstream,
         cells: slot.cells.tcp,
@@ -127,6 +141,7 @@ export class TcpForward implements Waiter {
     this.#over = true;
     slot?.ewma.finish(undefined, 0);
     this.#upstream?.reset();
+    this.#options.engine.forwards.delete(this);
     this.#options.closed(why);
   }
 
