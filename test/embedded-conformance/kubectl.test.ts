@@ -98,12 +98,12 @@ test('kubectl works on an embedded cluster', { skip: missing, timeout: 120_000 }
         '-p',
         '[{"op":"replace","path":"/data/colour","value":"blue"}]',
       );
-      const map = JSON.parse(await kubectl('get', 'cm', 'settings', '-o', 'json')) as Record<
-        string,
-        Record<string, unknown>
-      >;
-      assert.deepEqual(map['data'], { colour: 'blue', size: 'big' });
-      assert.equal((map['metadata']?.['labels'] as Record<string, string>)['a'], 'b');
+      const map = JSON.parse(await kubectl('get', 'cm', 'settings', '-o', 'json')) as {
+        data: Record<string, string>;
+        metadata: { labels: Record<string, string> };
+      };
+      assert.deepEqual(map.data, { colour: 'blue', size: 'big' });
+      assert.equal(map.metadata.labels['a'], 'b');
       await kubectl('set', 'env', 'deployment/web', 'X=1');
       await kubectl('rollout', 'restart', 'deployment/web');
       assert.match(await kubectl('rollout', 'status', 'deployment/web', '--timeout=30s'), /successfully rolled out/);

@@ -103,7 +103,7 @@ export class Journal implements JournalSink {
   #replay(text: string): boolean {
     const lines = text.split('\n');
     const last = lines.pop();
-    const header = parseLine<{ format?: number; version?: number }>(lines[0] ?? last ?? '');
+    const header = parseLine(lines[0] ?? last ?? '') as { format?: number; version?: number } | undefined;
     if (header === undefined) return false;
     if (header.format !== FORMAT || typeof header.version !== 'number') {
       throw new MeshError(
@@ -114,7 +114,7 @@ export class Journal implements JournalSink {
     this.#store.restoreVersion(header.version);
     for (const [index, text] of lines.entries()) {
       if (index === 0) continue;
-      const line = parseLine<JournalLine>(text);
+      const line = parseLine(text) as JournalLine | undefined;
       if (line === undefined) {
         if (index === lines.length - 1) break;
         throw new MeshError(
@@ -129,9 +129,9 @@ export class Journal implements JournalSink {
   }
 }
 
-function parseLine<T>(text: string): T | undefined {
+function parseLine(text: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }

@@ -40,7 +40,7 @@ import type { ApplyInput, DecodedObject, IncludeObject, KindLibrary, RecordInput
 import { groupVersion, type Resource } from './resources.ts';
 import { KubeStatusError, unsupportedMediaType, type FieldProblem } from './status-error.ts';
 import { hasStatusSubresource } from './strategy.ts';
-import type { KubeObject, ListMeta, ManagedFieldsEntry, Status } from './types.ts';
+import type { KubeObject, ListMeta, ManagedFieldsEntry } from './types.ts';
 
 /** Subresources whose writes touch fields that the main door's rules forbid to change. */
 const UNCHECKED_UPDATES = new Set(['binding', 'finalize']);
@@ -124,7 +124,7 @@ export class SchemaLibrary implements KindLibrary {
     const { object, conflicts } = asStatusError(() =>
       applyPatch({ ...this.#managerContext(input), live: input.live, config: input.config, force: input.force }),
     );
-    if (conflicts.length > 0) throw new KubeStatusError(conflictStatus(conflicts) as unknown as Status);
+    if (conflicts.length > 0) throw new KubeStatusError(conflictStatus(conflicts));
     return object as unknown as KubeObject;
   }
 
@@ -139,7 +139,7 @@ export class SchemaLibrary implements KindLibrary {
     const { managedFields } = (updated as unknown as KubeObject).metadata;
     if (resource.custom !== undefined && subresource === 'scale') moveScaleEntry(managedFields);
     if (managedFields === undefined) delete after.metadata.managedFields;
-    else after.metadata.managedFields = managedFields as ManagedFieldsEntry[];
+    else after.metadata.managedFields = managedFields;
   }
 
   printTable(
@@ -220,8 +220,7 @@ function asStatusError<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof PatchError || error instanceof ApplyError)
-      throw new KubeStatusError(error.status as unknown as Status);
+    if (error instanceof PatchError || error instanceof ApplyError) throw new KubeStatusError(error.status);
     throw error;
   }
 }

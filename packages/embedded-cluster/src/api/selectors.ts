@@ -142,5 +142,5 @@ function fieldText(resource: Resource, object: KubeObject, field: string): strin
   const value = memberAt(object, ...field.split('.'));
   if (value === undefined || value === null)
     return field === 'spec.hostNetwork' || field === 'spec.unschedulable' ? 'false' : '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

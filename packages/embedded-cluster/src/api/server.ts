@@ -13,6 +13,7 @@ import { MASTERS_GROUP, RbacAuthorizer } from './auth/rbac.ts';
 import { registerReviews } from './auth/reviews.ts';
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { builtinResources } from './builtin-resources.ts';
+import { startApiServices } from './control/api-services.ts';
 import { CustomResources } from './control/custom-resources.ts';
 import { GarbageCollector } from './control/garbage-collector.ts';
 import { startRoleAggregation } from './control/role-aggregation.ts';
@@ -135,6 +136,7 @@ export class ApiServer implements Component {
     this.#stop.defer(() => collector.stop());
     this.#stop.defer(() => this.#webhookCaller.close());
     this.#stop.defer(startRoleAggregation(this.#store));
+    this.#stop.defer(startApiServices(this.#store, this.#machinery.resources, this.#machinery.clock));
     this.#stop.defer(
       startTokenSecrets({
         store: this.#store,

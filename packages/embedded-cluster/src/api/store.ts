@@ -87,7 +87,7 @@ export class Store {
     return this.#buckets.get(bucketName)?.objects.size ?? 0;
   }
 
-  /** Objects in the order of their ids; with a namespace only those below it. */
+  /** Objects in the order of their ids, with a namespace only those below it. Writes meanwhile are safe: ids are those of the start. */
   *iterate(bucketName: string, namespace?: string): Generator<readonly [id: string, object: KubeObject]> {
     const bucket = this.#buckets.get(bucketName);
     if (bucket === undefined) return;

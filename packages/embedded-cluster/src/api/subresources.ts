@@ -116,8 +116,7 @@ function negativeScale(resource: Resource, name: string, replicas: number): Erro
 
 function setMember(object: KubeObject, path: readonly string[], value: unknown): void {
   let current: Record<string, unknown> = object;
-  for (const name of path.slice(0, -1))
-    current = (current[name] = asObject(current[name]) ?? {}) as Record<string, unknown>;
+  for (const name of path.slice(0, -1)) current = current[name] = asObject(current[name]) ?? {};
   const last = path.at(-1);
   if (last !== undefined) current[last] = value;
 }

@@ -49,7 +49,7 @@ export class CustomResources {
 
   start(): void {
     const { store } = this.#machinery;
-    for (const [, definition] of [...store.iterate(CRD_BUCKET)]) this.#serve(definition);
+    for (const [, definition] of store.iterate(CRD_BUCKET)) this.#serve(definition);
     this.#unsubscribe.push(
       store.subscribe(CRD_BUCKET, (event) => this.#onDefinition(event)),
       store.subscribeAll((bucket, event) => {
@@ -117,7 +117,7 @@ export class CustomResources {
     if (definition.metadata.finalizers?.includes(CUSTOM_CLEANUP_FINALIZER) !== true) return;
     const resource = resources.stored().find((one) => one.custom?.crdName === name);
     if (resource !== undefined) {
-      for (const [, object] of [...store.iterate(resource.bucket)]) {
+      for (const [, object] of store.iterate(resource.bucket)) {
         if (object.metadata.deletionTimestamp !== undefined) continue;
         const target = { resource, namespace: object.metadata.namespace, name: object.metadata.name ?? '' };
         await deleteObject(this.#machinery, { ...CONTEXT, warnings: [] }, target, {}).catch((error: unknown) => {

@@ -143,7 +143,7 @@ export class GarbageCollector {
 
   #orphanDependents(resource: Resource, owner: KubeObject): void {
     const uid = owner.metadata.uid ?? '';
-    for (const key of [...(this.#dependents.get(uid) ?? [])]) {
+    for (const key of this.#dependents.get(uid) ?? []) {
       const { bucket, id } = splitKey(key);
       const dependent = this.#machinery.store.get(bucket, id);
       const dependentResource = this.#machinery.resources.stored().find((one) => one.bucket === bucket);

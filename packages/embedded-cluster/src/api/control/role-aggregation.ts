@@ -26,7 +26,7 @@ export function aggregateRoles(store: Store): void {
   const rounds = store.count(bucket) + 1;
   for (let round = 0; round < rounds; round += 1) {
     let changed = false;
-    for (const [id, role] of [...store.iterate(bucket)]) {
+    for (const [id, role] of store.iterate(bucket)) {
       const selectors = asArray(asObject(role['aggregationRule'])?.['clusterRoleSelectors']);
       if (selectors.length === 0) continue;
       const rules = collectRules(store, role, selectors);

@@ -361,7 +361,7 @@ function deleteOptions(body: Readonly<Record<string, unknown>>, query: URLSearch
 /** The options without their type line. */
 function bodyOptions(body: Readonly<Record<string, unknown>>): DeleteOptions {
   const { apiVersion: _version, kind: _kind, ...options } = body;
-  return options as DeleteOptions;
+  return options;
 }
 
 async function handlePath(

@@ -4,7 +4,6 @@ import type { KindLibrary } from '../kind-library.ts';
 import type { ApiOperations, RequestInfo } from '../operations.ts';
 import type { Resource } from '../resources.ts';
 import type { KubeObject, WatchEvent, WatchOptions } from '../types.ts';
-import type { WatchHandle } from '../watch.ts';
 import type { Representation } from './negotiate.ts';
 import { partialOf, tableEvent, writeHead, type Reply } from './respond.ts';
 
@@ -29,7 +28,7 @@ export async function serveWatch(
   const { response, representation } = reply;
   const resource = operations.resolve(info, 'watch');
   const { kinds } = operations.machinery;
-  let handle: WatchHandle | undefined;
+  let stop = (): void => undefined;
   let first = true;
   // The first event may come before the caller of `watch` goes on, so whoever is first writes the head.
   const begin = (): void => {
@@ -39,7 +38,7 @@ export async function serveWatch(
     response.flushHeaders();
   };
   const end = (): void => {
-    handle?.stop();
+    stop();
     begin();
     if (!response.writableEnded) response.end();
   };
@@ -48,11 +47,12 @@ export async function serveWatch(
     response.write(encodeEvent(kinds, resource, event, representation, first, options.includeObject));
     if (event.type !== 'BOOKMARK') first = false;
     if (response.writableLength > UNREAD_BYTES_MAX) {
-      handle?.stop();
+      stop();
       response.destroy();
     }
   };
-  handle = await operations.watch(info, options.watch, { onEvent, onEnd: end });
+  const handle = await operations.watch(info, options.watch, { onEvent, onEnd: end });
+  stop = () => handle.stop();
   begin();
   const seconds = options.timeoutSeconds ?? TIMEOUT_SECONDS_MIN * (1 + Math.random());
   const timer = setTimeout(() => {
