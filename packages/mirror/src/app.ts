@@ -26,7 +26,7 @@ export interface MirrorOptions {
   readonly leaseDurationMs?: number;
   readonly leaseRenewMs?: number;
   readonly resyncMs?: number;
-  readonly statusIntervalMs?: number;
+  readonly statusIntervalMaxMs?: number;
 }
 
 export interface MirrorDeps {
@@ -75,7 +75,7 @@ export class Mirror implements Component {
       {
         enableNamespaceCreation: options.enableNamespaceCreation,
         ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
-        ...(options.statusIntervalMs === undefined ? {} : { statusIntervalMs: options.statusIntervalMs }),
+        ...(options.statusIntervalMaxMs === undefined ? {} : { statusIntervalMaxMs: options.statusIntervalMaxMs }),
       },
       { ...deps, metrics, local: this.#local, links: this.#links, isLeader: () => this.#leader.isLeader },
     );

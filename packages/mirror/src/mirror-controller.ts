@@ -38,8 +38,8 @@ export interface MirrorControllerOptions {
   readonly concurrency?: number;
   /** How often everything is compared again, milliseconds. */
   readonly resyncMs?: number;
-  /** At least this long between writes of a Link's status, milliseconds. */
-  readonly statusIntervalMs?: number;
+  /** At most this long between writes of a Link's status, milliseconds. */
+  readonly statusIntervalMaxMs?: number;
 }
 
 export interface MirrorControllerDeps {
@@ -62,7 +62,10 @@ interface Work {
 const DEFAULT_CONCURRENCY = 16;
 /** A full comparison of 10,000 mirrors in memory costs tens of milliseconds. */
 const DEFAULT_RESYNC_MS = 30_000;
-const DEFAULT_STATUS_INTERVAL_MS = 1_000;
+/** A status of few items is written almost at once; a long one is up to 400 KB, and seldom enough not to matter. */
+const STATUS_INTERVAL_MIN_MS = 100;
+const STATUS_INTERVAL_PER_ITEM_MS = 2;
+const STATUS_INTERVAL_MAX_MS = 2_000;
 const FIRST_PASS_POLL_MS = 200;
 const FIRST_PASS_MAX_MS = 60_000;
 /** How soon a cleanup looks again whether everything is gone. */
@@ -576,9 +579,8 @@ export class MirrorController implements Component {
     const worker = links.get(key);
     const link = local.links.get(key);
     if (worker === undefined || link === undefined) return undefined;
-    const waitMs =
-      (this.#options.statusIntervalMs ?? DEFAULT_STATUS_INTERVAL_MS) -
-      (clock.monotonic() - (this.#statusWrittenMs.get(key) ?? -Infinity));
+    const sinceMs = clock.monotonic() - (this.#statusWrittenMs.get(key) ?? -Infinity);
+    const waitMs = this.#statusIntervalMs(key) - sinceMs;
     if (waitMs > 0) return { requeueAfterMs: waitMs };
     // After a restart the first pass only finds again what the status says already.
     if ((link.status?.conditions ?? []).length > 0 && !this.#isFirstPassDone(key, worker))
@@ -599,6 +601,12 @@ export class MirrorController implements Component {
     }
     metrics.wrote('links/status', 'update');
     return undefined;
+  }
+
+  #statusIntervalMs(key: string): number {
+    const items = (this.#mirrors.get(key)?.size ?? 0) + (this.#federated.get(key)?.size ?? 0);
+    const intervalMs = Math.min(STATUS_INTERVAL_MIN_MS + items * STATUS_INTERVAL_PER_ITEM_MS, STATUS_INTERVAL_MAX_MS);
+    return Math.min(intervalMs, this.#options.statusIntervalMaxMs ?? STATUS_INTERVAL_MAX_MS);
   }
 
   /** True when each exported Service has an outcome, or the peer cannot be heard, or it takes too long. */

@@ -122,7 +122,7 @@ export class Harness implements AsyncDisposable {
         enableNamespaceCreation: false,
         leaseDurationMs: 1000,
         leaseRenewMs: 50,
-        statusIntervalMs: 20,
+        statusIntervalMaxMs: 20,
         ...options,
       },
       {
