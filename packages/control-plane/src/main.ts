@@ -4,7 +4,7 @@
  */
 import { createKubeClient, loadKubeConfig } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
-import { ConfigError, EXIT_CODE, isAbort, messageOf, systemClock } from '@mesh/runtime';
+import { ConfigError, EXIT_CODE, isAbort, MeshError, messageOf, systemClock } from '@mesh/runtime';
 import type { Env } from '@mesh/runtime';
 import { parseArgs } from 'node:util';
 
@@ -111,12 +111,19 @@ function usage(problems: readonly string[]): number {
   return EXIT_CODE.usage;
 }
 
+/** What stands in the way of a start is one line; anything else is a bug, and shows where. */
+function describe(error: unknown): string {
+  if (error instanceof MeshError) return error.message;
+  if (error instanceof Error && 'syscall' in error) return `cannot start: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2), process.env);
 } catch (error) {
   if (error instanceof ConfigError) process.exitCode = usage(error.info.problems);
   else {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${describe(error)}\n`);
     process.exitCode = EXIT_CODE.failure;
   }
 }

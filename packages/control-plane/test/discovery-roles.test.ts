@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { afterEach, test } from 'node:test';
+
+import * as fc from 'fast-check';
 
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
@@ -40,7 +44,7 @@ const REQUEST = {
 test('a proxy is told of endpoints as the cluster changes, and keeps being told after its API was away', async () => {
   const cluster = await shop();
   const role = await destinationOn(cluster);
-  const channel = channel_(role);
+  const channel = connected(role);
   using stream = new Stream(channel, GET, REQUEST);
   await eventually('the first endpoints', () => stream.messages.length === 1);
   const client = cluster.client();
@@ -57,7 +61,7 @@ test('profiles and policies are served from the same cluster', async () => {
   const cluster = await shop();
   const destinationRole = await destinationOn(cluster);
   const policyRole = await policyOn(cluster);
-  const [profiles, policies] = [channel_(destinationRole), channel_(policyRole)];
+  const [profiles, policies] = [connected(destinationRole), connected(policyRole)];
   using profile = new Stream(profiles, GET_PROFILE, { ...REQUEST, path: '10.43.0.10:80' });
   using inbound = new Stream(policies, WATCH_PORT, { workload: '{"ns":"shop","pod":"catalog-1"}', port: 8080 });
   const addr = tcpAddress('10.43.0.10', 80) ?? assert.fail();
@@ -88,7 +92,7 @@ test('a thousand endpoints arrive complete in the first message', async () => {
     }));
     await client.create(ENDPOINT_SLICES, slice('catalog', endpoints, { name: `catalog-x${part}` }));
   }
-  const channel = channel_(await destinationOn(cluster));
+  const channel = connected(await destinationOn(cluster));
   using stream = new Stream(channel, GET, REQUEST);
   const first = await eventually('the first message', () => stream.messages[0]);
   assert.equal(first.update?.$case === 'add' && first.update.value.addrs.length, 1002);
@@ -100,7 +104,7 @@ test('a thousand endpoints arrive complete in the first message', async () => {
 test('metrics count streams, and a stop ends them at once so that clients go elsewhere', async () => {
   const cluster = await shop();
   const role = await destinationOn(cluster);
-  const channel = channel_(role);
+  const channel = connected(role);
   using stream = new Stream(channel, GET, REQUEST);
   await eventually('the first endpoints', () => stream.messages.length === 1);
   const text = await (await fetch(`http://127.0.0.1:${role.adminPort}/metrics`)).text();
@@ -112,18 +116,54 @@ test('metrics count streams, and a stop ends them at once so that clients go els
   await eventually('the interruption', () => stream.interruptions > 0);
 });
 
-test('an unknown method is Unimplemented, and what is not HTTP/2 harms nobody', async () => {
+test('an unknown method is Unimplemented', async () => {
   const role = await destinationOn(await shop());
-  const { connect } = await import('node:net');
-  const garbage = connect(role.port, '127.0.0.1');
-  garbage.on('error', () => undefined);
-  garbage.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
   const session = connectHttp2(`http://127.0.0.1:${role.port}`);
   cleanups.push(() => session.destroy());
   const call = session.request({ ':method': 'POST', ':path': '/no.Such/Method', 'content-type': 'application/grpc' });
   const headers = await new Promise<Record<string, unknown>>((resolve) => call.on('response', resolve));
   assert.equal(headers['grpc-status'], '12');
-  garbage.destroy();
+});
+
+test('connections full of garbage harm nobody', async () => {
+  const role = await destinationOn(await shop());
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), fc.uint8Array({ minLength: 1, maxLength: 500 }), async (withPreface, bytes) => {
+      const socket = connectTcp(role.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      if (withPreface) socket.write(preface);
+      socket.write(bytes);
+      socket.end();
+      socket.resume();
+      await once(socket, 'close');
+    }),
+    { numRuns: 50 },
+  );
+  using stream = new Stream(connected(role), GET, REQUEST);
+  await eventually('an answer', () => stream.messages.length === 1);
+});
+
+test('a message that cannot be read ends its stream alone', async () => {
+  const role = await destinationOn(await shop());
+  const session = connectHttp2(`http://127.0.0.1:${role.port}`);
+  cleanups.push(() => session.destroy());
+  const path = '/io.linkerd.proxy.destination.Destination/Get';
+  const call = session.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  call.resume();
+  // A length-prefixed message whose first field never ends.
+  call.end(Buffer.from([0, 0, 0, 0, 2, 0x0a, 0xff]));
+  const [trailers] = (await Promise.race([once(call, 'trailers'), once(call, 'response')])) as [
+    Record<string, unknown>,
+  ];
+  assert.equal(trailers['grpc-status'], '13');
+  using stream = new Stream(connected(role), GET, REQUEST);
+  await eventually('an answer', () => stream.messages.length === 1);
 });
 
 async function shop(): Promise<FakeCluster> {
@@ -165,7 +205,7 @@ async function policyOn(cluster: FakeCluster): Promise<RunningRole> {
   return role;
 }
 
-function channel_(role: RunningRole): ReturnType<typeof channelTo> {
+function connected(role: RunningRole): ReturnType<typeof channelTo> {
   const channel = channelTo(role.port);
   cleanups.push(() => channel.close());
   return channel;

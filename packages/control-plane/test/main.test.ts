@@ -27,6 +27,12 @@ test('wrong usage is told line by line and ends with 64', async () => {
   assert.equal(await flag.exit, 64);
 });
 
+test('what prevents a start is told in one line and ends with 1', async () => {
+  const nothing = run(['destination', '--kubeconfig', '/nonexistent/kubeconfig']);
+  assert.equal(await nothing.exit, 1);
+  assert.match(nothing.stderr(), /^[^\n]*\/nonexistent\/kubeconfig[^\n]*\n$/);
+});
+
 test('a role waits for its API, becomes ready when it is there, and stops on SIGTERM with 0', async () => {
   const api = new FakeApiServer(new FakeApi());
   await api.start();
