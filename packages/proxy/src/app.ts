@@ -4,6 +4,7 @@
  *   admin      first, so that probes get an answer while the rest comes up
  *   discovery  before identity, as inbound ports are watched from the start
  *   identity   holds readiness until the first certificate
+ *   policies   of the known ports are waited for, for 2 s at most
  *   data path  binds and serves only with an identity: no byte passes before
  */
 import {
@@ -19,7 +20,7 @@ import {
 import type { ChannelOptions, Discovery, Resolver, WorkloadIdentity } from '@mesh/control-client';
 import type { SocketAddress } from '@mesh/model';
 import type { Address, Driver } from '@mesh/net';
-import { createLogger, Drain, MetricRegistry, Readiness, registerProcessMetrics, startAll } from '@mesh/runtime';
+import { createLogger, Drain, MetricRegistry, Readiness, registerProcessMetrics, sleep, startAll } from '@mesh/runtime';
 import type { Clock, Component, Env, LogControl, Logger, LogSink, Timer } from '@mesh/runtime';
 import { Admin } from './admin/admin.ts';
 import { LogFilter } from './admin/log-filter.ts';
@@ -47,6 +48,8 @@ export interface ProxyAppDeps {
 
 /** While identity is missing, the log says so again after this. */
 const WAITING_LOG_MS = 15_000;
+/** Without a control plane the proxy must start all the same. */
+const POLICY_WAIT_MS = 2000;
 
 export class ProxyApp implements AsyncDisposable {
   readonly log: Logger;
@@ -62,6 +65,8 @@ export class ProxyApp implements AsyncDisposable {
   readonly #channels: readonly GrpcChannel[];
   readonly #discovery: Discovery;
   readonly #dataPath: DataPath;
+  /** Settle with the first answers about the ports that are known from the start. */
+  readonly #awaited: Promise<void>[] = [];
   #stack: AsyncDisposableStack | undefined;
 
   /** Wires everything and does no I/O. */
@@ -108,6 +113,7 @@ export class ProxyApp implements AsyncDisposable {
       this.#watches(),
       this.#waitingLog(),
       this.#identity,
+      this.#policies(),
       this.#dataPath,
       ...(trim === undefined ? [] : [new MemoryTrim(clock, trim)]),
     ];
@@ -174,7 +180,10 @@ export class ProxyApp implements AsyncDisposable {
   #createChannel(client: ControlClientName, service: ServiceConfig): GrpcChannel {
     const options: ChannelOptions = {
       target: service.target,
-      security: serviceSecurity(service.target, service.name, () => this.#identity.current()?.tls),
+      security: serviceSecurity(service.target, service.name, async () => {
+        await this.#identity.whenReady();
+        return this.#identity.current()?.tls;
+      }),
       connectTimeoutMs: this.#config.outbound.connectTimeoutMs,
     };
     const observer = channelMetrics(this.registry, client, formatTarget(service.target), service.name);
@@ -251,7 +260,10 @@ export class ProxyApp implements AsyncDisposable {
       name: 'discovery',
       start: () => {
         const { ports } = this.#config.inbound;
-        for (const port of [...ports.ports(), this.#config.admin.listen.port]) this.#discovery.inbound.get(port);
+        for (const port of [...ports.ports(), this.#config.admin.listen.port]) {
+          const policy = this.#discovery.inbound.get(port);
+          this.#awaited.push(new Promise((resolve) => policy.onChange(resolve)));
+        }
         return Promise.resolve();
       },
       [Symbol.asyncDispose]: () => {
@@ -259,6 +271,23 @@ export class ProxyApp implements AsyncDisposable {
         for (const channel of this.#channels) channel.close();
         return Promise.resolve();
       },
+    };
+  }
+
+  /**
+   * Waits, for a while, until the known ports have their policies: else a port that is denied to a client would be open to it for
+   * the first milliseconds, where the default policy is wider.
+   */
+  #policies(): Component {
+    return {
+      name: 'policies',
+      start: async (signal) => {
+        const answered = Promise.all(this.#awaited).then(() => true);
+        const late = sleep(this.#deps.clock, POLICY_WAIT_MS, signal).then(() => false);
+        if (!(await Promise.race([answered, late])))
+          this.log.warn('inbound policies are late, the default rules until they come', { waitedMs: POLICY_WAIT_MS });
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
 

@@ -29,11 +29,15 @@ async function plane(): Promise<Plane> {
   return started;
 }
 
-async function createProxy(control: Plane, serviceAccount: string): Promise<ProxyApp> {
+async function createProxy(
+  control: Plane,
+  serviceAccount: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ProxyApp> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-proxy-'));
   cleanups.push(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'token'), 'token');
-  const env = proxyEnv(control, serviceAccount, join(folder, 'token'));
+  const env = { ...proxyEnv(control, serviceAccount, join(folder, 'token')), ...more };
   const app: ProxyApp = new ProxyApp(parseProxyConfig(env), {
     driver: createNodeDriver({
       originalDst: (_, local) => (local.port === app.addresses.inbound.port ? local : SERVICE),
@@ -128,6 +132,23 @@ test('until there is an identity the proxy is alive, not ready, and serves nothi
 function proxyAdminPort(proxy: ProxyApp): number {
   return proxy.adminAddress.port;
 }
+
+test('it serves only once the policies of its ports are known, and does not wait for ever', async () => {
+  const control = await plane();
+  const { watchPort } = control.plane;
+  const held: Parameters<typeof watchPort>[0][] = [];
+  control.plane.watchPort = (stream) => void held.push(stream);
+  const proxy = await createProxy(control, 'web', { LINKERD2_PROXY_INBOUND_PORTS: '8080' });
+  let started = false;
+  const starting = proxy.start().then(() => (started = true));
+  await until('both watches', () => held.length === 2);
+  await until('the certificate', () => proxy.registry.expose().includes('cert_refreshes_total{result="ok"} 1'));
+  assert.equal(started, false);
+  for (const stream of held) watchPort(stream);
+  await starting;
+  const late = await createProxy(control, 'web', { LINKERD2_PROXY_INBOUND_PORTS: '8080' });
+  await late.start();
+});
 
 test('it goes on serving with what it knows while the control plane is away', async () => {
   const control = await plane();

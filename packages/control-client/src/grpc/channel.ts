@@ -29,8 +29,11 @@ export type ChannelSecurity =
       readonly kind: 'tls';
       /** SNI, and the SAN that the server's certificate must have. */
       readonly serverName: string;
-      /** The newest context, read at each connection attempt; `undefined` holds the attempt back. */
-      context(): TlsContext | undefined;
+      /**
+       * The newest context, asked for at each connection attempt. A promise holds the attempt back until it settles; `undefined`
+       * fails it.
+       */
+      context(): TlsContext | undefined | Promise<TlsContext | undefined>;
     };
 
 export interface ChannelOptions {
@@ -203,10 +206,9 @@ export class GrpcChannel {
   #connect(): void {
     if (this.#closed || this.#dialling || this.#link !== undefined || this.#retry !== undefined) return;
     this.#dialling = true;
-    void this.#dial().catch((error: unknown) => {
-      this.#dialling = false;
-      this.#connectFailed(messageOf(error));
-    });
+    void this.#dial()
+      .catch((error: unknown) => this.#connectFailed(messageOf(error)))
+      .finally(() => (this.#dialling = false));
   }
 
   async #dial(): Promise<void> {
@@ -220,14 +222,14 @@ export class GrpcChannel {
       observer.resolution(false);
       throw error;
     }
-    this.#dialling = false;
     if (this.#closed) return;
     // Spreads clients over the replicas, and leaves a dead one at the next attempt.
     const ip = addresses[Math.floor(Math.random() * addresses.length)];
     if (ip === undefined) return this.#connectFailed(`${target.host} has no address`);
     let tls: ClientTls | undefined;
     if (security.kind === 'tls') {
-      const context = security.context();
+      const context = await security.context();
+      if (this.#closed) return;
       if (context === undefined) return this.#connectFailed('there are no trust anchors yet');
       tls = { context, serverName: security.serverName };
     }
