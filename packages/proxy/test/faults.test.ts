@@ -313,3 +313,66 @@ test('l5d-require-id sends the request to that identity or nowhere, and is not p
   assert.equal((await ask(client.outbound, { headers: { 'l5d-require-id': identityName('x') } })).status, 502);
   await app.close();
 });
+
+test('an opaque endpoint that was down is probed without a word, and used again', async () => {
+  await using proxy = await new TestProxy('127.0.33.1', 'web').start(await TestAnchor.create('root'));
+  const port = await freePort('127.0.33.3');
+  const policy = outboundPolicy(balanced(PATH));
+  assert.ok(policy.protocol.kind === 'detect');
+  proxy.discovery
+    .resolve(proxy.destination)
+    .set({ ...policy, protocol: { kind: 'opaque', opaque: policy.protocol.opaque } });
+  proxy.endpoints.watch(PATH).set(endpointSet(endpoint({ ip: '127.0.33.3', port })));
+  const lost = new RawClient(proxy.outbound);
+  await until('refused', () => lost.closed);
+  assert.equal(lost.error, 'ECONNRESET');
+  const heard: string[] = [];
+  const revived = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      heard.push(chunk.toString());
+      socket.end('answer');
+    });
+  });
+  await new Promise<void>((resolve) => revived.listen(port, '127.0.33.3', resolve));
+  await until('ready', () => proxy.metrics.sum('outbound_tcp_balancer_endpoints', { endpoint_state: 'ready' }) === 1);
+  assert.deepEqual(heard, []);
+  const found = new RawClient(proxy.outbound);
+  found.socket.end('question');
+  await until('answered', () => found.ended);
+  assert.equal(found.text, 'answer');
+  assert.deepEqual(heard, ['question']);
+  revived.close();
+});
+
+test('a policy that turns opaque leaves open HTTP connections as they are', async () => {
+  await using proxy = await new TestProxy('127.0.33.1', 'web').start(await TestAnchor.create('root'));
+  const app = await httpApp('127.0.33.2', (_req, res) => res.end('ok'));
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.33.2', port: app.port }));
+  const raw = new RawClient(proxy.outbound);
+  raw.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until('first', () => raw.text.endsWith('ok'));
+  const policy = outboundPolicy(balanced(PATH));
+  assert.ok(policy.protocol.kind === 'detect');
+  const { opaque } = policy.protocol;
+  proxy.discovery.resolve(proxy.destination).set({ ...policy, protocol: { kind: 'opaque', opaque } });
+  raw.text = '';
+  raw.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until('second', () => raw.text.endsWith('ok'));
+  assert.match(raw.text, /^HTTP\/1\.1 200 /);
+  raw.socket.destroy();
+  await app.close();
+});
+
+test('many clients at once share few handshakes, and all are answered', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using client = await new TestProxy('127.0.33.4', 'web').start(anchor);
+  await using server = await new TestProxy('127.0.33.5', 'app').start(anchor);
+  const app = await httpApp(server.ip, (_req, res) => res.end('ok'));
+  client.routeTo(PATH, meshedEndpoint(server, app.port));
+  const answers = await Promise.all(Array.from({ length: 200 }, () => ask(client.outbound)));
+  assert.ok(answers.every((answer) => answer.status === 200));
+  assert.ok(client.metrics.sum('tcp_open_total', { peer: 'dst' }) < 200);
+  await until('all closed', () => client.metrics.sum('tcp_open_connections', { peer: 'src' }) === 0);
+  await app.close();
+});
