@@ -20,11 +20,12 @@ interface Context {
   readonly unknownFields: string[];
 }
 
-/** Where a value stands: the struct that has the field, the field's path without and with indexes. */
+/** Where a value stands: a chain of steps to the root, written out only when something is wrong. */
 interface Place {
-  readonly struct: string;
-  readonly path: string;
-  readonly indexed: string;
+  readonly parent: Place | undefined;
+  /** The struct that has the field; undefined for items and keys of free maps. */
+  readonly struct: TypeSchema | undefined;
+  readonly step: string | number;
 }
 
 class DecodeFailure extends Error {}
@@ -33,7 +34,7 @@ class DecodeFailure extends Error {}
 export function decodeObject(schema: TypeSchema, document: JsonObject): Decoded {
   const context: Context = { unknownFields: [] };
   try {
-    const object = decodeStruct(schema, document, { struct: '', path: '', indexed: '' }, context);
+    const object = decodeStruct(schema, document, undefined, context);
     return { object, unknownFields: context.unknownFields };
   } catch (error) {
     if (error instanceof DecodeFailure)
@@ -52,27 +53,40 @@ export function strictErrorText(unknownFields: readonly string[]): string {
   return `strict decoding error: ${unknownFields.join(', ')}`;
 }
 
-function decodeStruct(schema: TypeSchema, value: JsonObject, place: Place, context: Context): JsonObject {
+function decodeStruct(schema: TypeSchema, value: JsonObject, parent: Place | undefined, context: Context): JsonObject {
   const result: JsonObject = {};
-  const struct = shortName(schema);
   const properties = schema.properties ?? {};
   for (const key of Object.keys(value)) {
-    const indexed = place.indexed === '' ? key : `${place.indexed}.${key}`;
-    if (!Object.hasOwn(properties, key)) {
-      context.unknownFields.push(`unknown field ${JSON.stringify(indexed)}`);
+    const place: Place = { parent, struct: schema, step: key };
+    const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    if (field === undefined) {
+      context.unknownFields.push(`unknown field ${JSON.stringify(indexedPath(place))}`);
       continue;
     }
-    const field = properties[key] ?? {};
-    const decoded = decodeValue(
-      field,
-      value[key],
-      { struct, path: place.path === '' ? key : `${place.path}.${key}`, indexed },
-      context,
-    );
+    const decoded = decodeValue(field, value[key], place, context);
     if (decoded !== undefined && !isLeftOut(schema, key, decoded)) result[key] = decoded;
   }
   addAlwaysPresent(schema, result);
   return result;
+}
+
+/** `spec.containers[0].name`, with keys of free maps like fields. */
+function indexedPath(place: Place): string {
+  const before = place.parent === undefined ? '' : indexedPath(place.parent);
+  if (typeof place.step === 'number') return `${before}[${place.step}]`;
+  return before === '' ? place.step : `${before}.${place.step}`;
+}
+
+/** `Container.spec.containers.tty`: the last struct, and the fields without indexes and keys. */
+function structPath(place: Place): string {
+  let struct: TypeSchema | undefined;
+  const fields: string[] = [];
+  for (let at: Place | undefined = place; at !== undefined; at = at.parent) {
+    if (at.struct === undefined) continue;
+    struct ??= at.struct;
+    fields.unshift(String(at.step));
+  }
+  return `${struct === undefined ? '' : shortName(struct)}.${fields.join('.')}`;
 }
 
 function isLeftOut(schema: TypeSchema, key: string, value: unknown): boolean {
@@ -96,7 +110,7 @@ function isFreeMap(field: TypeSchema | undefined): boolean {
 }
 
 /** Writes what is always written: at the end of decoding and after defaults. */
-function addAlwaysPresent(schema: TypeSchema, object: JsonObject): void {
+export function addAlwaysPresent(schema: TypeSchema, object: JsonObject): void {
   if (schema.alwaysPresent === undefined) return;
   for (const [key, zero] of schema.alwaysPresent) {
     if (object[key] !== undefined) continue;
@@ -112,7 +126,7 @@ export function zeroStruct(schema: TypeSchema): JsonObject {
   return result;
 }
 
-function decodeValue(schema: TypeSchema, value: unknown, place: Place, context: Context): unknown {
+function decodeValue(schema: TypeSchema, value: unknown, place: Place | undefined, context: Context): unknown {
   if (schema.quantity === true) return decodeQuantity(value);
   if (value === null || value === undefined) return undefined;
   if (schema.intOrString === true) return decodeIntOrString(value, place);
@@ -134,24 +148,24 @@ function decodeValue(schema: TypeSchema, value: unknown, place: Place, context: 
   }
 }
 
-function decodeObjectValue(schema: TypeSchema, value: unknown, place: Place, context: Context): unknown {
+function decodeObjectValue(schema: TypeSchema, value: unknown, place: Place | undefined, context: Context): unknown {
   if (!isObject(value)) throw mismatch(schema, value, place);
   if (schema.properties !== undefined) return decodeStruct(schema, value, place, context);
   const values = schema.additionalProperties;
   if (typeof values !== 'object') return value;
   const result: JsonObject = {};
   for (const key of Object.keys(value)) {
-    const decoded = decodeValue(values, value[key], { ...place, indexed: `${place.indexed}.${key}` }, context);
+    const decoded = decodeValue(values, value[key], { parent: place, struct: undefined, step: key }, context);
     setOwn(result, key, decoded === undefined ? zeroOf(values) : decoded);
   }
   return result;
 }
 
-function decodeList(schema: TypeSchema, value: unknown, place: Place, context: Context): unknown {
+function decodeList(schema: TypeSchema, value: unknown, place: Place | undefined, context: Context): unknown {
   if (!Array.isArray(value)) throw mismatch(schema, value, place);
   const items = schema.items ?? {};
   return value.map((item: unknown, index) => {
-    const decoded = decodeValue(items, item, { ...place, indexed: `${place.indexed}[${index}]` }, context);
+    const decoded = decodeValue(items, item, { parent: place, struct: undefined, step: index }, context);
     return decoded === undefined ? zeroOf(items) : decoded;
   });
 }
@@ -163,7 +177,7 @@ function zeroOf(schema: TypeSchema): unknown {
   return schema.type === 'integer' || schema.type === 'number' ? 0 : null;
 }
 
-function decodeString(schema: TypeSchema, value: unknown, place: Place): string {
+function decodeString(schema: TypeSchema, value: unknown, place: Place | undefined): string {
   if (typeof value !== 'string') throw mismatch(schema, value, place);
   if (schema.format === 'byte') {
     const clean = value.replaceAll(/[\r\n]/g, '');
@@ -187,7 +201,7 @@ function base64ErrorAt(text: string): number {
   return bad;
 }
 
-function decodeNumber(schema: TypeSchema, value: unknown, place: Place): number {
+function decodeNumber(schema: TypeSchema, value: unknown, place: Place | undefined): number {
   if (typeof value !== 'number') throw mismatch(schema, value, place);
   if (schema.type === 'integer') {
     const tooLarge =
@@ -197,7 +211,7 @@ function decodeNumber(schema: TypeSchema, value: unknown, place: Place): number 
   return value;
 }
 
-function decodeIntOrString(value: unknown, place: Place): number | string {
+function decodeIntOrString(value: unknown, place: Place | undefined): number | string {
   if (typeof value === 'string') return value;
   if (typeof value !== 'number') throw mismatch({ type: 'integer', format: 'int32' }, value, place);
   return decodeNumber({ type: 'integer', format: 'int32' }, value, place);
@@ -209,8 +223,8 @@ function decodeQuantity(value: unknown): string {
   return text;
 }
 
-function mismatch(schema: TypeSchema, value: unknown, place: Place, detail = ''): DecodeFailure {
-  const where = place.struct === '' ? 'Go value' : `Go struct field ${place.struct}.${place.path}`;
+function mismatch(schema: TypeSchema, value: unknown, place: Place | undefined, detail = ''): DecodeFailure {
+  const where = place === undefined ? 'Go value' : `Go struct field ${structPath(place)}`;
   return new DecodeFailure(
     `json: cannot unmarshal ${goJsonKind(value)}${detail} into ${where} of type ${goType(schema)}`,
   );

@@ -10,6 +10,8 @@ export interface Entry {
   readonly subresource: string;
   time: string | undefined;
   fields: FieldSet;
+  /** What `fields` was read from: written again as long as `fields` is the same set. */
+  readonly source?: { readonly fields: FieldSet; readonly json: unknown };
 }
 
 /** Managers that update rather than apply are merged into one beyond this many. */
@@ -21,18 +23,27 @@ export function describe({ manager, operation, apiVersion, subresource }: Entry)
   return `${JSON.stringify(manager)}${through}${operation === 'Update' ? ` using ${apiVersion}` : ''}`;
 }
 
+/** Whether anything is recorded at all. */
+export function hasEntries(object: JsonObject): boolean {
+  return listAt(object, 'metadata', 'managedFields').some((entry) => isObject(entry) && Object.keys(entry).length > 0);
+}
+
 export function readEntries(object: JsonObject): Entry[] {
   return listAt(object, 'metadata', 'managedFields')
     .filter((entry) => isObject(entry))
     .filter((entry) => Object.keys(entry).length > 0)
-    .map((entry) => ({
-      manager: stringAt(entry, 'manager') ?? '',
-      operation: stringAt(entry, 'operation') ?? 'Update',
-      apiVersion: stringAt(entry, 'apiVersion') ?? '',
-      subresource: stringAt(entry, 'subresource') ?? '',
-      time: stringAt(entry, 'time'),
-      fields: FieldSet.from(entry['fieldsV1']),
-    }));
+    .map((entry) => {
+      const fields = FieldSet.from(entry['fieldsV1']);
+      return {
+        manager: stringAt(entry, 'manager') ?? '',
+        operation: stringAt(entry, 'operation') ?? 'Update',
+        apiVersion: stringAt(entry, 'apiVersion') ?? '',
+        subresource: stringAt(entry, 'subresource') ?? '',
+        time: stringAt(entry, 'time'),
+        fields,
+        source: { fields, json: entry['fieldsV1'] },
+      };
+    });
 }
 
 export function writeEntries(object: JsonObject, entries: readonly Entry[]): void {
@@ -48,7 +59,7 @@ export function writeEntries(object: JsonObject, entries: readonly Entry[]): voi
     apiVersion: entry.apiVersion,
     ...(entry.time === undefined ? {} : { time: entry.time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: entry.fields.toJson(),
+    fieldsV1: entry.source?.fields === entry.fields ? entry.source.json : entry.fields.toJson(),
     ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
   }));
 }

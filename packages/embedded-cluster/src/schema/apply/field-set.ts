@@ -100,8 +100,9 @@ export class FieldSet {
   intersection(other: FieldSet): FieldSet {
     const result = new FieldSet();
     result.owned = this.owned && other.owned;
-    for (const [step, child] of this.children) {
-      const theirs = other.children.get(step);
+    const [fewer, more] = this.children.size <= other.children.size ? [this, other] : [other, this];
+    for (const [step, child] of fewer.children) {
+      const theirs = more.children.get(step);
       if (theirs === undefined) continue;
       const common = child.intersection(theirs);
       if (!common.isEmpty()) result.children.set(step, common);

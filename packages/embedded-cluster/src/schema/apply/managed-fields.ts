@@ -9,7 +9,7 @@ import { cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonOb
 import { zeroStruct } from '../decode.ts';
 import { type TypeSchema } from '../types.ts';
 import { MeshError } from '@mesh/runtime';
-import { cap, describe, readEntries, sameEntries, writeEntries, type Entry } from './entries.ts';
+import { cap, describe, hasEntries, readEntries, sameEntries, writeEntries, type Entry } from './entries.ts';
 import { FieldSet } from './field-set.ts';
 import {
   compare,
@@ -153,36 +153,32 @@ export interface UpdateInput extends ManagerContext {
  */
 export function updateManagers(input: UpdateInput): JsonObject {
   const schema = input.schema ?? DEDUCED;
+  const { before } = input;
   const object = cloneJson(input.after);
   if (isReset(input.after)) return withoutManaged(object);
-  const source = readEntries(input.after).length > 0 ? input.after : (input.before ?? input.after);
-  let entries = readEntries(source);
-  if (input.before !== undefined && readEntries(input.before).length === 0) {
-    writeEntries(object, entries);
-    return object;
-  }
-  const before = input.before === undefined ? emptyObject(schema, input.after) : withoutManaged(input.before);
-  const comparison = without(compare(schema, before, withoutManaged(object)), resetSet(input.reset));
+  // A client that leaves the ownership out does not change it.
+  const metadata = objectAt(object, 'metadata');
+  if (!hasEntries(object) && before !== undefined && hasEntries(before))
+    metadata['managedFields'] = cloneJson(objectAt(before, 'metadata')['managedFields']);
+  // What was never recorded is not recorded by an update either.
+  if (before !== undefined && !hasEntries(before)) return object;
+  const bare = before === undefined ? emptyObject(schema, input.after) : withoutManaged(before);
+  const comparison = without(compare(schema, bare, withoutManaged(object)), resetSet(input.reset));
+  if (isSame(comparison)) return object;
   const taken = comparison.added.union(comparison.modified).difference(STRIPPED);
+  const entries = readEntries(object);
   settle(entries, undefined, comparison);
   if (!taken.isEmpty()) {
     const self = findEntry(entries, input, 'Update');
-    if (self === undefined)
-      entries.push({
-        manager: input.manager,
-        operation: 'Update',
-        apiVersion: input.apiVersion,
-        subresource: input.subresource ?? '',
-        time: input.now,
-        fields: taken,
-      });
-    else {
+    if (self === undefined) {
+      const { manager, apiVersion, subresource = '', now } = input;
+      entries.push({ manager, operation: 'Update', apiVersion, subresource, time: now, fields: taken });
+    } else {
       self.fields = self.fields.union(taken);
       self.time = input.now;
     }
   }
-  entries = cap(entries);
-  writeEntries(object, entries);
+  writeEntries(object, cap(entries));
   return object;
 }
 
@@ -281,7 +277,8 @@ function settle(entries: Entry[], self: Entry | undefined, comparison: Compariso
     if (entry === self) continue;
     const lost = entry.fields.intersection(changed);
     conflicts.push(...lost.paths().map((field) => ({ with: describe(entry), field })));
-    entry.fields = entry.fields.difference(lost).difference(comparison.removed);
+    if (!lost.isEmpty()) entry.fields = entry.fields.difference(lost);
+    if (!comparison.removed.isEmpty()) entry.fields = entry.fields.difference(comparison.removed);
   }
   for (let index = entries.length - 1; index >= 0; index -= 1)
     if (entries[index]?.fields.isEmpty() === true) entries.splice(index, 1);

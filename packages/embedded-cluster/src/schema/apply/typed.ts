@@ -126,6 +126,8 @@ function compareAt(
   path: readonly string[],
   out: Comparison,
 ): void {
+  // Most of an object stays the same in most writes: equal parts need no walk.
+  if (before !== undefined && equalJson(before, after)) return;
   const shape = shapeOf(schema, before ?? undefined, after ?? undefined);
   const isEmpty =
     shape === 'map'

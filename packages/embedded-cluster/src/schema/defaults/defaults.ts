@@ -4,7 +4,7 @@
  */
 import { isObject, objectAt, type JsonObject } from '../json.ts';
 import { apiVersionOf, type GroupVersionKind, type TypeSchema } from '../types.ts';
-import { zeroStruct } from '../decode.ts';
+import { addAlwaysPresent } from '../decode.ts';
 import { objectsAt, setDefault, setPodDefaults, setPodSpecDefaults } from './pod-spec.ts';
 
 type Defaulter = (object: JsonObject) => void;
@@ -124,8 +124,7 @@ function complete(schema: TypeSchema, value: unknown): void {
       for (const key of Object.keys(value)) complete(additionalProperties, value[key]);
     return;
   }
-  const zero = schema.alwaysPresent === undefined ? {} : zeroStruct(schema);
-  for (const key of Object.keys(zero)) if (value[key] === undefined) value[key] = zero[key];
+  if (schema.alwaysPresent !== undefined) addAlwaysPresent(schema, value);
   for (const key of Object.keys(value)) {
     const field = schema.properties[key];
     if (field !== undefined && (field.type === 'object' || field.type === 'array')) complete(field, value[key]);
