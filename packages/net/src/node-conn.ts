@@ -29,6 +29,9 @@ interface Attached extends Socket {
 // oxlint-disable-next-line typescript/no-explicit-any -- the state type is erased at the socket boundary, where it is only passed back
 type AnyConn = NodeConn<any>;
 
+/** A few turns of the loop. Without them a crowded machine reads as a peer that does not answer. */
+const LOOP_GRACE_MS = 10;
+
 export class NodeConn<S> implements Conn<S> {
   state: S;
   local: Address;
@@ -203,7 +206,12 @@ export class NodeConn<S> implements Conn<S> {
     this.#handlers.close(this, why);
   }
 
+  /** The loop may have been away longer than the peer: what has arrived meanwhile is looked at before the verdict. */
   onTimeout(): void {
+    this.#timer = setTimeout(onOverdue, LOOP_GRACE_MS, this);
+  }
+
+  onOverdue(): void {
     this.#fail(this.#opened ? HANDSHAKE_TIMEOUT : CONNECT_TIMEOUT);
   }
 
@@ -417,6 +425,9 @@ function onRawClose(this: Attached): void {
 }
 function onConnectTimeout(conn: AnyConn): void {
   conn.onTimeout();
+}
+function onOverdue(conn: AnyConn): void {
+  conn.onOverdue();
 }
 function destroyNow(conn: AnyConn): void {
   conn.destroyNow();
