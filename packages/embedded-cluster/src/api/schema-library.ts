@@ -35,6 +35,7 @@ import {
   type PrinterColumn,
   type TypeSchema,
 } from '../schema/index.ts';
+import { asArray, memberAt } from './json.ts';
 import { KUBERNETES_VERSION } from './kubernetes-version.ts';
 import type { ApplyInput, DecodedObject, IncludeObject, KindLibrary, RecordInput } from './kind-library.ts';
 import { groupVersion, type Resource } from './resources.ts';
@@ -96,7 +97,7 @@ export class SchemaLibrary implements KindLibrary {
       // The generic machinery checks metadata and then the kind does it again: the real API names such problems twice.
       const errors =
         subresource === 'status' ? validateStatusUpdate(object, previous) : validateUpdate(resource, object, previous);
-      return [...metadata, ...errors].map(causeOf);
+      return [...[...metadata, ...errors].map(causeOf), ...serviceStatusProblems(resource, object, subresource)];
     }
     const errors =
       subresource === 'status' ? this.#validateCustomStatus(resource, object) : this.#validateCustom(resource, object);
@@ -203,6 +204,23 @@ export class SchemaLibrary implements KindLibrary {
     }
     return compiled;
   }
+}
+
+/** Only load balancers have addresses of a load balancer. */
+function serviceStatusProblems(
+  resource: Resource,
+  object: KubeObject,
+  subresource: string | undefined,
+): readonly FieldProblem[] {
+  if (
+    resource.bucket !== '/services' ||
+    subresource !== 'status' ||
+    memberAt(object, 'spec', 'type') === 'LoadBalancer'
+  )
+    return [];
+  if (asArray(memberAt(object, 'status', 'loadBalancer', 'ingress')).length === 0) return [];
+  const message = "Forbidden: may only be used when `spec.type` is 'LoadBalancer'";
+  return [{ reason: 'FieldValueForbidden', field: 'status.loadBalancer.ingress', message }];
 }
 
 /** Kubernetes records scaling of custom resources without a time, which sorts it first. */

@@ -59,12 +59,15 @@ class SelectorParser {
 
   parse(): LabelRequirement[] {
     const requirements: LabelRequirement[] = [];
-    if (this.#tokens.length === 0) return requirements;
+    const first = this.#peek();
+    if (first === undefined) return requirements;
+    if (/^[=<>(),]|^!=/.test(first))
+      throw new SelectorError(`found '${first}', expected: !, identifier, or 'end of string'`);
     for (;;) {
       requirements.push(this.#requirement());
       const next = this.#next();
       if (next === undefined) return requirements;
-      if (next !== ',') throw this.#error(next, "',' or 'end of string'");
+      if (next !== ',') throw new SelectorError(`found '${next}', expected: ',' or 'end of string'`);
     }
   }
 

@@ -168,14 +168,37 @@ function converted(object: KubeObject, from: Resource, to: Resource): KubeObject
   return toRequested(to, { ...toStored(from, object), apiVersion: groupVersion(to.group, to.version) });
 }
 
-/** A patch that doesn't fit is the webhook's fault, so it's the server's error. */
+/** A patch that doesn't fit is the webhook's fault, so it's the server's error; which operation failed is found one by one. */
 function applyAnswer(kinds: Machinery['kinds'], document: KubeObject, patch: unknown): KubeObject {
   try {
     return kinds.applyJsonPatch(document, patch);
   } catch (error) {
     if (!(error instanceof KubeStatusError)) throw error;
-    const detail = error.cause instanceof Error ? error.cause.message : error.message;
-    throw internalError(detail);
+    let present = document;
+    for (const operation of asArray(patch)) {
+      try {
+        present = kinds.applyJsonPatch(present, [operation]);
+      } catch {
+        throw internalError(patchProblem(asObject(operation) ?? {}));
+      }
+    }
+    throw internalError(error.message);
+  }
+}
+
+function patchProblem(operation: JsonObject): string {
+  const path = asString(operation['path']) ?? '';
+  switch (operation['op']) {
+    case 'remove':
+      return `error in remove for path: '${path}': Unable to remove nonexistent key: ${path.split('/').at(-1)}: missing value`;
+    case 'replace':
+      return `replace operation does not apply: doc is missing key: ${path}: missing value`;
+    case 'add':
+      return `add operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`;
+    case 'test':
+      return `testing value ${path} failed: test failed`;
+    default:
+      return `Unexpected kind: ${String(operation['op'])}`;
   }
 }
 

@@ -22,9 +22,8 @@ export function checkStructural(schema: unknown, path: string): FieldError[] {
   if (type === '') errors.push(required(`${path}.type`, 'must not be empty at the root'));
   else if (type !== 'object') errors.push(invalid(`${path}.type`, type, 'must be object at the root'));
   if (schema['nullable'] === true) errors.push(forbidden(`${path}.nullable`, 'nullable cannot be true at the root'));
-  if (errors.length > 0) return errors;
   errors.push(...checkMetadata(objectAt(schema, 'properties')['metadata'], `${path}.properties[metadata]`));
-  return [...errors, ...checkNode(schema, path, { isRoot: true, needsType: true })];
+  return [...errors, ...checkNode(schema, path, { isRoot: true, needsType: false })];
 }
 
 interface Position {

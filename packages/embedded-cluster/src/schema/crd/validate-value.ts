@@ -23,18 +23,22 @@ export function validateValue(schema: TypeSchema, value: unknown, path: string):
   if (value === null && schema.nullable === true) return [];
   const errors: FieldError[] = [];
   const wrongType = typeError(schema, value, path);
-  if (wrongType !== undefined)
-    return typeof value === 'number' && schema.type === 'integer'
-      ? [wrongType, ...numberErrors(schema, value, path)]
-      : [wrongType];
+  if (wrongType !== undefined) {
+    const more = typeof value === 'number' && schema.type === 'integer' ? numberErrors(schema, value, path) : [];
+    return [wrongType, ...more, ...enumErrors(schema, value, path)];
+  }
   if (isObject(value)) errors.push(...objectErrors(schema, value, path));
   if (Array.isArray(value)) errors.push(...listErrors(schema, value, path));
   if (typeof value === 'string') errors.push(...stringErrors(schema, value, path));
   if (typeof value === 'number') errors.push(...numberErrors(schema, value, path));
-  if (schema.enum !== undefined && value !== null && !schema.enum.some((allowed) => equalJson(allowed, value)))
-    errors.push(notSupported(path, value, schema.enum));
+  errors.push(...enumErrors(schema, value, path));
   errors.push(...combinationErrors(schema, value, path));
   return errors;
+}
+
+function enumErrors(schema: TypeSchema, value: unknown, path: string): FieldError[] {
+  if (schema.enum === undefined || value === null) return [];
+  return schema.enum.some((allowed) => equalJson(allowed, value)) ? [] : [notSupported(path, value, schema.enum)];
 }
 
 function typeName(value: unknown): string {

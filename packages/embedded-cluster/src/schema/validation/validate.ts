@@ -57,6 +57,7 @@ const RULES: Readonly<Record<string, Rules>> = {
   'v1/Secret': { check: validateSecret, update: validateSecretUpdate },
   'v1/Namespace': { name: dnsLabelErrors },
   'v1/Pod': { check: (pod) => validatePodSpec(objectAt(pod, 'spec'), 'spec'), update: validatePodUpdate },
+  'v1/PodTemplate': { check: (object) => validatePodSpec(objectAt(object, 'template', 'spec'), 'template.spec') },
   'v1/Service': { name: dns1035LabelErrors, check: validateService, update: validateServiceUpdate },
   'v1/Endpoints': { check: validateEndpoints },
   'v1/Event': { check: validateEvent },
