@@ -30,10 +30,8 @@ import type { Images } from '../node/images.ts';
 import { podHandler } from '../node/node-logs.ts';
 import { Reaper } from '../node/reaper.ts';
 import { type AddressBlock, claimAddressBlock } from '../pod-net/address-block.ts';
-import { ClusterNames, type ZoneSource } from '../pod-net/cluster-names.ts';
-import { DnsServer } from '../pod-net/dns-server.ts';
-import { hostNames } from '../pod-net/host-names.ts';
-import { ServiceProxy } from '../pod-net/service-proxy.ts';
+import { ClusterNetwork } from '../pod-net/cluster-network.ts';
+import type { ZoneSource } from '../pod-net/cluster-names.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 
 const API_PORT = 6443;
@@ -112,6 +110,7 @@ interface Parts {
   readonly block: AddressBlock;
   readonly server: ApiServer;
   readonly node: NodeAgent;
+  readonly network: ClusterNetwork;
 }
 
 class EmbeddedCluster implements Cluster {
@@ -120,7 +119,6 @@ class EmbeddedCluster implements Cluster {
   readonly #log: Logger;
   readonly #stack = new AsyncDisposableStack();
   readonly #stopping = new AbortController();
-  readonly #names: ClusterNames;
   #parts: Parts | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -128,7 +126,6 @@ class EmbeddedCluster implements Cluster {
     this.#options = options;
     this.name = options.name;
     this.#log = (options.log ?? silentLogger).child({ cluster: options.name });
-    this.#names = new ClusterNames(options.clusterDomain ?? CLUSTER_DOMAIN, hostNames);
   }
 
   get kubeconfig(): string {
@@ -166,7 +163,7 @@ class EmbeddedCluster implements Cluster {
   }
 
   addZone(suffix: string, source: ZoneSource): () => void {
-    return this.#names.addZone(suffix, source);
+    return this.#started().network.addZone(suffix, source);
   }
 
   async start(): Promise<void> {
@@ -176,6 +173,19 @@ class EmbeddedCluster implements Cluster {
     const folder = mkdtempSync(join(runtimeFolder(), `mesh-${name}-`));
     const reaper = new Reaper(folder);
     await this.#start(reaper);
+    const network = new ClusterNetwork(
+      {
+        nodeIp: block.nodeIp,
+        dnsIp: block.dnsIp,
+        dnsPort: DNS_PORT + block.privilegedOffset,
+        privilegedOffset: block.privilegedOffset,
+        clusterDomain: this.#domain,
+      },
+      this.#log,
+    );
+    // The thread starts while the API server does.
+    const networkStarted = this.#start(network);
+    networkStarted.catch(() => undefined);
     const kubernetesIp = block.services.allocate();
     const server = new ApiServer({
       name,
@@ -191,15 +201,9 @@ class EmbeddedCluster implements Cluster {
     const client = server.client();
     const informers = createInformers(client, this.#log);
     const definitions = new Informer<CustomResourceDefinition>(client, CUSTOM_RESOURCES, this.#log);
-    const dns = new DnsServer(
-      { address: block.dnsIp, port: DNS_PORT + block.privilegedOffset },
-      { names: this.#names, log: this.#log },
-    );
-    const proxy = new ServiceProxy({ nodeIp: block.nodeIp, privilegedOffset: block.privilegedOffset }, this.#log);
-    await Promise.all(
-      [...Object.values(informers), definitions, dns, proxy].map((part: Component) => this.#start(part)),
-    );
-    this.#feed(informers, proxy);
+    await Promise.all([...Object.values(informers), definitions].map((part: Component) => this.#start(part)));
+    await networkStarted;
+    this.#feed(informers, network);
     await ensureKubernetesService(client, kubernetesIp, { address: block.nodeIp, port: server.port });
     const deps = { client, informers, log: this.#log };
     const namespaceDeps = { ...deps, caPem: server.ca, namespacedResources: () => namespacedResources(definitions) };
@@ -216,7 +220,7 @@ class EmbeddedCluster implements Cluster {
       createCronJobController(deps),
     ];
     this.#stack.use(await startAll(controllers, this.#stopping.signal));
-    const node = new NodeAgent(this.#nodeOptions(folder, { address: block.dnsIp, port: dns.port }), {
+    const node = new NodeAgent(this.#nodeOptions(folder, { address: block.dnsIp, port: network.dnsPort }), {
       ...deps,
       block,
       reaper,
@@ -227,7 +231,7 @@ class EmbeddedCluster implements Cluster {
     });
     await this.#start(node);
     server.setPodHandler(podHandler(node));
-    this.#parts = { block, server, node };
+    this.#parts = { block, server, node, network };
   }
 
   stop(): Promise<void> {
@@ -269,29 +273,19 @@ class EmbeddedCluster implements Cluster {
   }
 
   /** Names and Service addresses follow the caches. */
-  #feed(informers: Informers, proxy: ServiceProxy): void {
-    const names = this.#names;
-    informers.namespaces.onChange(() =>
-      names.setNamespaces([...informers.namespaces.values()].map((each) => each.metadata.name)),
-    );
+  #feed(informers: Informers, network: ClusterNetwork): void {
+    informers.namespaces.onChange((namespace, before) => {
+      if (namespace !== undefined && before !== undefined) return;
+      network.setNamespaces([...informers.namespaces.values()].map((each) => each.metadata.name));
+    });
     informers.services.onChange((service, _before, key) => {
-      if (service === undefined) {
-        names.removeService(key);
-        proxy.removeService(key);
-      } else {
-        names.applyService(service);
-        proxy.applyService(service);
-      }
+      if (service === undefined) network.removeService(key);
+      else network.applyService(service);
     });
     informers.endpointSlices.onChange((slice, before) => {
       const moved = before !== undefined && serviceOf(before) !== (slice === undefined ? undefined : serviceOf(slice));
-      if (moved) {
-        names.removeSlice(before);
-        proxy.removeSlice(before);
-      }
-      if (slice === undefined) return;
-      names.applySlice(slice);
-      proxy.applySlice(slice);
+      if (moved) network.removeSlice(before);
+      if (slice !== undefined) network.applySlice(slice);
     });
   }
 

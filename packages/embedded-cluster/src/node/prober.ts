@@ -7,7 +7,7 @@
 import type { Probe } from '../controllers/kinds.ts';
 import { type ProbeTarget, runProbe } from './probe.ts';
 
-const EAGER_FIRST_MS = 15;
+const EAGER_FIRST_MS = 20;
 const EAGER_LAST_MS = 250;
 
 export interface ProberEvents {

@@ -42,11 +42,13 @@ function readPreamble(socket, done) {
     socket.embeddedHeader = undefined;
     clearTimeout(timer);
     socket.removeListener('readable', onReadable);
-    socket.removeListener('close', onGone);
-    socket.removeListener('error', onGone);
     // Streams look a tick after the last 'readable' listener has gone whether someone wants data, and then resume even a
     // socket that was paused meanwhile: its owner must come later.
-    process.nextTick(done, decodeDestination(Buffer.concat([header, rest])));
+    process.nextTick(() => {
+      socket.removeListener('close', onGone);
+      socket.removeListener('error', onGone);
+      if (!socket.destroyed) done(decodeDestination(Buffer.concat([header, rest])));
+    });
   };
   socket.on('close', onGone);
   socket.on('error', onGone);

@@ -1,0 +1,115 @@
+/** The cluster's side of its network thread: passes on Services, slices and namespaces as they change. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { type Component, type Logger, MeshError, messageOf } from '@mesh/runtime';
+import type { ZoneSource } from './cluster-names.ts';
+import { DNS_CODE } from './dns-message.ts';
+import type { FromNetwork, NetworkOptions, ToNetwork } from './network-messages.ts';
+import type { EndpointSlice, Service } from './service-types.ts';
+
+export class ClusterNetwork implements Component {
+  readonly name = 'network';
+  readonly #options: NetworkOptions;
+  readonly #log: Logger;
+  readonly #zones = new Map<string, ZoneSource>();
+  #worker: Worker | undefined;
+  #dnsPort = 0;
+
+  constructor(options: NetworkOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** The port of the DNS server, once started. */
+  get dnsPort(): number {
+    return this.#dnsPort;
+  }
+
+  /** @throws MeshError `network_failed`, when an address of the cluster is taken */
+  async start(): Promise<void> {
+    const worker = new Worker(new URL('./network-worker.ts', import.meta.url), { workerData: this.#options });
+    this.#worker = worker;
+    const ready = Promise.withResolvers<void>();
+    worker.on('message', (message: FromNetwork) => {
+      if (message.kind === 'ready') {
+        this.#dnsPort = message.dnsPort;
+        ready.resolve();
+      } else if (message.kind === 'failed') {
+        ready.reject(
+          new MeshError({ code: 'network_failed' }, `DNS and Service proxy did not start: ${message.message}`),
+        );
+      } else if (message.kind === 'log') this.#log.warn('network', { line: message.line });
+      else void this.#answer(message);
+    });
+    worker.once('error', (error) => {
+      this.#log.error('network thread failed', { error });
+      ready.reject(error);
+    });
+    await ready.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker === undefined || worker.threadId === -1) return;
+    const gone = once(worker, 'exit');
+    worker.postMessage({ kind: 'stop' } satisfies ToNetwork);
+    await gone;
+  }
+
+  applyService({ metadata, spec, status }: Service): void {
+    const { name, namespace } = metadata;
+    const loadBalancer = status?.loadBalancer;
+    this.#post({
+      kind: 'service',
+      service: { metadata: { name, namespace }, spec, ...(loadBalancer ? { status: { loadBalancer } } : {}) },
+    });
+  }
+
+  removeService(key: string): void {
+    this.#post({ kind: 'service-gone', key });
+  }
+
+  applySlice(slice: EndpointSlice): void {
+    this.#post({ kind: 'slice', slice: trim(slice) });
+  }
+
+  removeSlice(slice: EndpointSlice): void {
+    this.#post({ kind: 'slice-gone', slice: trim(slice) });
+  }
+
+  setNamespaces(names: readonly string[]): void {
+    this.#post({ kind: 'namespaces', names });
+  }
+
+  /** Adds a DNS zone that is answered on this thread; @returns a function that removes it. */
+  addZone(suffix: string, source: ZoneSource): () => void {
+    this.#zones.set(suffix, source);
+    this.#post({ kind: 'zone', suffix, present: true });
+    return () => {
+      if (this.#zones.get(suffix) !== source) return;
+      this.#zones.delete(suffix);
+      this.#post({ kind: 'zone', suffix, present: false });
+    };
+  }
+
+  async #answer({ id, suffix, name, type }: Extract<FromNetwork, { kind: 'ask' }>): Promise<void> {
+    try {
+      const answer = await this.#zones.get(suffix)?.answer(name, type);
+      this.#post({ kind: 'answer', id, answer: answer ?? { code: DNS_CODE.noSuchName, answers: [] } });
+    } catch (error) {
+      this.#log.warn('zone lookup failed', { suffix, name, error: messageOf(error) });
+      this.#post({ kind: 'answer', id, answer: { code: DNS_CODE.serverFailure, answers: [] } });
+    }
+  }
+
+  #post(message: ToNetwork): void {
+    this.#worker?.postMessage(message);
+  }
+}
+
+/** What the network thread reads of a slice. */
+function trim({ metadata, addressType, endpoints, ports }: EndpointSlice): EndpointSlice {
+  const { name, namespace, labels } = metadata;
+  return { metadata: { name, namespace, labels }, addressType, endpoints, ports };
+}

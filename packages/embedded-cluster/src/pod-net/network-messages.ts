@@ -1,0 +1,28 @@
+/** What a cluster's thread and its network thread tell each other. Plain data, as it is copied between threads. */
+import type { DnsAnswer } from './dns-message.ts';
+import type { EndpointSlice, Service } from './service-types.ts';
+
+export interface NetworkOptions {
+  readonly nodeIp: string;
+  readonly dnsIp: string;
+  /** 0 for any. */
+  readonly dnsPort: number;
+  readonly privilegedOffset: number;
+  readonly clusterDomain: string;
+}
+
+export type ToNetwork =
+  | { readonly kind: 'service'; readonly service: Service }
+  | { readonly kind: 'service-gone'; readonly key: string }
+  | { readonly kind: 'slice'; readonly slice: EndpointSlice }
+  | { readonly kind: 'slice-gone'; readonly slice: EndpointSlice }
+  | { readonly kind: 'namespaces'; readonly names: readonly string[] }
+  | { readonly kind: 'zone'; readonly suffix: string; readonly present: boolean }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: DnsAnswer }
+  | { readonly kind: 'stop' };
+
+export type FromNetwork =
+  | { readonly kind: 'ready'; readonly dnsPort: number }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'ask'; readonly id: number; readonly suffix: string; readonly name: string; readonly type: number }
+  | { readonly kind: 'log'; readonly line: string };
