@@ -32,6 +32,9 @@ const SUFFIX = 'serviceaccount.identity.linkerd.cluster.local';
 const CONTROL_PLANE = `linkerd-destination.linkerd.${SUFFIX}`;
 const GATEWAY = `linkerd-gateway.linkerd-multicluster.${SUFFIX}`;
 
+/** Names the policy that a sidecar has before the control plane says anything. */
+const FALLBACK = { group: '', kind: 'fallback', namespace: '', name: 'fallback', port: 0, section: '' };
+
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
@@ -67,6 +70,44 @@ test('a sidecar gets its identity, its policies and its endpoints from the three
   assert.deepEqual(remote?.tls, { name: GATEWAY, serverName: GATEWAY });
   assert.equal(remote?.authorityOverride, 'catalog.shop.svc.west.local:80');
   assert.equal(remote?.labels['target_cluster'], 'west');
+});
+
+test('every kind of policy that is sent is one that the sidecar accepts', async () => {
+  const mesh = await startMesh();
+  const client = mesh.cluster.client();
+  const kinds = { h1: 'http', h2: 'kubernetes.io/h2c', db: 'linkerd.io/opaque', odd: 'something-else' };
+  for (const [index, [name, appProtocol]] of Object.entries(kinds).entries()) {
+    const ports = [{ name: 'p', port: 80, appProtocol }];
+    await client.create(SERVICES, service(name, { clusterIP: `10.43.1.${index}`, ports }));
+  }
+  const policies = ['all-authenticated', 'cluster-authenticated', 'cluster-unauthenticated', 'deny', 'audit'];
+  for (const name of policies) {
+    await client.create(PODS, pod(name, '', { annotations: { 'config.linkerd.io/default-inbound-policy': name } }));
+  }
+  const { discovery } = await sidecar(mesh);
+  const kindOf = async (ip: string, port: number): Promise<string> => {
+    const watched = discovery.outbound.resolve({ ip, port });
+    const found = await eventually(`the policy of ${ip}:${port}`, () => watched.current);
+    return 'refused' in found ? `refused: ${found.refused}` : found.protocol.kind;
+  };
+  assert.equal(await kindOf('10.43.1.0', 80), 'http1');
+  assert.equal(await kindOf('10.43.1.1', 80), 'http2');
+  assert.equal(await kindOf('10.43.1.2', 80), 'opaque');
+  assert.equal(await kindOf('10.43.1.3', 80), 'opaque');
+  assert.equal(await kindOf('10.43.0.10', 80), 'detect');
+  // A port that the Service lacks, an address outside of the cluster, and one inside that is no Service.
+  assert.equal(await kindOf('10.43.0.10', 81), 'opaque');
+  assert.equal(await kindOf('93.184.216.34', 443), 'detect');
+  assert.equal(await kindOf('10.42.9.9', 8080), 'detect');
+  for (const name of policies) {
+    const { discovery: own } = await sidecar(mesh, name);
+    const inbound = own.inbound.get(8080);
+    await eventually(
+      `the inbound policy ${name}`,
+      () => inbound.current?.server.name === name && inbound.current.server.kind === 'default',
+    );
+    assert.equal(inbound.current?.authorizations.length === 0, name === 'deny');
+  }
 });
 
 test('a sidecar keeps what it knows while destination is away, and follows again when it is back', async () => {
@@ -168,7 +209,10 @@ async function startMesh(): Promise<Mesh> {
   return { cluster, identity, destination, policy, anchorsPem, directory, startDestination };
 }
 
-async function sidecar(mesh: Mesh): Promise<{ readonly discovery: Discovery; readonly workload: WorkloadIdentity }> {
+async function sidecar(
+  mesh: Mesh,
+  podName = 'catalog-1',
+): Promise<{ readonly discovery: Discovery; readonly workload: WorkloadIdentity }> {
   const workload = createCertifiedIdentity(
     {
       name: `catalog.shop.${SUFFIX}`,
@@ -192,11 +236,11 @@ async function sidecar(mesh: Mesh): Promise<{ readonly discovery: Discovery; rea
   const discovery = createDiscovery(
     {
       contextToken: '{"ns":"shop","nodeName":"n1","pod":"catalog-1"}',
-      workload: '{"ns":"shop","pod":"catalog-1"}',
+      workload: JSON.stringify({ ns: 'shop', pod: podName }),
       destinationLimits: NO_STREAM_LIMITS,
       policyLimits: NO_STREAM_LIMITS,
       profileNetworks: ALL_NETWORKS,
-      defaultInboundPolicy: () => defaultInboundPolicy('deny', [], 'detect', 10_000),
+      defaultInboundPolicy: () => ({ ...defaultInboundPolicy('deny', [], 'detect', 10_000), server: FALLBACK }),
     },
     { destination, policy, clock: systemClock, log: silentLogger },
   );
