@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const SUITES = ['pair', 'http', 'faults'];
+const SUITES = ['pair', 'pair.fuzz', 'http', 'faults'];
 const bun = bunBinary();
 
 for (const suite of SUITES) {
