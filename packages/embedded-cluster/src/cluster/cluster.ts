@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Component, type Logger, MeshError, silentLogger, startAll } from '@mesh/runtime';
-import { ApiServer, type ClusterClient } from '../api/index.ts';
+import { ApiServer, type ClusterClient, type KubeObject } from '../api/index.ts';
 import type { Controller } from '../controllers/controller.ts';
 import { createCronJobController } from '../controllers/cron-job.ts';
 import { createDaemonSetController } from '../controllers/daemon-set.ts';
@@ -230,6 +230,8 @@ class EmbeddedCluster implements Cluster {
       secrets: informers.secrets,
     });
     await this.#start(node);
+    // Without it the first pod would be refused.
+    await present(informers.serviceAccounts, 'default/default');
     server.setPodHandler(podHandler(node));
     this.#parts = { block, server, node, network };
   }
@@ -299,6 +301,14 @@ class EmbeddedCluster implements Cluster {
     if (this.#parts === undefined) throw new Error(`cluster ${this.name} is not running`);
     return this.#parts;
   }
+}
+
+function present<T extends KubeObject>(informer: Informer<T>, wanted: string): Promise<void> {
+  return new Promise((resolve) => {
+    informer.onChange((object, _before, key) => {
+      if (key === wanted && object !== undefined) resolve();
+    });
+  });
 }
 
 /** Ports below 1024 are elsewhere for users who may not bind them. */
