@@ -1,10 +1,27 @@
 /** This cluster as the mirror sees it: Links and their Secrets, namespaces, all Services, and the slices that we manage. */
-import { ENDPOINT_SLICES, Informer, keyOf, LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
+import {
+  ENDPOINT_SLICES,
+  Informer,
+  keyOf,
+  LINKS,
+  NAMESPACES,
+  SECRETS,
+  SERVICES,
+  withoutManagedFields,
+} from '@mesh/kube';
 import type { EndpointSlice, KubeClient, Link, Namespace, Secret, Service } from '@mesh/kube';
 import type { Clock, Component, Logger } from '@mesh/runtime';
+import { isMeshAnnotation } from './copy-rules.ts';
 import type { MirrorMetrics } from './metrics.ts';
-import { ANNOTATION_LINK, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SLICE_MANAGER } from './names.ts';
-import { isFederated, isMirrorOf } from './ownership.ts';
+import {
+  ANNOTATION_LINK,
+  LABEL_CLUSTER,
+  LABEL_MANAGED_BY,
+  LABEL_MIRRORED,
+  LABEL_SERVICE_NAME,
+  SLICE_MANAGER,
+} from './names.ts';
+import { isFederated, isMirrorOf, mirroredService } from './ownership.ts';
 import { WrittenStore } from './written-store.ts';
 
 export interface LocalClusterDeps {
@@ -33,9 +50,11 @@ export class LocalCluster implements Component {
     const services = new Informer<Service>(
       {
         kind: SERVICES,
+        transform: trimService,
         indexes: {
           cluster: (service) => valueOf(service.metadata.labels?.[LABEL_CLUSTER]),
           link: (service) => valueOf(service.metadata.annotations?.[ANNOTATION_LINK]),
+          source: sourceOf,
           federated: (service) => (isFederated(service) ? ['true'] : []),
         },
       },
@@ -96,6 +115,13 @@ export class LocalCluster implements Component {
       .filter((service) => this.services.get(keyOf(service.metadata)) !== undefined);
   }
 
+  /** Mirrors that a Link has of one Service of its peer: more than one only after the Link's cluster was renamed. */
+  mirrorsFrom(link: string, service: string): readonly Service[] {
+    return this.services.informer
+      .byIndex('source', `${link}|${service}`)
+      .filter((one) => this.services.get(keyOf(one.metadata)) !== undefined);
+  }
+
   slicesOf(cluster: string): readonly EndpointSlice[] {
     return this.slices.informer
       .byIndex('cluster', cluster)
@@ -109,6 +135,38 @@ export class LocalCluster implements Component {
 
 function valueOf(value: string | undefined): readonly string[] {
   return value === undefined ? [] : [value];
+}
+
+/** The Link and the Service at its peer, for a mirror. */
+function sourceOf(service: Service): readonly string[] {
+  const { namespace, annotations } = service.metadata;
+  const link = annotations?.[ANNOTATION_LINK];
+  const name = mirroredService(service);
+  return link === undefined || name === undefined ? [] : [`${link}|${keyOf({ namespace, name })}`];
+}
+
+/** Mirrors are kept whole, since they are replaced whole. Of other Services only what conflicts and federation need. */
+function trimService(service: Service): Service {
+  const { name, namespace, uid, resourceVersion, labels, annotations, deletionTimestamp } = service.metadata;
+  if (labels?.[LABEL_MIRRORED] === 'true') return withoutManagedFields(service);
+  const { type, clusterIP, ports } = service.spec ?? {};
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => isMeshAnnotation(key));
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
+    spec: {
+      ...(type === undefined ? {} : { type }),
+      ...(clusterIP === undefined ? {} : { clusterIP }),
+      ...(ports === undefined ? {} : { ports }),
+    },
+  };
 }
 
 /** Other people's Secrets of the namespace are none of our business: only the kubeconfig is kept. */

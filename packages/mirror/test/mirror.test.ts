@@ -223,6 +223,17 @@ test('deleting the Link removes everything it made, even while the peer is gone,
   );
 });
 
+test('when a Link names its cluster anew, mirrors under the old name go', async () => {
+  await using harness = new Harness();
+  exportService(harness.link('west'), 'catalog');
+  await harness.start();
+  await eventually('mirror', () => harness.slice(WEST));
+  const link = harness.home.peek(LINKS, `${LINK_NAMESPACE}/west`)!;
+  harness.home.seed(LINKS, { ...link, spec: { ...link.spec, targetClusterName: 'occident' } });
+  await eventually('renamed', () => harness.slice('shop/catalog-occident') && harness.service(WEST) === undefined);
+  assert.equal(harness.slice(WEST), undefined);
+});
+
 test('a Link that is deleted while no mirror runs is cleaned up by the next one', async () => {
   await using harness = new Harness();
   exportService(harness.link('west'), 'catalog');
