@@ -73,6 +73,11 @@ describe('the OpenAPI v3 document of a group', () => {
     ]);
     const patch = objectAt(document, 'paths', '/apis/example.com/v1/namespaces/{namespace}/widgets/{name}', 'patch');
     assert.ok((patch['parameters'] as JsonObject[]).some((parameter) => parameter['name'] === 'fieldValidation'));
+    assert.deepEqual(Object.keys(objectAt(patch, 'requestBody', 'content')), [
+      'application/json-patch+json',
+      'application/merge-patch+json',
+      'application/apply-patch+yaml',
+    ]);
     assert.deepEqual(patch['x-kubernetes-group-version-kind'], { group: 'example.com', version: 'v1', kind: 'Widget' });
   });
 

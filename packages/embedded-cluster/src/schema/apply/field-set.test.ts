@@ -127,6 +127,18 @@ describe('server-side apply', () => {
     );
   });
 
+  it('by kubectl keeps the annotation of client-side apply in step', () => {
+    const key = 'kubectl.kubernetes.io/last-applied-configuration';
+    const live = { kind: 'ConfigMap', metadata: { name: 'n', annotations: { [key]: 'old' } } };
+    const applied = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'n', annotations: {} } };
+    const by = (manager: string): unknown => {
+      const { object } = applyPatch({ ...context(manager), schema: undefined, live, config: applied, force: true });
+      return (object['metadata'] as JsonObject)['annotations'];
+    };
+    assert.deepEqual(by('kubectl'), { [key]: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"n"}}\n' });
+    assert.deepEqual(by('other'), { [key]: 'old' });
+  });
+
   it('takes back with an empty configuration all that only it owned', () => {
     fc.assert(
       fc.property(config, config, (first, second) => {

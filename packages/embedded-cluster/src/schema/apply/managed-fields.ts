@@ -5,7 +5,7 @@
  * A manager is the writer's name with its operation (Apply or Update), API version and subresource.
  */
 import { failure, type StatusObject } from '../field-error.ts';
-import { cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { canonicalJson, cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { zeroStruct } from '../decode.ts';
 import { type TypeSchema } from '../types.ts';
 import { MeshError } from '@mesh/runtime';
@@ -137,7 +137,21 @@ export function applyPatch(input: ApplyInput): ApplyResult {
   if (!isSame(comparison) || input.live === undefined) entry.time = input.now;
   entry.time ??= input.now;
   writeEntries(object, entries);
+  if (input.manager === 'kubectl') renewLastApplied(object, config);
   return { object, conflicts: [], hasChanged: input.live === undefined || hasOwnershipChanged || !isSame(comparison) };
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Keeps the annotation of client-side apply in step, so that `kubectl` may go back to it. */
+function renewLastApplied(object: JsonObject, config: JsonObject): void {
+  const annotations = objectAt(object, 'metadata', 'annotations');
+  if (annotations[LAST_APPLIED] === undefined) return;
+  const applied = cloneJson(config);
+  const own = objectAt(applied, 'metadata', 'annotations');
+  delete own[LAST_APPLIED];
+  if (Object.keys(own).length === 0) delete objectAt(applied, 'metadata')['annotations'];
+  annotations[LAST_APPLIED] = `${canonicalJson(applied)}\n`;
 }
 
 export interface UpdateInput extends ManagerContext {

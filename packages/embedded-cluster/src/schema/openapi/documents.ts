@@ -184,8 +184,8 @@ function operation(
   return {
     operationId: `${OPERATION_WORDS[verb]}${groupName}${capital(resource.version)}${scope}${resource.kind}${suffix}`,
     parameters: (PARAMETERS[verb] ?? []).map((name) => parameter(name, version)),
-    ...(version === 2 && verb === 'patch' ? { consumes: PATCH_TYPES } : {}),
-    ...body(verb, names, components, version),
+    ...(version === 2 && verb === 'patch' ? { consumes: patchTypes(resource) } : {}),
+    ...body(verb, resource, names, components, version),
     responses: {
       '200':
         version === 3
@@ -205,8 +205,14 @@ function parameter(name: string, version: OpenapiVersion): JsonObject {
     : { name, in: 'query', type, uniqueItems: true };
 }
 
+/** Custom resources know no strategic merge patch; `kubectl apply` asks here which kind of patch to send. */
+function patchTypes(resource: OpenapiResource): string[] {
+  return PATCH_TYPES.filter((type) => resource.schema === undefined || !type.includes('strategic'));
+}
+
 function body(
   verb: Verb,
+  resource: OpenapiResource,
   names: { readonly name: string },
   components: Components,
   version: OpenapiVersion,
@@ -218,7 +224,7 @@ function body(
     return {
       requestBody: {
         required: true,
-        content: Object.fromEntries(PATCH_TYPES.map((type) => [type, { schema: { type: 'object' } }])),
+        content: Object.fromEntries(patchTypes(resource).map((type) => [type, { schema: { type: 'object' } }])),
       },
     };
   return {};
