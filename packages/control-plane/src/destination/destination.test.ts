@@ -5,7 +5,7 @@ import { parsePortSet, PortSet } from '@mesh/model';
 import type { destination } from '@mesh/proxy-api';
 import { formatTcpAddress } from '@mesh/proxy-api';
 
-import { ClusterTables } from '../live/cluster-tables.ts';
+import { ClusterTables, trimPod } from '../live/cluster-tables.ts';
 import { status } from '../serving/call.ts';
 import { FakeSubscriber } from '../testing/fake-subscriber.ts';
 import { endpointOf, node, pod, service, slice } from '../testing/objects.ts';
@@ -215,6 +215,42 @@ test('a federated Service is the union of its local member and of members behind
   tables.queries.flush();
   const [update] = subscriber.take();
   assert.equal(update?.update?.$case === 'remove' && update.update.value.addrs.length, 2);
+});
+
+test('objects as sparse as the API sends them are read without harm', () => {
+  const tables = shop();
+  const metadata = { name: 'sparse', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'sparse' } };
+  for (const spec of [undefined, null, {}, { ports: null, clusterIP: 'None' }]) {
+    tables.services.apply({ metadata, spec } as never);
+    for (const parts of [
+      {},
+      { endpoints: null, ports: null },
+      { endpoints: [{ addresses: ['10.0.0.1'], conditions: null, targetRef: null }] },
+    ]) {
+      tables.slices.apply({ metadata, addressType: 'IPv4', ...parts } as never);
+      tables.queries.flush();
+      const subscriber = get(tables, 'sparse.shop.svc.cluster.local:80');
+      assert.equal(subscriber.messages.length, 1);
+      subscriber.close();
+      getProfile(tables, 'sparse.shop.svc.cluster.local:80').close();
+    }
+  }
+  for (const object of [
+    { metadata: { name: 'p', namespace: 'shop' }, spec: {} },
+    {
+      metadata: { name: 'p', namespace: 'shop', labels: null, annotations: null },
+      spec: { containers: [{ name: 'a', ports: null, env: null }] },
+      status: {},
+    },
+    {
+      metadata: { name: 'p', namespace: 'shop' },
+      spec: { containers: null, initContainers: null },
+      status: { podIP: '10.0.0.9', podIPs: null, phase: 'Running' },
+    },
+  ]) {
+    tables.pods.apply(trimPod(object as never));
+    getProfile(tables, '10.0.0.9:80').close();
+  }
 });
 
 test('a slow client gets the newest state, not every state', () => {

@@ -56,6 +56,12 @@ export function runDiscovery(
     { ...config.grpc, services: services(streamCounts(metrics)) },
     { identity: identity === undefined ? undefined : serverIdentityOf(identity), logger },
   );
+  computedGauge(
+    metrics,
+    'mesh_control_connections',
+    'Connections that clients have open now.',
+    () => server.connections,
+  );
   // The certificate and the tables are waited for together: neither needs the other.
   const prepare: Component = {
     name: 'cluster feed and certificate',

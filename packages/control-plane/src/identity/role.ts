@@ -86,6 +86,12 @@ export function runIdentity(config: IdentityConfig, deps: RoleDeps, signal: Abor
     { ...config.grpc, services: [service] },
     { identity: config.plaintext ? undefined : own, logger },
   );
+  computedGauge(
+    metrics,
+    'mesh_control_connections',
+    'Connections that clients have open now.',
+    () => server.connections,
+  );
   return runRole(
     config,
     { components: [files, own, server], metrics, readiness, port: () => server.port },

@@ -26,57 +26,57 @@ export class ClusterTables {
   }
 }
 
-/** What is kept of each object: specs of thousands of pods would otherwise fill the memory. */
+/** What is kept of each pod: specs of thousands of them would otherwise fill the memory. Null counts as absent. */
 export function trimPod(pod: Pod): Pod {
-  const { name, namespace, uid, resourceVersion, labels, annotations, ownerReferences, deletionTimestamp } =
-    pod.metadata;
+  const { metadata, spec, status } = pod;
   return {
     metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      ...(labels === undefined ? {} : { labels }),
-      ...(annotations === undefined ? {} : { annotations: onlyMeshAnnotations(annotations) }),
-      ...(ownerReferences === undefined ? {} : { ownerReferences }),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      name: metadata.name,
+      ...present({
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resourceVersion: metadata.resourceVersion,
+        labels: metadata.labels,
+        annotations: onlyMeshAnnotations(metadata.annotations),
+        ownerReferences: metadata.ownerReferences,
+        deletionTimestamp: metadata.deletionTimestamp,
+      }),
     },
     spec: {
-      containers: (pod.spec.containers ?? []).map(trimContainer),
-      ...(pod.spec.initContainers === undefined ? {} : { initContainers: pod.spec.initContainers.map(trimContainer) }),
-      ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
-      ...(pod.spec.hostNetwork === undefined ? {} : { hostNetwork: pod.spec.hostNetwork }),
-      ...(pod.spec.serviceAccountName === undefined ? {} : { serviceAccountName: pod.spec.serviceAccountName }),
+      containers: (spec.containers ?? []).map(trimContainer),
+      ...present({
+        initContainers: spec.initContainers?.map(trimContainer),
+        nodeName: spec.nodeName,
+        hostNetwork: spec.hostNetwork,
+        serviceAccountName: spec.serviceAccountName,
+      }),
     },
-    ...(pod.status === undefined
-      ? {}
-      : {
-          status: {
-            ...(pod.status.phase === undefined ? {} : { phase: pod.status.phase }),
-            ...(pod.status.podIP === undefined ? {} : { podIP: pod.status.podIP }),
-            ...(pod.status.podIPs === undefined ? {} : { podIPs: pod.status.podIPs }),
-            ...(pod.status.hostIP === undefined ? {} : { hostIP: pod.status.hostIP }),
-          },
-        }),
+    status: present({ phase: status?.phase, podIP: status?.podIP, podIPs: status?.podIPs, hostIP: status?.hostIP }),
   };
 }
 
-function trimContainer(container: Pod['spec']['containers'][number]): Pod['spec']['containers'][number] {
-  const { name, ports, livenessProbe, readinessProbe, startupProbe, restartPolicy } = container;
-  const env = container.env?.filter((one) => one.name === 'LINKERD2_PROXY_INBOUND_LISTEN_ADDR');
+type Container = Pod['spec']['containers'][number];
+
+function trimContainer(container: Container): Container {
+  const { name, ports, env, livenessProbe, readinessProbe, startupProbe, restartPolicy } = container;
+  const listenAddress = env?.filter((one) => one.name === 'LINKERD2_PROXY_INBOUND_LISTEN_ADDR');
   return {
     name,
-    ...(ports === undefined ? {} : { ports }),
-    ...(env === undefined || env.length === 0 ? {} : { env }),
-    ...(livenessProbe === undefined ? {} : { livenessProbe }),
-    ...(readinessProbe === undefined ? {} : { readinessProbe }),
-    ...(startupProbe === undefined ? {} : { startupProbe }),
-    ...(restartPolicy === undefined ? {} : { restartPolicy }),
+    ...present({ ports, env: listenAddress, livenessProbe, readinessProbe, startupProbe, restartPolicy }),
   };
 }
 
-function onlyMeshAnnotations(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(annotations).filter(([key]) => key.includes('linkerd.io/')));
+function onlyMeshAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations ?? {}).filter(([key]) => key.includes('linkerd.io/')));
+}
+
+/** The fields that are there. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
 }
 
 function keyOfObject(object: KubeObject): string {
