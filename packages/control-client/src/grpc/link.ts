@@ -90,11 +90,17 @@ export class Link {
   destroy(reason: string): void {
     if (this.#gone) return;
     this.#reason = reason;
+    this.#finishSocket();
+    this.#finish(reason);
+  }
+
+  /** Says goodbye where that can be heard; a connection that is not up yet is just dropped. */
+  #finishSocket(): void {
+    if (!this.#settings) return this.#conn.reset();
     this.#h2.goaway();
     this.#conn.end();
     // A peer that does not close its side in turn is not waited for.
     this.#options.clock.after(CLOSE_TIMEOUT_MS, () => this.#conn.reset());
-    this.#finish(reason);
   }
 
   // Below: called by the socket's handlers only.
@@ -108,7 +114,6 @@ export class Link {
   secured(peer: PeerInfo): void {
     const wanted = this.#serverName;
     if (wanted === undefined || peer.dns.includes(wanted) || peer.uri.includes(wanted)) return;
-    this.#conn.reset();
     const presented = [...peer.dns, ...peer.uri].join(', ');
     this.destroy(`the server's certificate is for ${presented === '' ? 'no name' : presented}, not for ${wanted}`);
   }

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { Driver, TlsContext } from '@mesh/net';
 import { Certificate, chainPem, createKeyPair, parseCertificates, privateKeyPem, verifyChain } from '@mesh/pki';
 import type { KeyPair } from '@mesh/pki';
-import { isAbort, messageOf, sleep } from '@mesh/runtime';
+import { isAbort, messageOf } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import type { Certifier, CertifyResponse } from './certifier.ts';
 import { createCertificateRequest } from './csr.ts';
@@ -173,6 +173,7 @@ class RenewedIdentity implements WorkloadIdentity {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    this.#wake?.();
     this.#ready.reject(new IdentityError({ code: 'stopped' }, 'identity was stopped before a certificate was issued'));
     await this.#options.trust[Symbol.asyncDispose]();
     await this.#loop;
@@ -208,10 +209,14 @@ class RenewedIdentity implements WorkloadIdentity {
 
   /** Waits, or returns early when {@link renew} is called or identity stops. */
   async #wait(delayMs: number): Promise<void> {
-    const early = new AbortController();
-    this.#wake = () => early.abort();
-    await sleep(this.#deps.clock, delayMs, AbortSignal.any([early.signal, this.#stop.signal])).catch(() => undefined);
+    if (this.#stop.signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#deps.clock.after(delayMs, resolve);
+    // Not AbortSignal.any: the runtime may collect the combined signal while it is waited for.
+    this.#wake = resolve;
+    await promise;
     this.#wake = undefined;
+    timer.cancel();
   }
 
   async #renewOnce(): Promise<void> {

@@ -65,6 +65,11 @@ export class FakeControlPlane {
     };
     this.#listener = this.#tls === undefined ? createTcpServer(inject) : this.#tlsListener(this.#tls, inject);
     const listener = this.#listener;
+    // Also those that are still in their TLS handshake.
+    listener.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve));
     return (listener.address() as AddressInfo).port;
   }
