@@ -2,7 +2,6 @@
  * Runs one role of the control plane: `main.ts identity|destination|policy|injector [--kubeconfig FILE] [--context NAME]`.
  * The environment variables are in the package's README. Exit codes: 64 for wrong usage, 1 when the start fails.
  */
-import { createKubeClient, loadKubeConfig } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import { ConfigError, EXIT_CODE, isAbort, MeshError, messageOf, systemClock } from '@mesh/runtime';
 import type { Env } from '@mesh/runtime';
@@ -56,7 +55,7 @@ async function main(argv: readonly string[], env: Env): Promise<number> {
   const role = ROLES.find((one) => one === positionals[0]);
   if (role === undefined || positionals.length !== 1) return usage([`name one role: ${ROLES.join(', ')}`]);
   const startRole = starterFor(role, env);
-  const client = kubeClient(env, values);
+  const client = await kubeClient(env, values);
 
   const stop = new AbortController();
   const stopped = Promise.withResolvers<void>();
@@ -98,10 +97,12 @@ function parseFlags(argv: readonly string[]) {
 const resolve: RoleDeps['resolve'] = async (host) => (await import('@mesh/control-client')).systemResolver(host);
 
 /** In a pod, the pod's own account counts, not a kubeconfig that happens to lie in the home folder. */
-function kubeClient(
+async function kubeClient(
   env: Env,
   flags: { readonly kubeconfig?: string | undefined; readonly context?: string | undefined },
-): KubeClient {
+): Promise<KubeClient> {
+  // Loaded after the configuration is known to be good.
+  const { createKubeClient, loadKubeConfig } = await import('@mesh/kube');
   const inPod = env['KUBERNETES_SERVICE_HOST'] !== undefined;
   return createKubeClient(loadKubeConfig({ ...flags, env: inPod ? { ...env, HOME: '/nonexistent' } : env }));
 }

@@ -26,7 +26,7 @@ import {
   WATCH_PORT,
 } from '../src/testing/harness.ts';
 import { endpointOf, node, pod, service, slice } from '../src/testing/objects.ts';
-import { ALL_NETWORKS } from '../src/policy/messages.ts';
+import { ALL_NETWORKS } from '../src/policy/default-policies.ts';
 import { runDestination } from '../src/destination/role.ts';
 
 const cleanups: (() => unknown)[] = [];

@@ -22,7 +22,7 @@ import { silentLogger, systemClock } from '@mesh/runtime';
 
 import { runDestination } from '../src/destination/role.ts';
 import { runIdentity } from '../src/identity/role.ts';
-import { ALL_NETWORKS } from '../src/policy/messages.ts';
+import { ALL_NETWORKS } from '../src/policy/default-policies.ts';
 import { runPolicy } from '../src/policy/role.ts';
 import type { RunningRole } from '../src/role.ts';
 import { channelTo, COMMON, FakeCluster } from '../src/testing/harness.ts';

@@ -8,8 +8,7 @@ import { CLOCK_SKEW_MS, LEAF_LIFETIME_MS } from '@mesh/pki';
 
 import type { EndpointConfig } from '../destination/endpoint.ts';
 import type { PolicyConfig } from '../policy/service.ts';
-import { DEFAULT_POLICIES } from '../policy/inbound.ts';
-import { ALL_NETWORKS } from '../policy/messages.ts';
+import { ALL_NETWORKS, DEFAULT_POLICIES } from '../policy/default-policies.ts';
 
 export const ROLES = ['identity', 'destination', 'policy', 'injector'] as const;
 export type Role = (typeof ROLES)[number];

@@ -12,17 +12,9 @@ import { status } from '../serving/call.ts';
 import { answer, noAnswer } from '../serving/watch.ts';
 import type { Answer } from '../serving/watch.ts';
 import { containerPort, opaquePortsOf, portsFrom } from '../workload.ts';
-import { ALL_NETWORKS, defaultMetadata, networkMessage } from './messages.ts';
-
-export const DEFAULT_POLICIES = [
-  'all-unauthenticated',
-  'all-authenticated',
-  'cluster-unauthenticated',
-  'cluster-authenticated',
-  'deny',
-  'audit',
-] as const;
-export type DefaultPolicy = (typeof DEFAULT_POLICIES)[number];
+import { ALL_NETWORKS, DEFAULT_POLICIES } from './default-policies.ts';
+import type { DefaultPolicy } from './default-policies.ts';
+import { defaultMetadata, networkMessage } from './messages.ts';
 
 export interface InboundConfig {
   readonly clusterNetworks: readonly Cidr[];

@@ -11,7 +11,7 @@ import { answerOnce } from '../serving/watch.ts';
 import type { Answer } from '../serving/watch.ts';
 import { pod, service } from '../testing/objects.ts';
 import { inboundServer, parseWorkload } from './inbound.ts';
-import { ALL_NETWORKS } from './messages.ts';
+import { ALL_NETWORKS } from './default-policies.ts';
 import { outboundPolicy } from './outbound.ts';
 import type { PolicyConfig } from './service.ts';
 
