@@ -48,5 +48,3 @@ export { DEFAULT_TRANSPORT_OPTIONS } from './transport.ts';
 export type { TransportOptions } from './transport.ts';
 export { WorkQueue } from './work-queue.ts';
 export type { Priority } from './work-queue.ts';
-export { LINK_CRD } from './crds/link-crd.ts';
-export { MESH_CRDS } from './crds/policy-crds.ts';

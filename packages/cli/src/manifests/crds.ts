@@ -1,5 +1,5 @@
 /** The custom resource definitions, by product. */
-import { LINK_CRD, MESH_CRDS } from '@mesh/kube';
+import { LINK_CRD, MESH_CRDS } from '@mesh/kube/crds';
 import type { CustomResourceDefinition } from '@mesh/kube';
 import type { Manifest } from './object.ts';
 
