@@ -11,7 +11,7 @@ import type { Manifest } from '@mesh/cli';
 import { applyAll, KindIndex, removeAll } from './apply.ts';
 import { runCli } from './cli.ts';
 import type { CliResult, Home, HomeCluster, PodRef } from './home.ts';
-import { embeddedImages } from './images.ts';
+import { images } from './images.ts';
 import { followLogs } from './logs.ts';
 
 /** Every address of an embedded cluster is in here. */
@@ -27,7 +27,7 @@ export async function openEmbeddedHome(options: {
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   try {
     const started = await Promise.allSettled(
-      options.clusters.map((name) => createCluster({ name, images: embeddedImages() })),
+      options.clusters.map((name) => createCluster({ name, images: images() })),
     );
     for (const each of started) if (each.status === 'fulfilled') stack.use(each.value);
     const clusters = started.map((each) => {

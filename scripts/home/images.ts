@@ -5,8 +5,8 @@ import type { Images } from '@mesh/embedded-cluster';
 const ROOT = path.resolve(import.meta.dirname, '..', '..');
 const BUN = { x64: 'bun-linux-x64', arm64: 'bun-linux-aarch64' }[process.arch as 'x64' | 'arm64'];
 
-/** The sidecar runs on Bun, everything else on the pinned Node, as in the real images. */
-export function embeddedImages(): Images {
+/** For `mesh local up --images`, too. The sidecar runs on Bun, everything else on the pinned Node, as in the real images. */
+export function images(): Images {
   const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
   const bun = path.join(ROOT, 'node_modules', '@oven', BUN, 'bin', 'bun');
   return {
