@@ -52,6 +52,14 @@ export function normalise(steps: readonly Step[], replacements: readonly Replace
     }
     if (key === 'nodePort' && typeof value === 'number') return '<port>';
     if (key === 'remainingItemCount') return value;
+    // Entries are sorted by time first, in whole seconds: their order depends on when a second ends.
+    if (key === 'managedFields' && Array.isArray(value)) {
+      const entries = value.map((entry) => walk(entry, '', undefined, false));
+      return entries
+        .map((entry) => [JSON.stringify(entry), entry] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, entry]) => entry);
+    }
     if (Array.isArray(value))
       return value.map((item) => (key === 'clusterIPs' && item !== 'None' ? '<ip>' : walk(item, '', undefined, false)));
     if (typeof value !== 'object' || value === null) return value;

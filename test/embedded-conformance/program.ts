@@ -5,6 +5,7 @@ import { accessCases } from './cases/access.ts';
 import { applyCases } from './cases/apply.ts';
 import { customResourceCases } from './cases/custom-resources.ts';
 import { deletionCases } from './cases/deletion.ts';
+import { interplayCases } from './cases/interplay.ts';
 import { kindCases } from './cases/kinds.ts';
 import { listCases } from './cases/lists.ts';
 import { objectCases } from './cases/objects.ts';
@@ -36,6 +37,7 @@ const ALL: Readonly<Record<string, Cases>> = {
   customResources: customResourceCases,
   webhooks: webhookCases,
   access: accessCases,
+  interplay: interplayCases,
 };
 
 export const TOPICS: readonly string[] = Object.keys(ALL);

@@ -19,7 +19,8 @@ const CONTINUE_EXPIRED =
 export function listObjects(machinery: Machinery, resource: Resource, options: ListOptions): KubeList {
   const { store } = machinery;
   const matches = selectionOf(resource, options.labelSelector, options.fieldSelector);
-  const limit = options.limit ?? 0;
+  // "Any version" is answered from memory in Kubernetes, which doesn't page.
+  const limit = options.resourceVersion === '0' && (options.continue ?? '') === '' ? 0 : (options.limit ?? 0);
   const token = options.continue === undefined || options.continue === '' ? undefined : decodeContinue(options);
   const wanted = token === undefined ? checkedVersion(machinery, options) : token.rv;
   const version = wanted ?? store.version;

@@ -59,6 +59,8 @@ export interface SpecialOperations {
   patch(request: RequestInfo, resource: Resource, patch: PatchInput): Promise<KubeObject> | undefined;
 }
 
+const ENDPOINTS_DEPRECATED = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
+
 export class ApiOperations {
   readonly machinery: Machinery;
   readonly #authorizer: Authorizer;
@@ -84,6 +86,7 @@ export class ApiOperations {
     const verbs = sub === undefined ? resource.verbs : resource.subresources.find((one) => one.name === sub)?.verbs;
     if (verbs === undefined) throw pathNotFound();
     if (!verbs.includes(verb)) throw methodNotAllowed(resource, verb);
+    if (resource.bucket === '/endpoints') request.context.warnings.push(ENDPOINTS_DEPRECATED);
     if (resource.custom?.deprecationWarning !== undefined)
       request.context.warnings.push(resource.custom.deprecationWarning);
     return resource;

@@ -4,7 +4,7 @@ import { decodeObject } from './decode.ts';
 import { timestamp, type Machinery, type RequestContext } from './machinery.ts';
 import { checkAddress, checkTypeMeta } from './object-meta.ts';
 import { groupVersion, splitGroupVersion, type Resource } from './resources.ts';
-import { badRequest, hasReason, invalid, notFound } from './status-error.ts';
+import { badRequest, conflict, hasReason, invalid, notFound } from './status-error.ts';
 import { idOf } from './store.ts';
 import type { KubeObject, PatchType } from './types.ts';
 import { replaceObject, storeNew, type Target } from './write.ts';
@@ -133,7 +133,14 @@ async function applyObject(
   const common = { resource, subresource, manager: context.manager, force: patch.force };
   if (store.get(resource.bucket, idOf(namespace, name)) === undefined) {
     if (subresource !== undefined) throw notFound(resource, name);
-    if ((config.metadata.uid ?? '') !== '') throw notFound(resource, name);
+    const { uid = '' } = config.metadata;
+    if (uid !== '') {
+      throw conflict(
+        resource,
+        name,
+        `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+      );
+    }
     const object = checkApplied(
       machinery,
       context,

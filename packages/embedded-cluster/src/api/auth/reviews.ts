@@ -262,7 +262,7 @@ function boundObject(
     throw failure(
       400,
       'BadRequest',
-      `cannot bind token for serviceaccount "${account}" to pod running with different serviceaccount name "${owner}"`,
+      `cannot bind token for serviceaccount "${account}" to pod running with different serviceaccount name.`,
     );
   }
   const nodeName = asString(memberAt(found, 'spec', 'nodeName'));

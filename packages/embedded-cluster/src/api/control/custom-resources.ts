@@ -36,6 +36,8 @@ const CONTEXT: RequestContext = {
 export class CustomResources {
   readonly #machinery: Machinery;
   readonly #cleanup: WorkQueue;
+  /** The spec by which each definition is served now: status changes of a definition change nothing. */
+  readonly #served = new Map<string, unknown>();
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(machinery: Machinery) {
@@ -66,6 +68,7 @@ export class CustomResources {
   #onDefinition(event: StoredEvent): void {
     const name = event.object.metadata.name ?? '';
     if (event.type === 'DELETED') {
+      this.#served.delete(name);
       this.#machinery.resources.replaceCustom(name, []);
       return;
     }
@@ -76,7 +79,11 @@ export class CustomResources {
     const { resources, store } = this.#machinery;
     const name = definition.metadata.name ?? '';
     const problem = nameConflict(resources.all(), definition);
-    if (problem === undefined) resources.replaceCustom(name, servedVersions(definition));
+    if (problem === undefined && !equalJson(this.#served.get(name), definition['spec'])) {
+      this.#served.set(name, definition['spec']);
+      resources.replaceCustom(name, servedVersions(definition));
+      this.#applyNewDefaults(name);
+    }
     if (definition.metadata.deletionTimestamp !== undefined) this.#cleanup.add(name);
     const status = statusOf(definition, problem, timestamp(this.#machinery.clock));
     if (equalJson(status, definition['status'])) return;
@@ -101,6 +108,18 @@ export class CustomResources {
       }
       store.commit(CRD_BUCKET, name, after);
     });
+  }
+
+  /** Kubernetes fills in defaults whenever it reads; here stored objects get new ones when the schema changes, as silently. */
+  #applyNewDefaults(name: string): void {
+    const { store, resources, kinds } = this.#machinery;
+    const resource = resources.stored().find((one) => one.custom?.crdName === name);
+    if (resource === undefined) return;
+    for (const [id, object] of store.iterate(resource.bucket)) {
+      const copy = cloneJson(object);
+      kinds.applyDefaults(resource, copy);
+      if (!equalJson(copy, object)) store.restore(resource.bucket, id, copy);
+    }
   }
 
   #onObjectGone(bucket: string): void {
