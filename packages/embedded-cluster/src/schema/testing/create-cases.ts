@@ -392,6 +392,26 @@ const WORKLOADS: readonly CreateCase[] = [
       ],
     },
   }),
+  of('stateful set: bad pods', `${APPS}/statefulsets`, {
+    metadata: named('r'),
+    spec: {
+      selector,
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: { containers: [{ name: 'A_', volumeMounts: [{ name: 'nope', mountPath: '/x' }] }] },
+      },
+    },
+  }),
+  of('stateful set: restart policy', `${APPS}/statefulsets`, {
+    metadata: named('r'),
+    spec: {
+      selector,
+      template: {
+        metadata: { labels: { app: 'web' }, annotations: { 'a b': 'c' } },
+        spec: { containers: [], restartPolicy: 'Never' },
+      },
+    },
+  }),
   of('stateful set: bad', `${APPS}/statefulsets`, {
     metadata: named('r'),
     spec: { replicas: -1, podManagementPolicy: 'X', updateStrategy: { type: 'Y' }, selector, template },

@@ -8,10 +8,13 @@ import { duplicates, text, validateLabels } from './metadata.ts';
 
 const INT32_MAX = 2_147_483_647;
 
-/** Validates a defaulted pod specification. */
-export function validatePodSpec(spec: JsonObject, path: string): FieldError[] {
+/**
+ * Validates a defaulted pod specification.
+ * @param claims Volumes that are added when the pod is made.
+ */
+export function validatePodSpec(spec: JsonObject, path: string, claims: readonly string[] = []): FieldError[] {
   const errors: FieldError[] = [...validateVolumes(spec, `${path}.volumes`)];
-  const volumes = new Set(objectsAt(spec, 'volumes').map((volume) => text(volume['name'])));
+  const volumes = new Set([...objectsAt(spec, 'volumes').map((volume) => text(volume['name'])), ...claims]);
   const containers = objectsAt(spec, 'containers');
   if (containers.length === 0) errors.push(required(`${path}.containers`));
   containers.forEach((container, index) =>

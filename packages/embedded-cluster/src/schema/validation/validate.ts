@@ -144,7 +144,7 @@ export function validateUpdate(gvk: GroupVersionKind, object: JsonObject, old: J
 type Join = (update: FieldError[], check: FieldError[]) => FieldError[];
 /** In which order the API server reports the two groups of failures. */
 function orderOf(gvk: GroupVersionKind): Join {
-  const isCheckedFirst = gvk.group === 'apps' && gvk.kind !== 'StatefulSet';
+  const isCheckedFirst = gvk.group === 'apps' && gvk.kind !== 'DaemonSet';
   return isCheckedFirst ? (update, check) => [...check, ...update] : (update, check) => [...update, ...check];
 }
 

@@ -1,6 +1,7 @@
 /** Validation of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs and PodDisruptionBudgets. */
 import { forbidden, invalid, notSupported, required, type FieldError } from '../field-error.ts';
-import { equalJson, isObject, objectAt, type JsonObject } from '../json.ts';
+import { equalJson, isObject, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { objectsAt } from '../defaults/pod-spec.ts';
 import { labelSelectorFrom, matchesLabels } from '../selectors.ts';
 import { atLeastZero, text, validateAnnotations, validateLabels, validateLabelSelector } from './metadata.ts';
 import { validatePodSpec } from './pod-spec.ts';
@@ -170,7 +171,20 @@ export function validateStatefulSet(set: JsonObject): FieldError[] {
     ...errors,
     ...(validateLabelSelector(spec['selector'], '').length > 0
       ? validateSelectorUse(spec)
-      : validateReplicatedTemplate(spec)),
+      : validateClaimedTemplate(spec)),
+  ];
+}
+
+/** The pods of a StatefulSet may mount its claims, which become volumes when the pods are made. */
+function validateClaimedTemplate(spec: JsonObject): FieldError[] {
+  const { metadata } = objectAt(spec, 'template');
+  const claims = objectsAt(spec, 'volumeClaimTemplates').map((claim) => stringAt(claim, 'metadata', 'name') ?? '');
+  return [
+    ...validateTemplateLabels(spec),
+    ...validateLabels(objectAt(metadata, 'labels'), 'spec.template.labels'),
+    ...validateAnnotations(objectAt(metadata, 'annotations'), 'spec.template.annotations'),
+    ...validatePodSpec(objectAt(spec, 'template', 'spec'), 'spec.template.spec', claims),
+    ...alwaysRestarts(spec),
   ];
 }
 
