@@ -46,15 +46,14 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
     if (reason === undefined) measured.push(new RowMeasurement(spec, stack.use(await spec.start(BACKEND))));
     else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
   }
-  // The first run opens connections, warms caches and compiles: not counted.
-  for (let round = 0; round <= options.rounds; round += 1) {
+  for (const row of measured) {
+    options.say(`warm-up: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
+    await row.warmUp(options.connections);
+  }
+  for (let round = 1; round <= options.rounds; round += 1) {
     for (const row of measured) {
-      options.say(
-        round === 0
-          ? `warm-up: ${row.spec.scenario} ${row.spec.proxy}`
-          : `round ${round}: ${row.spec.scenario} ${row.spec.proxy}`,
-      );
-      await row.run(options.connections, round === 0 ? Math.min(2, options.durationS) : options.durationS, round > 0);
+      options.say(`round ${round}: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
+      await row.run(options.connections, options.durationS);
     }
   }
   return { rows: withRatios(measured.map((row) => row.row(options.connections))), skipped };

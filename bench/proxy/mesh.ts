@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { destination, tcpAddress } from '@mesh/proxy-api';
+import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
 import { proxyEnv, startPlane, TRUST_DOMAIN } from '../../packages/proxy/test/control-plane-fixture.ts';
 import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
 import type { BenchCertificates } from '../lib/certificates.ts';
@@ -23,13 +24,15 @@ interface Runtime {
   readonly name: 'bun' | 'node';
   /** The command before the program's file, or undefined where the runtime is missing. */
   readonly command: readonly string[] | undefined;
+  /** The program: as its image ships it. */
+  readonly main: () => string;
 }
 
 /** The certificates of the rivals are not used: our sidecars get theirs as they always do, from an identity service. */
 export function meshRows(_certificates: BenchCertificates): RowSpec[] {
   const runtimes: readonly Runtime[] = [
-    { name: 'bun', command: bunCommand() },
-    { name: 'node', command: [process.execPath, '--import', REDIRECT] },
+    { name: 'bun', command: bunCommand(), main: once(() => bundleProxy()) },
+    { name: 'node', command: [process.execPath, '--import', REDIRECT], main: () => MAIN },
   ];
   return runtimes.flatMap((runtime, index) => [
     row('hop', runtime, (backend) => startHop(runtime, `127.9.1.${index + 1}`, backend)),
@@ -103,7 +106,7 @@ async function startSidecar(
     LINKERD2_PROXY_LOG: 'warn',
     MESH_BENCH_REDIRECT: `${OUTBOUND_PORT} ${SERVICE.host} ${SERVICE.port}`,
   };
-  const program = stack.use(startProgram(pinned(PROXY_CPU, [...(runtime.command ?? []), MAIN]), env));
+  const program = stack.use(startProgram(pinned(PROXY_CPU, [...(runtime.command ?? []), runtime.main()]), env));
   await untilListening(ip, OUTBOUND_PORT, program);
   return program;
 }
@@ -123,6 +126,11 @@ function endpoint(
           protocolHint: { opaqueTransport: { inboundPort: INBOUND_PORT } },
         }),
   });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 function bunCommand(): readonly string[] | undefined {

@@ -6,6 +6,7 @@ import { Server } from 'node:net';
 import type { Socket } from 'node:net';
 
 const [listenPort = '', ip = '', port = ''] = (process.env['MESH_BENCH_REDIRECT'] ?? '').split(' ');
+// oxlint-disable-next-line typescript/unbound-method -- called with its receiver below
 const emit = Server.prototype.emit;
 
 Server.prototype.emit = function (this: Server, event: string | symbol, ...args: unknown[]): boolean {
@@ -16,5 +17,5 @@ Server.prototype.emit = function (this: Server, event: string | symbol, ...args:
       Object.defineProperty(socket, 'localPort', { value: Number(port), configurable: true });
     }
   }
-  return Reflect.apply(emit, this, [event, ...args]) as boolean;
+  return emit.call(this, event as 'connection', ...(args as [Socket]));
 };

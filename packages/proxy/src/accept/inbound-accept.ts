@@ -19,6 +19,8 @@ import type { Client } from '../route/authorize.ts';
 import type { InboundPort } from '../route/inbound-port.ts';
 import { InboundService } from '../route/inbound-service.ts';
 import { errnoOf, TcpForward } from '../tcp/tcp-forward.ts';
+import { HandshakeLimit } from './handshake-limit.ts';
+import { identityOf, plainClient, tlsClient } from './inbound-client.ts';
 import { peek } from './peek.ts';
 
 export interface InboundAcceptOptions {
@@ -56,6 +58,7 @@ const DETECT_BYTES_MAX = 64 * 1024;
 export class InboundAccept {
   readonly #options: InboundAcceptOptions;
   readonly #deps: InboundAcceptDeps;
+  readonly #handshakes = new HandshakeLimit();
 
   constructor(options: InboundAcceptOptions, deps: InboundAcceptDeps) {
     this.#options = options;
@@ -241,27 +244,30 @@ export class InboundAccept {
       this.#refuse(conn, 'no_identity');
       return;
     }
+    const turn: { leave: (() => void) | undefined } = { leave: undefined };
     const handlers: Handlers<undefined> = {
       open() {},
-      secure: (upgraded, peer) => secured(upgraded, peer),
+      secure: (upgraded, peer) => {
+        turn.leave?.();
+        secured(upgraded, peer);
+      },
       data: (upgraded) => upgraded.reset(),
       end: (upgraded) => upgraded.end(),
       drain() {},
       close: (_conn, why) => {
+        turn.leave?.();
         over();
         this.#deps.metrics.errors('inbound_tcp_errors_total', { error: why.kind === 'tls' ? 'tls' : why.code }).add(1);
         this.#deps.logger.debug('inbound handshake failed', { code: why.code });
       },
     };
-    conn.handOver(handlers, undefined).startTls(
-      {
-        context,
-        clientCertificate,
-        timeoutMs: this.#options.handshakeTimeoutMs,
-        ...(clientCertificate === 'required' ? { alpn: TRANSPORT_ALPN } : {}),
-      },
-      hello,
+    const waiting = conn.handOver(handlers, undefined);
+    const alpn = clientCertificate === 'required' ? { alpn: TRANSPORT_ALPN } : {};
+    const timeoutMs = this.#options.handshakeTimeoutMs;
+    turn.leave = this.#handshakes.enter(() =>
+      waiting.startTls({ context, clientCertificate, timeoutMs, ...alpn }, hello),
     );
+    if (turn.leave === undefined) waiting.reset();
   }
 
   #detect(
@@ -379,22 +385,4 @@ export class InboundAccept {
 function isStillAllowed(port: InboundPort, client: Client): Authorization | undefined {
   const policy = port.policy.current;
   return policy === undefined ? undefined : authorize(client, policy.authorizations);
-}
-
-function identityOf(peer: PeerInfo): string | undefined {
-  return peer.dns[0] ?? peer.uri[0];
-}
-
-function plainClient(ip: string, reason: string): Client {
-  return { ip, tls: false, identity: undefined, labels: { tls: 'no_identity', no_tls_reason: reason } };
-}
-
-function tlsClient(ip: string, peer: PeerInfo): Client {
-  const identity = identityOf(peer);
-  return {
-    ip,
-    tls: true,
-    identity,
-    labels: identity === undefined ? { tls: 'true' } : { tls: 'true', client_id: identity },
-  };
 }

@@ -24,6 +24,8 @@ export const FRAMING = { none: 0, length: 1, chunked: 2, close: 3 } as const;
 export const INCOMPLETE = 0;
 
 const SLOT = 5;
+/** Room for fields at first; an idle connection keeps a head. */
+const FIELDS_FIRST = 16;
 const CR = 0x0d;
 const LF = 0x0a;
 const SP = 0x20;
@@ -63,7 +65,8 @@ export class Http1Head {
   /** Position after the start line's CRLF. */
   fieldsStart: number;
   count: number;
-  readonly slots: Int32Array;
+  /** Grows with the longest message seen: most have a dozen fields. */
+  slots: Int32Array;
   /** 0 or 1. */
   minor: number;
   /** One of {@link METHOD}; requests only. */
@@ -92,7 +95,7 @@ export class Http1Head {
     this.end = 0;
     this.fieldsStart = 0;
     this.count = 0;
-    this.slots = new Int32Array(HEADERS_MAX * SLOT);
+    this.slots = new Int32Array(FIELDS_FIRST * SLOT);
     this.minor = 1;
     this.method = METHOD.other;
     this.methodEnd = 0;
@@ -290,7 +293,7 @@ function methodOf(bytes: Uint8Array, start: number, end: number): number {
 /** Field lines up to and with the empty line. */
 function parseFields(head: Http1Head, bytes: Uint8Array, from: number, to: number): number {
   head.fieldsStart = from;
-  const { slots } = head;
+  let { slots } = head;
   let at = from;
   for (;;) {
     if (at >= to) return short(head, head.start, to);
@@ -301,6 +304,7 @@ function parseFields(head: Http1Head, bytes: Uint8Array, from: number, to: numbe
     if (bytes[at] !== COLON) return fail(head, 'bad_header_name');
     if (head.count === HEADERS_MAX) return fail(head, 'too_many_headers');
     const slot = head.count * SLOT;
+    if (slot === slots.length) slots = grow(head);
     slots[slot] = nameStart;
     slots[slot + 1] = at;
     at += 1;
@@ -324,6 +328,13 @@ function parseFields(head: Http1Head, bytes: Uint8Array, from: number, to: numbe
     if (kind !== HEADER.other && !noteField(head, kind, head.count - 1)) return -1;
     if (at - head.start > HEAD_BYTES_MAX) return fail(head, 'head_too_large');
   }
+}
+
+function grow(head: Http1Head): Int32Array {
+  const grown = new Int32Array(Math.min(head.slots.length * 2, HEADERS_MAX * SLOT));
+  grown.set(head.slots);
+  head.slots = grown;
+  return grown;
 }
 
 function endOfFields(head: Http1Head, bytes: Uint8Array, at: number, to: number): number {

@@ -90,17 +90,17 @@ test('however a stream of requests is cut, the events are the same', () => {
   );
 });
 
-test('a damaged stream gives the same events and the same error however it is cut', () => {
+test('of a damaged stream nothing gets through in pieces that does not as a whole', () => {
   fc.assert(
     fc.property(message, fc.nat(), fc.nat(255), fc.array(fc.nat(), { maxLength: 8 }), (bytes, at, byte, points) => {
       const damaged = Buffer.from(bytes);
       damaged[at % damaged.length] = byte;
       const whole = events([damaged]);
       const inPieces = events(cut(damaged, points));
-      // Where nothing is refused as a whole, nothing is refused in pieces; what was refused is refused.
-      const refused = (list: readonly string[]): boolean => list.at(-1)?.startsWith('error') === true;
-      assert.equal(refused(inPieces), refused(whole), `${whole.join('|')} / ${inPieces.join('|')}`);
-      if (!refused(whole)) assert.deepEqual(inPieces, whole);
+      // Refused as a whole: nothing more gets through in pieces, where the refusal may wait for the end of a line.
+      const accepted = (list: readonly string[]): string[] => list.filter((event) => !event.startsWith('error'));
+      assert.deepEqual(accepted(inPieces), accepted(whole));
+      if (accepted(whole).length === whole.length) assert.deepEqual(inPieces, whole);
     }),
     { numRuns: 500 },
   );
