@@ -262,6 +262,35 @@ describe('a cluster', { concurrency: false }, () => {
     for (const name of ['good', 'bad', 'loop']) await client.delete(CORE('pods'), 'default', name);
   });
 
+  test('ends a pod that exceeds its deadline', async () => {
+    const { client } = cluster;
+    await client.create(CORE('pods'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'late', namespace: 'default' },
+      spec: {
+        activeDeadlineSeconds: 1,
+        containers: [{ name: 'main', image: 'node', args: ['-e', 'setInterval(() => 0, 1000)'] }],
+      },
+    });
+    const pod = await eventually('failed', async () => {
+      const got = await client.get(CORE('pods'), 'default', 'late');
+      return at(got, 'status', 'phase') === 'Failed' ? got : undefined;
+    });
+    assert.equal(at(pod, 'status', 'reason'), 'DeadlineExceeded');
+    await eventually('no process', async () => !cluster.processes().some((each) => each.pod === 'late'));
+  });
+
+  test('answers names of an added zone from the composer', async () => {
+    const remove = cluster.addZone('clusterset.local', {
+      answer: (name) => ({ code: 0, answers: [{ type: 'A', name, ttl: 5, address: cluster.addresses.nodeIp }] }),
+    });
+    const [from] = await readyEndpoints(cluster, 'config');
+    const answer = await body(from ?? '', 8080, '/lookup?name=x.default.svc.clusterset.local');
+    assert.equal(answer, cluster.addresses.nodeIp);
+    remove();
+  });
+
   test('runs a StatefulSet in order, with a name per pod', async () => {
     const { client } = cluster;
     const { spec, metadata } = deployment('db', 2, { containers: [APP] });

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createLogger, messageOf, stderrSink } from '@mesh/runtime';
-import { type Cluster, createCluster, type Images, mergeKubeconfigs } from '../index.ts';
+import type { Cluster, Images } from '../index.ts';
 import { isOurs, LocalState, type LocalStatus } from './local-state.ts';
 
 const USAGE = `usage: mesh local COMMAND
@@ -118,12 +118,13 @@ async function serve(names: readonly string[], flags: Flags, state: LocalState):
   checkNames(names);
   const running = state.read();
   if (running !== undefined) return refuse(`already running: ${namesOf(running)}; end them first: mesh local down`);
+  // The other commands need none of this and should answer at once.
+  const { createCluster, mergeKubeconfigs } = await import('../index.ts');
   const images = await loadImages(flags.images);
   const log = createLogger({ control: { level: 'warn' }, format: 'plain', sink: stderrSink });
   const ended = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ended.resolve());
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => state.remove());
   const clusters: Cluster[] = await Promise.all(
     names.map(async (name) => {
       const data = flags.data === undefined ? {} : { dataFolder: join(resolve(flags.data), name) };
@@ -141,6 +142,7 @@ async function serve(names: readonly string[], flags: Flags, state: LocalState):
       serviceCidr: addresses.serviceCidr,
     })),
   };
+  stack.defer(() => state.remove());
   state.write(status, mergeKubeconfigs(clusters.map((cluster) => cluster.kubeconfig)));
   if (flags.foreground) process.stdout.write(`${describe(status)}\nexport KUBECONFIG=${state.kubeconfigPath}\n`);
   await ended.promise;

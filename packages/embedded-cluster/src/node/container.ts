@@ -46,6 +46,8 @@ export interface ContainerHost {
   readonly hostIp: string;
   readonly privilegedOffset: number;
   readonly backoffFirstMs: number;
+  /** The pod's termination grace, for containers that a probe ends. */
+  readonly graceMs: number;
   spawned(pid: number): void;
   exited(pid: number): void;
   /** The status changed: publish it. */
@@ -282,7 +284,8 @@ export class ContainerRunner {
         }
         this.#host.event('Normal', 'Killing', `Container ${this.spec.name} failed ${kind} probe, will be restarted`);
         this.#stopProbers(['startup', 'liveness', 'readiness']);
-        this.#killForProbe((probe.terminationGracePeriodSeconds ?? 30) * 1000);
+        const { terminationGracePeriodSeconds: seconds } = probe;
+        this.#killForProbe(seconds === undefined ? this.#host.graceMs : seconds * 1000);
       },
     });
     this.#probers.push(Object.assign(prober, { kind }));

@@ -82,10 +82,8 @@ export class NodeAgent implements Component {
     this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS);
     this.#heartbeat.unref();
     this.#deps.pods.onChange((pod, before) => this.#onPod(pod, before));
-    this.#deps.configMaps.onChange((object, before, key) =>
-      this.#onVolumeSource('configMap', before !== undefined, key),
-    );
-    this.#deps.secrets.onChange((object, before, key) => this.#onVolumeSource('secret', before !== undefined, key));
+    this.#deps.configMaps.onChange((_object, _before, key) => this.#onVolumeSource('configMap', key));
+    this.#deps.secrets.onChange((_object, _before, key) => this.#onVolumeSource('secret', key));
   }
 
   /** Kills all pods; their objects stay as they are. */
@@ -279,12 +277,11 @@ export class NodeAgent implements Component {
     });
   }
 
-  #onVolumeSource(kind: 'configMap' | 'secret', existed: boolean, key: string): void {
+  #onVolumeSource(kind: 'configMap' | 'secret', key: string): void {
     const { namespace, name } = splitKey(key);
     for (const worker of this.#workers.values()) {
       if (worker.pod.metadata.namespace === namespace && worker.uses(kind, name)) worker.refreshVolumes();
     }
-    void existed;
   }
 
   /** Events with the same text are one Event with a count. */

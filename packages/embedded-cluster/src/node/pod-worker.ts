@@ -57,6 +57,7 @@ export class PodWorker {
   #generation = 0;
   #volumes: Promise<void> = Promise.resolve();
   #renewal: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
   #terminating: Promise<void> | undefined;
 
   constructor(pod: Pod, deps: PodDeps) {
@@ -70,6 +71,10 @@ export class PodWorker {
 
   get podIp(): string {
     return this.#deps.network.ip;
+  }
+
+  get #graceMs(): number {
+    return (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
   }
 
   get finished(): boolean {
@@ -126,6 +131,7 @@ export class PodWorker {
   async #terminate(graceMs: number): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#renewal);
+    clearTimeout(this.#deadline);
     const deadline = performance.now() + graceMs;
     const left = (least: number): number => (graceMs === 0 ? 0 : Math.max(least, deadline - performance.now()));
     if (graceMs > RUNTIME_DELAY_MS && this.#main.size > 0)
@@ -146,6 +152,7 @@ export class PodWorker {
   async #run(): Promise<void> {
     const { folder } = this.#deps;
     this.#publishSoon();
+    this.#startDeadline();
     await mkdir(join(folder, 'ports'), { recursive: true });
     await mkdir(join(folder, 'home'), { recursive: true });
     for (const volume of this.#pod.spec.volumes ?? [])
@@ -159,11 +166,28 @@ export class PodWorker {
     for (const container of this.#pod.spec.containers) this.#create(container, rule, this.#main).start();
     this.#publishSoon();
     const codes = await Promise.all([...this.#main.values()].map((runner) => runner.finished));
+    clearTimeout(this.#deadline);
     if (this.#stopping.signal.aborted) return;
     this.#finalPhase = codes.every((code) => code === 0) ? 'Succeeded' : 'Failed';
-    await this.#stopSidecars(() => (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000);
+    await this.#stopSidecars(() => this.#graceMs);
     clearTimeout(this.#renewal);
     this.#publishSoon();
+  }
+
+  /** `activeDeadlineSeconds`: a pod that runs longer fails. */
+  #startDeadline(): void {
+    const seconds = this.#pod.spec.activeDeadlineSeconds;
+    if (seconds === undefined) return;
+    this.#deadline = setTimeout(() => {
+      this.#failure = {
+        reason: 'DeadlineExceeded',
+        message: 'Pod was active on the node longer than the specified deadline',
+      };
+      this.#finalPhase = 'Failed';
+      this.#deps.event('Normal', 'DeadlineExceeded', this.#failure.message);
+      void this.terminate(this.#graceMs).then(() => this.#publishSoon());
+    }, seconds * 1000);
+    this.#deadline.unref();
   }
 
   /** @returns false when the pod failed */
@@ -180,7 +204,7 @@ export class PodWorker {
     const code = await runner.finished;
     if (code === 0 || this.#stopping.signal.aborted) return true;
     this.#finalPhase = 'Failed';
-    await this.#stopSidecars(() => (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000);
+    await this.#stopSidecars(() => this.#graceMs);
     this.#publishSoon();
     return false;
   }
@@ -193,6 +217,7 @@ export class PodWorker {
       hostIp,
       privilegedOffset: network.privilegedOffset,
       backoffFirstMs,
+      graceMs: this.#graceMs,
       spawned: (pid) => this.#deps.spawned(pid),
       exited: (pid) => this.#deps.exited(pid),
       changed: () => this.#publishSoon(),
