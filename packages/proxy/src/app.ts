@@ -25,10 +25,11 @@ import type { Clock, Component, Env, LogControl, Logger, LogSink, Timer } from '
 import { Admin } from './admin/admin.ts';
 import { LogFilter } from './admin/log-filter.ts';
 import { describeConfig } from './config/config.ts';
-import type { ProxyConfig, ServiceConfig } from './config/config.ts';
+import type { DirectionConfig, ProxyConfig, ServiceConfig } from './config/config.ts';
 import { DATA_PATH_DEFAULTS, DataPath } from './data-path.ts';
 import type { DataPathAddresses } from './data-path.ts';
 import { discoveryPorts, identityPort } from './discover/adapters.ts';
+import type { HttpEngineOptions } from './http/engine.ts';
 import { MemoryTrim } from './memory-trim.ts';
 import { channelMetrics, identityMetrics, registerBuildInfo } from './metrics/control-metrics.ts';
 import type { ControlClientName } from './metrics/control-metrics.ts';
@@ -236,8 +237,8 @@ export class ProxyApp implements AsyncDisposable {
         inboundIdleTimeoutMs: inbound.discoveryIdleMs,
         acceptKeepAliveMs: inbound.acceptKeepAliveMs,
         outboundConnectBackoff: { ...backoff, jitter: jitterRatio },
-        inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, connectTimeoutMs: inbound.connectTimeoutMs },
-        outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, connectTimeoutMs: outbound.connectTimeoutMs },
+        inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound) },
+        outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound) },
       },
       {
         driver: this.#deps.driver,
@@ -312,6 +313,16 @@ export class ProxyApp implements AsyncDisposable {
 function limitsFor(service: ServiceConfig, limits: ProxyConfig['streamLimits']): ProxyConfig['streamLimits'] {
   if (service.name !== undefined) return limits;
   return { initialTimeoutMs: undefined, idleTimeoutMs: undefined, lifetimeMs: undefined };
+}
+
+function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs'> {
+  return {
+    inFlightMax: direction.inFlightMax,
+    connectTimeoutMs: direction.connectTimeoutMs,
+    connectKeepAliveMs: direction.connectKeepAliveMs,
+    poolIdleTimeoutMs: direction.http1PoolIdleMs,
+    poolIdleMax: direction.idleConnectionsPerEndpointMax,
+  };
 }
 
 function toAddress(address: SocketAddress): Address {
