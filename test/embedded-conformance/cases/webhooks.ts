@@ -159,6 +159,34 @@ async function run(api: ApiCaller, { path, name, webhook, reviews }: Setup): Pro
   );
   api.record('the review of an update', 'webhook', { code: 0, warnings: [] }, reviews.at(-1));
   await api.call('mutated dry', 'POST', `${path}?dryRun=All`, map('dry'));
+  await api.call('mutated under a generated name', 'POST', `${path}?dryRun=All`, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { generateName: 'generated-' },
+  });
+  api.record('the review of a generated name', 'webhook', { code: 0, warnings: [] }, reviews.at(-1));
+  await api.call(
+    'mutated by apply',
+    'PATCH',
+    `${path}/applied?fieldManager=first`,
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' } },
+    { contentType: 'application/apply-patch+yaml' },
+  );
+  api.record('the review of an apply that creates', 'webhook', { code: 0, warnings: [] }, reviews.at(-1));
+  await api.call(
+    'applied again',
+    'PATCH',
+    `${path}/applied?fieldManager=first&force=true`,
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied', labels: { a: 'b' } } },
+    { contentType: 'application/apply-patch+yaml' },
+  );
+  api.record('the review of an apply that updates', 'webhook', { code: 0, warnings: [] }, reviews.at(-1));
+  await api.call('replaced', 'PUT', `${path}/applied?fieldValidation=Strict`, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'applied' },
+  });
+  api.record('the review of a replacement', 'webhook', { code: 0, warnings: [] }, reviews.at(-1));
   await api.call('a patch that fails', 'POST', path, map('broken', { broken: 'yes' }));
   await api.send('DELETE', `${MUTATING}/${name}`);
   const dead = {

@@ -42,17 +42,7 @@ export async function createObject(
   if ((object.metadata.resourceVersion ?? '') !== '') {
     throw failure(500, undefined, 'resourceVersion should not be set on objects to be created');
   }
-  const { generateName } = object.metadata;
-  const generated = (object.metadata.name ?? '') === '' && (generateName ?? '') !== '';
-  for (let attempt = 1; ; attempt += 1) {
-    const candidate = generated ? cloneJson(object) : object;
-    if (generated) candidate.metadata.name = generatedName(generateName ?? '');
-    const taken =
-      machinery.store.get(resource.bucket, idOf(candidate.metadata.namespace, candidate.metadata.name ?? '')) !==
-      undefined;
-    if (!(generated && taken && attempt < GENERATE_ATTEMPTS_MAX))
-      return storeNew(machinery, context, resource, candidate, undefined);
-  }
+  return storeNew(machinery, context, resource, object, undefined);
 }
 
 /** The second half of a creation; apply and PUT on a missing name come here too. */
@@ -95,17 +85,30 @@ export async function storeNew(
   };
   await admission.mutate(attributes);
   setManagedFields(object, managed);
+  generateName(machinery, resource, object);
   beginMeta(resource, object, machinery.clock);
   prepareCreate(resource, object);
   kinds.applyDefaults(resource, object);
   throwProblems(resource, object, kinds.validateCreate(resource, object));
   machinery.allocate(resource, object, undefined);
-  await admission.validate(attributes);
-  const id = idOf(object.metadata.namespace, name);
+  const finalName = object.metadata.name ?? '';
+  await admission.validate({ ...attributes, name: finalName });
+  const id = idOf(object.metadata.namespace, finalName);
   const taken = store.get(resource.bucket, id);
-  if (taken !== undefined) throw alreadyExists(resource, name, taken.metadata.deletionTimestamp !== undefined);
+  if (taken !== undefined) throw alreadyExists(resource, finalName, taken.metadata.deletionTimestamp !== undefined);
   const stored = storedForm(machinery, resource, object);
   return toRequested(resource, context.dryRun ? stored : store.commit(resource.bucket, id, stored));
+}
+
+/** Names come after mutating webhooks, which see `generateName` only. */
+function generateName({ store }: Machinery, resource: Resource, object: KubeObject): void {
+  const { metadata } = object;
+  const base = metadata.generateName ?? '';
+  if ((metadata.name ?? '') !== '' || base === '') return;
+  for (let attempt = 1; attempt <= GENERATE_ATTEMPTS_MAX; attempt += 1) {
+    metadata.name = generatedName(base);
+    if (store.get(resource.bucket, idOf(metadata.namespace, metadata.name)) === undefined) return;
+  }
 }
 
 function setManagedFields(object: KubeObject, managed: KubeObject['metadata']['managedFields']): void {
@@ -224,7 +227,6 @@ async function admitUpdate(
   const { kinds, admission } = machinery;
   const { object, live, managed } = states;
   const { resource, subresource } = target;
-  keepMeta(object, live);
   kinds.applyDefaults(resource, object);
   if (!managed) {
     const now = timestamp(machinery.clock);
