@@ -1,6 +1,6 @@
 /** Validation of Services, Endpoints, EndpointSlices, Ingresses and NetworkPolicies. */
 import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '../field-error.ts';
-import { equalJson, isObject, listAt, objectAt, type JsonObject } from '../json.ts';
+import { isObject, listAt, objectAt, type JsonObject } from '../json.ts';
 import { dnsLabelErrors, dnsSubdomainErrors, endpointIpErrors, IP_TEXT, ipErrors, portNumberErrors } from '../names.ts';
 import { objectsAt } from '../defaults/pod-spec.ts';
 import { validatePortReference } from './container.ts';
@@ -252,11 +252,4 @@ export function validateIngress(ingress: JsonObject): FieldError[] {
 
 export function validateNetworkPolicy(policy: JsonObject): FieldError[] {
   return validateLabelSelector(objectAt(policy, 'spec')['podSelector'], 'spec.podSelector');
-}
-
-/** Whether two field values are the same; used by the immutability checks. */
-export function isUnchanged(object: JsonObject, old: JsonObject, ...path: readonly string[]): boolean {
-  const parent = path.slice(0, -1);
-  const key = path[path.length - 1] ?? '';
-  return equalJson(objectAt(object, ...parent)[key], objectAt(old, ...parent)[key]);
 }
