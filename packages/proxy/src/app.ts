@@ -16,6 +16,7 @@ import {
   serviceSecurity,
   staticTrust,
   systemResolver,
+  watchedTrustFile,
 } from '@mesh/control-client';
 import type { ChannelOptions, Discovery, Resolver, WorkloadIdentity } from '@mesh/control-client';
 import type { SocketAddress } from '@mesh/model';
@@ -163,7 +164,10 @@ export class ProxyApp implements AsyncDisposable {
         service: services.identity.target,
         serviceName: services.identity.name,
         tokenPath: identity.tokenPath,
-        trust: staticTrust(identity.trustAnchors),
+        trust:
+          identity.trustAnchorsFile === undefined
+            ? staticTrust(identity.trustAnchors)
+            : watchedTrustFile(identity.trustAnchorsFile, { clock: this.#deps.clock, log: this.log }),
         minRefreshMs: identity.minRefreshMs,
         maxRefreshMs: identity.maxRefreshMs,
       },

@@ -103,6 +103,15 @@ test('wrong values and contradictions are told with key, value and what is wante
   }
 });
 
+test('anchors may be in a file instead', () => {
+  const env = {
+    ...ENV,
+    LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS: undefined,
+    MESH_IDENTITY_TRUST_ANCHORS_FILE: '/anchors.pem',
+  };
+  assert.equal(parseProxyConfig(env).identity.trustAnchorsFile, '/anchors.pem');
+});
+
 test('unknown keys of the prefix are warned of', () => {
   const { warnings } = parseProxyConfig({ ...ENV, LINKERD2_PROXY_TYPO: '1' });
   assert.deepEqual(warnings, ['LINKERD2_PROXY_TYPO is not known and has no effect']);

@@ -12,6 +12,7 @@ import type { Env, LogFormat } from '@mesh/runtime';
 import {
   ACCEPTED_KEYS,
   ADMIN_LISTEN,
+  ANCHORS_FILE_KEY,
   CONTROL_LIMIT_KEYS,
   INBOUND_LISTEN,
   LOG_DEFAULT,
@@ -65,8 +66,10 @@ export interface InboundConfig extends DirectionConfig {
 export interface IdentityConfig {
   readonly name: string;
   readonly serverName: string;
-  /** PEM text. */
+  /** PEM text; empty when a file is given. */
   readonly trustAnchors: string;
+  /** A file with the anchors, followed while the proxy runs; `undefined`: the text stays. */
+  readonly trustAnchorsFile: string | undefined;
   readonly tokenPath: string;
   readonly minRefreshMs: number;
   readonly maxRefreshMs: number;
@@ -107,7 +110,7 @@ export function parseProxyConfig(env: Env): ProxyConfig {
       listen: reader.socketAddress('ADMIN_LISTEN_ADDR', ADMIN_LISTEN),
       shutdownEnabled: reader.boolean('SHUTDOWN_ENDPOINT_ENABLED', false),
     },
-    identity: readIdentity(reader),
+    identity: readIdentity(reader, env[ANCHORS_FILE_KEY] === '' ? undefined : env[ANCHORS_FILE_KEY]),
     services: {
       destination: readService(reader, 'DESTINATION_SVC'),
       policy: readService(reader, 'POLICY_SVC'),
@@ -216,14 +219,21 @@ function readQueue(reader: ConfigReader, prefix: string, failfastMs: number): Qu
   };
 }
 
-function readIdentity(reader: ConfigReader): IdentityConfig {
+function readIdentity(reader: ConfigReader, trustAnchorsFile: string | undefined): IdentityConfig {
   const localName = reader.text('IDENTITY_LOCAL_NAME');
   const name = reader.text('IDENTITY_SERVER_ID') ?? localName ?? '';
   if (name === '') reader.problem('IDENTITY_LOCAL_NAME', 'is not set: give the identity that this workload asks for');
   return {
     name,
     serverName: reader.text('IDENTITY_SERVER_NAME') ?? localName ?? name,
-    trustAnchors: reader.requiredText('IDENTITY_TRUST_ANCHORS', 'the trust anchors as PEM text'),
+    trustAnchors:
+      trustAnchorsFile === undefined
+        ? reader.requiredText(
+            'IDENTITY_TRUST_ANCHORS',
+            `the trust anchors as PEM text, or their file in ${ANCHORS_FILE_KEY}`,
+          )
+        : (reader.text('IDENTITY_TRUST_ANCHORS') ?? ''),
+    trustAnchorsFile,
     tokenPath: reader.requiredText('IDENTITY_TOKEN_FILE', 'the path of the projected service-account token'),
     minRefreshMs: reader.durationMs('IDENTITY_MIN_REFRESH', 10_000),
     maxRefreshMs: reader.durationMs('IDENTITY_MAX_REFRESH', 86_400_000),

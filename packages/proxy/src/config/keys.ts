@@ -3,6 +3,9 @@ import type { SocketAddress } from '@mesh/model';
 
 export const PREFIX = 'LINKERD2_PROXY_';
 
+/** Ours: Linkerd has the anchors as text only, so that a pod must restart to trust a new one. */
+export const ANCHORS_FILE_KEY = 'MESH_IDENTITY_TRUST_ANCHORS_FILE';
+
 export const OUTBOUND_LISTEN: SocketAddress = { host: '127.0.0.1', port: 4140 };
 export const INBOUND_LISTEN: SocketAddress = { host: '0.0.0.0', port: 4143 };
 export const ADMIN_LISTEN: SocketAddress = { host: '127.0.0.1', port: 4191 };
