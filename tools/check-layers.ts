@@ -61,6 +61,8 @@ export function violation(owner: string, specifier: string, isTest: boolean): st
     const allowed = LAYERS[owner] ?? [];
     const edge = door === undefined || door === 'testing' ? target : `${target}/${door}`;
     if (door === 'testing' && !isTest) return `imports the test door ${specifier} outside of tests`;
+    if (specifier === '@mesh/runtime/admin' && NO_HEAVY.includes(owner))
+      return `may not load ${specifier}: the sidecar runs it`;
     const fits = allowed.includes(target) || allowed.includes(edge);
     return fits ? undefined : `may not import ${specifier} (allowed: ${allowed.join(', ') || 'nothing'})`;
   }
@@ -68,6 +70,8 @@ export function violation(owner: string, specifier: string, isTest: boolean): st
   if (L0.includes(owner) && IO_MODULES.test(specifier)) return `may not do I/O (${specifier})`;
   if (DATA_PATH_ONLY_NET.includes(owner) && SOCKET_MODULES.test(specifier))
     return `must open sockets through @mesh/net (${specifier})`;
+  if (NO_HEAVY.includes(owner) && owner !== 'runtime' && specifier === 'prom-client')
+    return `may not load ${specifier}: the sidecar runs it`;
   if (NO_HEAVY.includes(owner) && HEAVY.test(specifier)) return `may not load ${specifier}: the sidecar runs it`;
   return undefined;
 }

@@ -2,11 +2,11 @@
 import type { Resolver } from '@mesh/control-client';
 import type { KubeClient } from '@mesh/kube';
 
+import { AdminServer } from '@mesh/runtime/admin';
 import { createLogger, registerProcessMetrics, startAll, stderrSink } from '@mesh/runtime';
 import type { Clock, Component, LogControl, Logger, MetricRegistry, Readiness } from '@mesh/runtime';
 
 import type { CommonConfig, Role } from './config/config.ts';
-import { AdminServer } from './serving/admin-server.ts';
 import type { StreamCounts } from './serving/watch.ts';
 
 /** What a role gets from outside; tests bring their own. */

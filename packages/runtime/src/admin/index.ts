@@ -1,0 +1,2 @@
+export { AdminServer } from './admin-server.ts';
+export type { AdminServerDeps } from './admin-server.ts';
