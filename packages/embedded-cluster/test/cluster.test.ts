@@ -237,6 +237,34 @@ describe('a cluster', { concurrency: false }, () => {
     );
   });
 
+  test('waits for a missing Secret and starts as soon as it is there', async () => {
+    const { client } = cluster;
+    const env = [{ name: 'X', valueFrom: { secretKeyRef: { name: 'later', key: 'k' } } }];
+    await client.create(CORE('pods'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'patient', namespace: 'default' },
+      spec: { terminationGracePeriodSeconds: 0, containers: [{ ...APP, env }] },
+    });
+    const waiting = await eventually('waiting', async () => {
+      const got = await client.get(CORE('pods'), 'default', 'patient');
+      const state = at(got, 'status', 'containerStatuses', 0, 'state', 'waiting');
+      return at(state, 'message') === undefined ? undefined : state;
+    });
+    assert.deepEqual(waiting, { reason: 'CreateContainerConfigError', message: 'secret "later" not found' });
+    await client.create(CORE('secrets'), {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'later', namespace: 'default' },
+      data: { k: 'eA==' },
+    });
+    await eventually('ready', async () => {
+      const got = await client.get(CORE('pods'), 'default', 'patient');
+      return at(got, 'status', 'containerStatuses', 0, 'ready') === true;
+    });
+    await client.delete(CORE('pods'), 'default', 'patient');
+  });
+
   test('shows crash loops, completed and failed pods as a real kubelet does', async () => {
     const { client } = cluster;
     const pod = (name: string, code: number, restartPolicy: string): KubeObject => ({

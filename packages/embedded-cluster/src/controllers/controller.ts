@@ -6,7 +6,8 @@ import type { Component, Logger } from '@mesh/runtime';
 import { hasReason } from '../api/status-error.ts';
 
 const BACKOFF_FIRST_MS = 20;
-const BACKOFF_LAST_MS = 5_000;
+/** Far below the real controllers' limit: the API is in this process, and people wait for the result. */
+const BACKOFF_LAST_MS = 1_000;
 const CONCURRENCY = 16;
 
 /** `requeueAfterMs`: look again later, even when nothing changes. */

@@ -19,6 +19,8 @@ import { Prober } from './prober.ts';
 /** Backoff begins anew for a container that ran this long (the kubelet: 10 minutes). */
 const STABLE_MS = 10_000;
 const BACKOFF_LAST_MS = 10_000;
+/** A missing ConfigMap or Secret is looked for at least this often. */
+const CONFIG_RETRY_LAST_MS = 1_000;
 const SIGNALS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -75,6 +77,7 @@ export class ContainerRunner {
   #runningSinceMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
+  #launching = false;
   #id = 0;
 
   constructor(spec: Container, rule: RestartRule, host: ContainerHost) {
@@ -133,6 +136,13 @@ export class ContainerRunner {
     void this.#launch();
   }
 
+  /** Something that the container may have waited for has changed: try now. */
+  retry(): void {
+    if (this.#state.waiting?.reason !== 'CreateContainerConfigError') return;
+    clearTimeout(this.#timer);
+    void this.#launch();
+  }
+
   signal(name: NodeJS.Signals): boolean {
     const pid = this.#child?.pid;
     return pid !== undefined && killGroup(pid, name);
@@ -165,16 +175,20 @@ export class ContainerRunner {
   }
 
   async #launch(): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#launching) return;
     let plan: LaunchPlan | Builtin;
+    this.#launching = true;
     try {
       plan = await this.#host.plan(this.spec);
     } catch (error) {
       this.#cannotStart(error);
       return;
+    } finally {
+      this.#launching = false;
     }
     // Stopping may have begun while the plan was made.
     if (this.#isStopping()) return;
+    if (this.#state.waiting?.reason === 'CreateContainerConfigError') this.#backoffMs = this.#host.backoffFirstMs;
     this.#id += 1;
     this.logs.begin();
     if (typeof plan === 'function') await this.#runBuiltin(plan);
@@ -348,16 +362,17 @@ export class ContainerRunner {
   }
 
   #cannotStart(error: unknown): void {
+    if (this.#stopping) return;
     const code = error instanceof MeshError ? (error as MeshError).code : 'unknown';
     const first = this.#state.waiting?.reason;
     const image = code === 'unknown_image';
     const again = first === 'ErrImagePull' || first === 'ImagePullBackOff';
     const reason = image ? (again ? 'ImagePullBackOff' : 'ErrImagePull') : 'CreateContainerConfigError';
     this.#state = { waiting: { reason, message: messageOf(error) } };
-    this.#host.event('Warning', image ? 'Failed' : 'FailedMount', messageOf(error));
+    this.#host.event('Warning', 'Failed', image ? messageOf(error) : `Error: ${messageOf(error)}`);
     this.#host.changed();
-    const delay = image ? this.#backoffMs * 10 : this.#host.backoffFirstMs;
-    if (image) this.#backoffMs = Math.min(BACKOFF_LAST_MS, this.#backoffMs * 2);
+    const delay = image ? this.#backoffMs * 10 : Math.min(CONFIG_RETRY_LAST_MS, this.#backoffMs);
+    this.#backoffMs = Math.min(BACKOFF_LAST_MS, this.#backoffMs * 2);
     this.#timer = setTimeout(() => void this.#launch(), delay);
   }
 

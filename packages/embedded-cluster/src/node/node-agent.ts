@@ -280,7 +280,9 @@ export class NodeAgent implements Component {
   #onVolumeSource(kind: 'configMap' | 'secret', key: string): void {
     const { namespace, name } = splitKey(key);
     for (const worker of this.#workers.values()) {
-      if (worker.pod.metadata.namespace === namespace && worker.uses(kind, name)) worker.refreshVolumes();
+      if (worker.pod.metadata.namespace !== namespace) continue;
+      if (worker.uses(kind, name)) worker.refreshVolumes();
+      for (const runner of worker.runners()) runner.retry();
     }
   }
 

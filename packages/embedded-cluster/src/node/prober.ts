@@ -36,7 +36,8 @@ export class Prober {
     this.#probe = probe;
     this.#target = target;
     this.#events = events;
-    this.#nextCountMs = (probe.initialDelaySeconds ?? 0) * 1000;
+    // A program that has just started is not ready yet: the first period is no failure.
+    this.#nextCountMs = ((probe.initialDelaySeconds ?? 0) + (probe.periodSeconds ?? 10)) * 1000;
     this.#schedule(EAGER_FIRST_MS);
   }
 
