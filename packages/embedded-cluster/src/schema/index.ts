@@ -85,14 +85,7 @@ export { checkStructural } from './crd/structural.ts';
 /** @public */
 export { validateObject, validateValue } from './crd/validate-value.ts';
 /** @public */
-export {
-  ApplyError,
-  applyPatch,
-  conflictStatus,
-  isUnchanged,
-  resetFields,
-  updateManagers,
-} from './apply/managed-fields.ts';
+export { ApplyError, applyPatch, conflictStatus, resetFields, updateManagers } from './apply/managed-fields.ts';
 /** @public */
 export type { ApplyInput, ApplyResult, Conflict, ManagerContext, UpdateInput } from './apply/managed-fields.ts';
 /** @public */
@@ -117,7 +110,6 @@ export {
   fieldMatcher,
   formatLabelSelector,
   labelSelectorFrom,
-  mapSelectorFrom,
   matchesLabels,
   parseFieldSelector,
   parseLabelSelector,

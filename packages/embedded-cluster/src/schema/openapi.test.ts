@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { builtinKinds } from './builtin-types.ts';
 import { isObject, objectAt, type JsonObject } from './json.ts';
 import { openapiV2, openapiV3, openapiV3Index, type OpenapiResource } from './openapi/documents.ts';
 import { WIDGET_DEFINITION } from './testing/apply-cases.ts';
@@ -92,6 +93,26 @@ describe('the OpenAPI v3 document of a group', () => {
     assert.deepEqual(openapiV3Index({ 'apis/apps/v1': 'AB' }), {
       paths: { 'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=AB' } },
     });
+  });
+});
+
+describe('every built-in kind', () => {
+  it('has a type whose references resolve, in both versions', () => {
+    const kinds = builtinKinds().filter(({ kind }) => !kind.endsWith('List'));
+    assert.ok(kinds.length > 60);
+    const resources = kinds.map((kind): OpenapiResource => ({
+      ...kind,
+      plural: `${kind.kind.toLowerCase()}s`,
+      isNamespaced: true,
+    }));
+    for (const [document, prefix, path] of [
+      [openapiV3(resources, info), '#/components/schemas/', ['components', 'schemas']],
+      [openapiV2(resources, info), '#/definitions/', ['definitions']],
+    ] as const) {
+      const schemas = objectAt(document, ...path);
+      for (const reference of new Set(references(document)))
+        assert.ok(schemas[reference.replace(prefix, '')], reference);
+    }
   });
 });
 

@@ -181,12 +181,6 @@ export function labelSelectorFrom(selector: unknown): LabelSelector | undefined 
   return requirements;
 }
 
-/** The requirements of a plain map, as Services use; an empty or missing map selects nothing. */
-export function mapSelectorFrom(selector: unknown): LabelSelector | undefined {
-  if (!isObject(selector) || Object.keys(selector).length === 0) return undefined;
-  return Object.entries(selector).map(([key, value]) => ({ key, operator: 'In', values: [String(value)] }));
-}
-
 /** Whether labels satisfy a selector; `undefined` selects nothing. */
 export function matchesLabels(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   return selector !== undefined && selector.every((requirement) => holds(requirement, labels ?? {}));

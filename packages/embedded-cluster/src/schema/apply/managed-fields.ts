@@ -5,7 +5,7 @@
  * A manager is the writer's name with its operation (Apply or Update), API version and subresource.
  */
 import { failure, type StatusObject } from '../field-error.ts';
-import { canonicalJson, cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type JsonObject } from '../json.ts';
+import { canonicalJson, cloneJson, isObject, objectAt, stringAt, type JsonObject } from '../json.ts';
 import { zeroStruct } from '../decode.ts';
 import { type TypeSchema } from '../types.ts';
 import { MeshError } from '@mesh/runtime';
@@ -334,14 +334,4 @@ function withoutManaged(object: JsonObject): JsonObject {
   if (!isObject(metadata)) return object;
   const { managedFields: _gone, ...rest } = metadata;
   return { ...object, metadata: rest };
-}
-
-/** Whether two objects are the same but for managed fields' times: an update that need not be stored. */
-export function isUnchanged(before: JsonObject, after: JsonObject): boolean {
-  const strip = (object: JsonObject): JsonObject => {
-    const copy = cloneJson(object);
-    for (const entry of listAt(copy, 'metadata', 'managedFields')) if (isObject(entry)) delete entry['time'];
-    return copy;
-  };
-  return equalJson(strip(before), strip(after));
 }
