@@ -22,7 +22,7 @@ export type {
 } from './transport-header/transport-header.ts';
 export { H2_ERROR, H2_PREFACE } from './h2/codes.ts';
 export { H2Connection } from './h2/connection.ts';
-export type { H2Handlers, H2Options } from './h2/connection.ts';
+export type { H2Handlers, H2Options } from './h2/handlers.ts';
 export { fieldValue } from './h2/fields.ts';
 export type { H2Settings } from './h2/settings.ts';
 export type { H2Stream } from './h2/stream.ts';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { H2_ERROR, H2_PREFACE } from './codes.ts';
 import { H2Connection } from './connection.ts';
-import type { H2Handlers } from './connection.ts';
+import type { H2Handlers } from './handlers.ts';
 import { fieldValue } from './fields.ts';
 import type { H2Stream } from './stream.ts';
 

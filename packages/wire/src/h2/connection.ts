@@ -11,7 +11,6 @@ import {
   FLAG_ACK,
   FLAG_END_HEADERS,
   FLAG_END_STREAM,
-  FLAG_PADDED,
   FLAG_PRIORITY,
   FRAME_BYTES_DEFAULT,
   FRAME_CONTINUATION,
@@ -40,54 +39,16 @@ import {
   settingsAckFrame,
   windowUpdateFrame,
 } from './frame.ts';
+import type { H2Handlers, H2Options } from './handlers.ts';
+import { HeaderBlock } from './header-block.ts';
 import { Outbound } from './outbound.ts';
+import { contentLength, isBodyLengthPossible, unpad } from './payload.ts';
 import { applySettings, H2_SETTINGS_INITIAL, settingsFrame } from './settings.ts';
 import type { H2Settings } from './settings.ts';
 import { H2Stream } from './stream.ts';
 
-/** Events of all connections of one owner. They must not throw. */
-export interface H2Handlers<S> {
-  /** Parts to write to the peer, in order; the receiver owns them. */
-  write(connection: H2Connection<S>, parts: readonly Uint8Array[]): void;
-  /** Informational, final or trailing fields, name and value alternating. A server's new streams come here first. */
-  headers(
-    stream: H2Stream<S>,
-    fields: readonly string[],
-    kind: 'informational' | 'head' | 'trailers',
-    end: boolean,
-  ): void;
-  /** Body bytes, a view of what `receive` was given. The owner calls `consume` when it has dealt with them. */
-  data(stream: H2Stream<S>, bytes: Uint8Array, end: boolean): void;
-  /** The stream ended early, by the peer's RST_STREAM or by an error that we found. */
-  reset(stream: H2Stream<S>, code: number, byPeer: boolean): void;
-  /** The peer's window opened and nothing of this stream waits any more. */
-  writable(stream: H2Stream<S>): void;
-  /** The peer will take no new streams; streams above `lastStreamId` were not processed and are reset with REFUSED_STREAM. */
-  goaway(connection: H2Connection<S>, lastStreamId: number, code: number): void;
-  pong(connection: H2Connection<S>): void;
-  /** The peer's SETTINGS arrived or changed. */
-  settings(connection: H2Connection<S>, settings: H2Settings): void;
-  /** The peer broke the protocol: GOAWAY was written, all streams were reset, and the owner must close the socket. */
-  failed(connection: H2Connection<S>, code: number): void;
-}
-
-export interface H2Options<S> {
-  readonly role: 'client' | 'server';
-  /** Window of each stream, bytes. */
-  readonly streamWindowBytes?: number;
-  /** Window of the connection, bytes. 1 MiB, as linkerd2-proxy. */
-  readonly connectionWindowBytes?: number;
-  readonly headerListBytesMax?: number;
-  /** Server: streams that the client may have open. */
-  readonly concurrentStreamsMax?: number;
-  /** State of a stream that the peer opens (server role). */
-  readonly initStream?: () => S;
-}
-
 /** Control frames in a row without any progress on a stream; above it the peer is told to calm down. */
 const IDLE_FRAMES_MAX = 1000;
-/** A header block may be this much larger than the decoded limit allows: Huffman and tables only shrink. */
-const BLOCK_FRAMES_MAX = 64;
 const CONNECTION_WINDOW_DEFAULT = 1_048_576;
 const STREAMS_MAX_DEFAULT = 100;
 
@@ -116,11 +77,7 @@ export class H2Connection<S> {
   #goawayReceived = false;
   #goawaySent = false;
   #failed = false;
-  /** A header block that goes on in CONTINUATION frames. */
-  #block: Uint8Array[] = [];
-  #blockBytes = 0;
-  #blockStreamId = 0;
-  #blockFlags = 0;
+  readonly #block: HeaderBlock;
 
   constructor(options: H2Options<S>, handlers: H2Handlers<S>) {
     this.#options = options;
@@ -132,6 +89,8 @@ export class H2Connection<S> {
     this.#connectionWindow = Math.max(WINDOW_DEFAULT, options.connectionWindowBytes ?? CONNECTION_WINDOW_DEFAULT);
     this.#receiveWindow = this.#connectionWindow;
     this.#listBytesMax = options.headerListBytesMax ?? HPACK_LIST_BYTES_DEFAULT;
+    // Huffman and tables only shrink, so a block above its decoded limit by more than a frame is no accident.
+    this.#block = new HeaderBlock(this.#listBytesMax + FRAME_BYTES_DEFAULT);
     this.#decoder = new HpackDecoder({ listBytesMax: this.#listBytesMax });
     this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, (type, flags, id, payload) =>
       this.#frame(type, flags, id, payload),
@@ -282,7 +241,7 @@ export class H2Connection<S> {
 
   #frame(type: number, flags: number, id: number, payload: Uint8Array): boolean {
     if (!this.#settingsSeen && (type !== FRAME_SETTINGS || (flags & FLAG_ACK) !== 0)) this.#fail(H2_ERROR.protocol);
-    else if (this.#blockStreamId !== 0 && (type !== FRAME_CONTINUATION || id !== this.#blockStreamId))
+    else if (this.#block.streamId !== 0 && (type !== FRAME_CONTINUATION || id !== this.#block.streamId))
       this.#fail(H2_ERROR.protocol);
     else this.#dispatch(type, flags, id, payload);
     return !this.#failed;
@@ -351,28 +310,18 @@ export class H2Connection<S> {
     if (id === 0) return this.#fail(H2_ERROR.protocol);
     const block = unpad(flags, payload, (flags & FLAG_PRIORITY) === 0 ? 0 : 5);
     if (block === undefined) return this.#fail(H2_ERROR.protocol);
-    this.#blockFlags = flags;
-    if ((flags & FLAG_END_HEADERS) !== 0) return this.#onBlock(id, block);
-    this.#blockStreamId = id;
-    this.#block = [block.slice()];
-    this.#blockBytes = block.length;
+    if ((flags & FLAG_END_HEADERS) !== 0) this.#onBlock(id, flags, block);
+    else this.#block.begin(id, flags, block);
   }
 
   #onContinuation(flags: number, id: number, payload: Uint8Array): void {
-    if (this.#blockStreamId === 0) return this.#fail(H2_ERROR.protocol);
-    this.#block.push(payload.slice());
-    this.#blockBytes += payload.length;
-    if (this.#blockBytes > this.#listBytesMax + FRAME_BYTES_DEFAULT || this.#block.length > BLOCK_FRAMES_MAX)
-      return this.#fail(H2_ERROR.enhanceYourCalm);
-    if ((flags & FLAG_END_HEADERS) === 0) return;
-    const block = Buffer.concat(this.#block, this.#blockBytes);
-    this.#block = [];
-    this.#blockStreamId = 0;
-    this.#onBlock(id, block);
+    if (this.#block.streamId === 0) return this.#fail(H2_ERROR.protocol);
+    if (!this.#block.append(payload)) return this.#fail(H2_ERROR.enhanceYourCalm);
+    if ((flags & FLAG_END_HEADERS) !== 0) this.#onBlock(id, this.#block.flags, this.#block.take());
   }
 
   /** A complete header block. It is always decoded, as the compression state belongs to the connection. */
-  #onBlock(id: number, block: Uint8Array): void {
+  #onBlock(id: number, flags: number, block: Uint8Array): void {
     const fields: string[] = [];
     const result = this.#decoder.decode(block, fields);
     if (result !== 'ok' && result !== 'too_large') return this.#fail(H2_ERROR.compression);
@@ -380,7 +329,7 @@ export class H2Connection<S> {
     if (stream === undefined) return;
     if (stream.remoteClosed) return this.#streamError(id, H2_ERROR.streamClosed);
     if (result === 'too_large') return this.#streamError(id, H2_ERROR.enhanceYourCalm);
-    const end = (this.#blockFlags & FLAG_END_STREAM) !== 0;
+    const end = (flags & FLAG_END_STREAM) !== 0;
     const kind = this.#kindOf(stream, fields, end);
     if (kind === undefined) return this.#streamError(id, H2_ERROR.protocol);
     this.#idleFrames = 0;
@@ -598,24 +547,3 @@ export class H2Connection<S> {
 }
 
 const PING_PAYLOAD = new TextEncoder().encode('meshping');
-
-/** The payload without padding and the first `skip` bytes; `undefined` when the lengths contradict (RFC 9113 §6.1). */
-function unpad(flags: number, payload: Uint8Array, skip: number): Uint8Array | undefined {
-  const padded = (flags & FLAG_PADDED) !== 0;
-  const from = (padded ? 1 : 0) + skip;
-  const to = payload.length - (padded ? (payload[0] ?? 0) : 0);
-  return from > payload.length || to < from ? undefined : payload.subarray(from, to);
-}
-
-/** -1 when there is none; a list that contradicts itself becomes an impossible length. */
-function contentLength(fields: readonly string[], bodiless: boolean): number {
-  if (bodiless) return -1; // Answers to HEAD carry a length and no body.
-  const text = fieldValue(fields, 'content-length');
-  if (text === undefined) return -1;
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER;
-}
-
-function isBodyLengthPossible<S>(stream: H2Stream<S>, end: boolean): boolean {
-  if (stream.bodyBytesExpected < 0) return true;
-  return end ? stream.bodyBytesSeen === stream.bodyBytesExpected : stream.bodyBytesSeen <= stream.bodyBytesExpected;
-}
