@@ -1,6 +1,6 @@
 /** Collects what became of each Service of each Link, and writes it onto the Link: seldom, and only when it differs. */
 import { isKubeError, LINKS } from '@mesh/kube';
-import type { Link, ReconcileResult } from '@mesh/kube';
+import type { Condition, EventRecorder, Link, ReconcileResult } from '@mesh/kube';
 import type { Clock, Logger } from '@mesh/runtime';
 import type { Outcome } from './desired.ts';
 import { findingsOf } from './link-conditions.ts';
@@ -19,6 +19,7 @@ export interface LinkStatusWriterDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MirrorMetrics;
+  readonly events: Pick<EventRecorder, 'record'>;
   /** The status of a Link may have to change. */
   readonly onChange: (link: string) => void;
   /** At most this long between writes, milliseconds. */
@@ -97,7 +98,19 @@ export class LinkStatusWriter {
       throw error;
     }
     metrics.wrote('links/status', 'update');
+    this.#announce(link, status.conditions ?? []);
     return undefined;
+  }
+
+  /** What turned bad, or good again, is an Event too: it shows in `kubectl describe`, with its time. */
+  #announce(link: Link, conditions: readonly Condition[]): void {
+    for (const { type, status, reason, message } of conditions) {
+      const before = link.status?.conditions?.find((condition) => condition.type === type)?.status;
+      if (status === 'False' && before !== 'False')
+        this.#deps.events.record(link, { type: 'Warning', reason, message: `${type}: ${message}` });
+      if (status === 'True' && before === 'False')
+        this.#deps.events.record(link, { type: 'Normal', reason, message: `${type}: ${message}` });
+    }
   }
 
   #statusIntervalMs(key: string): number {

@@ -2,7 +2,7 @@
  * The mirror: one controller for all Links. Every change, here or at a peer, becomes a key (`work-keys.ts`); a key's reconcile
  * computes the desired state from caches and has the difference written. Only the leader writes; a standby keeps the same caches warm.
  */
-import { Controller, isKubeError, keyOf, LINKS, parseKey } from '@mesh/kube';
+import { Controller, EventRecorder, isKubeError, keyOf, LINKS, parseKey } from '@mesh/kube';
 import type { EndpointSlice, Link, ReconcileResult, Service } from '@mesh/kube';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import { desiredFederated, desiredMirror } from './desired.ts';
@@ -45,6 +45,8 @@ export interface MirrorControllerDeps {
   readonly metrics: MirrorMetrics;
 }
 
+/** Who speaks in Events; as Linkerd's controllers do. */
+const EVENT_COMPONENT = 'linkerd-service-mirror';
 /** Writes in flight; the client's connections are as many. */
 const DEFAULT_CONCURRENCY = 16;
 /** A full comparison of 10,000 mirrors in memory costs tens of milliseconds. */
@@ -78,6 +80,7 @@ export class MirrorController implements Component {
       clock,
       logger,
       metrics,
+      events: new EventRecorder({ component: EVENT_COMPONENT }, { client: local.client, clock, logger }),
       onChange: (link) => this.#controller.enqueue(statusKey(link), 'low'),
       intervalMaxMs: options.statusIntervalMaxMs ?? STATUS_INTERVAL_MAX_MS,
     });

@@ -1,7 +1,7 @@
 /** Bad input and faults: one clear condition each, nothing else stops, nothing foreign is touched. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
+import { EVENTS, LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
 import { exportService, FEDERATED, Harness, LINK_NAMESPACE, linkObject } from '../src/testing/harness.ts';
 
@@ -25,6 +25,11 @@ test('missing Secret', async () => {
     message,
     /Secret linkerd-multicluster\/cluster-credentials-west does not exist: apply the output of mesh multicluster link/,
   );
+  const note = await eventually('an Event on the Link', () =>
+    harness.home.peekAll(EVENTS).find((event) => event.reason === 'MissingSecret'),
+  );
+  assert.equal(note.involvedObject.name, 'west');
+  assert.equal(note.type, 'Warning');
   exportService(harness.peer('west'), 'catalog');
   harness.secret('west', 'right');
   await eventually('healed without restart', () => harness.slice('shop/catalog-west'));
