@@ -13,6 +13,7 @@ import {
   type Probe,
 } from '../controllers/kinds.ts';
 import { ContainerLogs } from './container-logs.ts';
+import { execPlan, type ExecResult, killGroup, type LaunchPlan } from './launch.ts';
 import { type ProbeTarget, runProbe } from './probe.ts';
 import { Prober } from './prober.ts';
 
@@ -30,13 +31,6 @@ const SIGNALS: Readonly<Record<string, number>> = {
   SIGSEGV: 11,
   SIGTERM: 15,
 };
-
-/** Everything that a process needs, resolved just before each start. */
-export interface LaunchPlan {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-}
 
 /** A container that the node plays itself, such as `proxy-init`: its output, or it throws. */
 export type Builtin = () => Promise<readonly string[]>;
@@ -399,54 +393,18 @@ export class ContainerRunner {
 
   #target(): ProbeTarget {
     const { podIp, hostIp, privilegedOffset } = this.#host;
-    const exec = (command: readonly string[], timeoutMs: number): Promise<{ code: number; output: string }> =>
-      this.exec(command, timeoutMs);
+    const exec = (command: readonly string[], timeoutMs: number): Promise<ExecResult> => this.exec(command, timeoutMs);
     return { podIp, hostIp, privilegedOffset, container: this.spec, exec };
   }
 
   /** Runs a command beside the container's process, with its variables, folder and network. */
-  async exec(command: readonly string[], timeoutMs: number): Promise<{ code: number; output: string }> {
+  async exec(command: readonly string[], timeoutMs: number): Promise<ExecResult> {
     const plan = await this.#host.plan({ ...this.spec, command: [...command], args: [] });
     if (typeof plan === 'function') return { code: 126, output: 'the container has no process' };
-    return new Promise((resolve) => {
-      const child = spawn(plan.argv[0] ?? '', plan.argv.slice(1), {
-        env: plan.env,
-        cwd: plan.cwd,
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      let output = '';
-      const take = (chunk: Buffer): void => {
-        if (output.length < 10_000) output += chunk.toString();
-      };
-      child.stdout.on('data', take);
-      child.stderr.on('data', take);
-      const { pid } = child;
-      if (pid !== undefined) this.#host.spawned(pid);
-      const timer = setTimeout(() => pid !== undefined && killGroup(pid, 'SIGKILL'), timeoutMs);
-      child.once('error', (error) => {
-        clearTimeout(timer);
-        resolve({ code: 127, output: error.message });
-      });
-      child.once('exit', (code) => {
-        clearTimeout(timer);
-        if (pid !== undefined) this.#host.exited(pid);
-        resolve({ code: code ?? 137, output: output.trim() });
-      });
-    });
+    return execPlan(plan, timeoutMs, this.#host);
   }
 
   #containerId(): string {
     return `local://${this.spec.name}-${this.#id}`;
-  }
-}
-
-/** @returns false when the group is gone */
-function killGroup(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    process.kill(-pid, signal);
-    return true;
-  } catch {
-    return false;
   }
 }

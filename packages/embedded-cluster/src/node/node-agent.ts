@@ -2,7 +2,6 @@
  * The node: a minimal scheduler and kubelet. Runs every pod of the cluster as local processes and keeps
  * their status in the API.
  */
-import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Component, Logger } from '@mesh/runtime';
 import { MeshError } from '@mesh/runtime';
@@ -23,12 +22,10 @@ import {
 } from '../controllers/kinds.ts';
 import { type AddressBlock, loopbackOf } from '../pod-net/address-block.ts';
 import type { Images } from './images.ts';
+import { NodeRegistration } from './node-registration.ts';
 import { type PodDeps, PodWorker } from './pod-worker.ts';
 import type { Reaper } from './reaper.ts';
 import { PodTokens } from './service-account-tokens.ts';
-
-const HEARTBEAT_MS = 10_000;
-const LEASE_SECONDS = 40;
 
 export interface NodeAgentOptions {
   readonly nodeName: string;
@@ -63,24 +60,23 @@ export interface ContainerProcess {
 export class NodeAgent implements Component {
   readonly name = 'node';
   readonly #options: NodeAgentOptions;
+  readonly #registration: NodeRegistration;
   readonly #deps: NodeAgentDeps;
   readonly #workers = new Map<string, PodWorker>();
   readonly #statusWrites = new Map<string, { next: PodStatus | undefined; writing: Promise<void> }>();
   readonly #events = new Map<string, { name: string; count: number }>();
   readonly #ending = new Set<Promise<void>>();
-  #heartbeat: NodeJS.Timeout | undefined;
   #eventNumber = 0;
   #stopped = false;
 
   constructor(options: NodeAgentOptions, deps: NodeAgentDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#registration = new NodeRegistration(options, deps);
   }
 
   async start(): Promise<void> {
-    await this.#register();
-    this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS);
-    this.#heartbeat.unref();
+    await this.#registration.start();
     this.#deps.pods.onChange((pod, before) => this.#onPod(pod, before));
     this.#deps.configMaps.onChange((_object, _before, key) => this.#onVolumeSource('configMap', key));
     this.#deps.secrets.onChange((_object, _before, key) => this.#onVolumeSource('secret', key));
@@ -89,7 +85,7 @@ export class NodeAgent implements Component {
   /** Kills all pods; their objects stay as they are. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#heartbeat);
+    this.#registration.stop();
     await Promise.all([...this.#workers.values()].map((worker) => worker.terminate(0)));
     await Promise.allSettled(this.#ending);
     await Promise.allSettled([...this.#statusWrites.values()].map((each) => each.writing));
@@ -213,7 +209,7 @@ export class NodeAgent implements Component {
     // Pods of another scheduler wait for it.
     if (schedulerName !== 'default-scheduler') return;
     const { nodeName } = this.#options;
-    const nodeLabels = this.#nodeLabels();
+    const nodeLabels = this.#registration.labels;
     const { namespace, name } = pod.metadata;
     const unmet = Object.entries(pod.spec.nodeSelector ?? {}).find(([key, value]) => nodeLabels[key] !== value);
     if (unmet !== undefined) {
@@ -331,104 +327,6 @@ export class NodeAgent implements Component {
     );
     this.#ending.add(tracked);
     void tracked.then(() => this.#ending.delete(tracked));
-  }
-
-  #nodeLabels(): Readonly<Record<string, string>> {
-    const { nodeName, nodeLabels } = this.#options;
-    return {
-      'kubernetes.io/arch': process.arch === 'x64' ? 'amd64' : process.arch,
-      'kubernetes.io/hostname': nodeName,
-      'kubernetes.io/os': 'linux',
-      'node-role.kubernetes.io/control-plane': '',
-      ...nodeLabels,
-    };
-  }
-
-  async #register(): Promise<void> {
-    const { nodeName } = this.#options;
-    const { client, block } = this.#deps;
-    const labels = this.#nodeLabels();
-    const node = {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: nodeName, labels },
-      spec: { podCIDR: block.podCidr, podCIDRs: [block.podCidr], providerID: `local://${nodeName}` },
-    };
-    await client.create(RESOURCES.nodes, node).catch((error: unknown) => {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-    });
-    await client.patch(RESOURCES.nodes, undefined, nodeName, {
-      type: 'merge',
-      body: { metadata: { labels }, spec: node.spec },
-    });
-    const body = { status: this.#nodeStatus() };
-    await client.patch(RESOURCES.nodes, undefined, nodeName, { type: 'merge', body, subresource: 'status' });
-    await this.#beat();
-  }
-
-  #nodeStatus(): Record<string, unknown> {
-    const resources = {
-      cpu: String(availableParallelism()),
-      memory: `${Math.floor(totalmem() / 1024)}Ki`,
-      pods: '1000',
-    };
-    const condition = (type: string, status: string, reason: string, message: string): object => ({
-      type,
-      status,
-      reason,
-      message,
-      lastHeartbeatTime: nowTime(),
-      lastTransitionTime: nowTime(),
-    });
-    return {
-      addresses: [
-        { type: 'InternalIP', address: this.#deps.block.nodeIp },
-        { type: 'Hostname', address: this.#options.nodeName },
-      ],
-      capacity: resources,
-      allocatable: resources,
-      conditions: [
-        condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-        condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-        condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-        condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
-      ],
-      nodeInfo: {
-        architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-        bootID: '',
-        containerRuntimeVersion: 'local://1',
-        kernelVersion: '',
-        kubeProxyVersion: '',
-        kubeletVersion: 'v1.34.0',
-        machineID: '',
-        operatingSystem: 'linux',
-        osImage: 'local processes',
-        systemUUID: '',
-      },
-    };
-  }
-
-  async #beat(): Promise<void> {
-    const { client, log } = this.#deps;
-    const { nodeName } = this.#options;
-    const renewTime = new Date().toISOString().replace('Z', '000Z');
-    const namespace = 'kube-node-lease';
-    try {
-      await client.patch(RESOURCES.leases, namespace, nodeName, { type: 'merge', body: { spec: { renewTime } } });
-    } catch (error) {
-      if (!hasReason(error, 'NotFound')) return log.debug('heartbeat not written', { error });
-      const spec = { holderIdentity: nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime };
-      const lease = {
-        apiVersion: 'coordination.k8s.io/v1',
-        kind: 'Lease',
-        metadata: { name: nodeName, namespace },
-        spec,
-      };
-      await client
-        .create(RESOURCES.leases, lease)
-        .catch((failure: unknown) => log.warn('lease not created', { error: failure }));
-    }
-    return undefined;
   }
 }
 
