@@ -4,7 +4,7 @@
  */
 import type { Resource } from './resources.ts';
 import type { FieldProblem } from './status-error.ts';
-import type { KubeList, KubeObject, ListMeta } from './types.ts';
+import type { KubeObject, ListMeta } from './types.ts';
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
@@ -66,5 +66,3 @@ export interface KindLibrary {
   /** The document of one group and version. */
   openApiV3(resources: readonly Resource[]): unknown;
 }
-
-export type { KubeList };

@@ -80,10 +80,17 @@ export function startWatch(
       ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS)
       : undefined;
   timer?.unref();
+  // A resource that is no longer served ends its watches: clients see that by listing again.
+  const unwatchTable = machinery.resources.onChange(() => {
+    if (machinery.resources.find(resource) !== undefined) return;
+    stop();
+    queueMicrotask(sink.onEnd);
+  });
   function stop(): void {
     stopped = true;
     clearInterval(timer);
     unsubscribe();
+    unwatchTable();
   }
   return {
     stop,

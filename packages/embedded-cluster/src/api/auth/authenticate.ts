@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { deniedText, type ApiOperations, type AuthorizationAttributes, type Authorizer } from '../operations.ts';
+import { deniedText, type AuthorizationAttributes, type Authorizer } from '../operations.ts';
 import { failure, forbidden, unauthorized } from '../status-error.ts';
 import type { UserInfo } from '../types.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
@@ -135,5 +135,3 @@ function impersonatedExtra(request: IncomingMessage): Record<string, readonly st
   }
   return extra;
 }
-
-export type { ApiOperations };

@@ -4,7 +4,8 @@ import { constants } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { MeshError } from '@mesh/runtime';
 import type { CertificatePair } from '../credentials.ts';
-import { handleRequest, type HandlerParts } from './handler.ts';
+import { handleRequest } from './handler.ts';
+import type { HandlerParts } from './handler-parts.ts';
 
 export interface HttpsDoorOptions {
   readonly host: string;
