@@ -290,6 +290,41 @@ describe('a cluster', { concurrency: false }, () => {
     for (const name of ['good', 'bad', 'loop']) await client.delete(CORE('pods'), 'default', name);
   });
 
+  test('runs exec probes and hooks inside the container, and restarts what its liveness probe gives up', async () => {
+    const { client } = cluster;
+    const script = (text: string): object => ({ command: ['node', '-e', text] });
+    await client.create(CORE('pods'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'probed', namespace: 'default' },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        volumes: [{ name: 'data', emptyDir: {} }],
+        containers: [
+          {
+            name: 'main',
+            image: 'node',
+            args: ['-e', 'setInterval(() => 0, 1000)'],
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            lifecycle: { postStart: { exec: script("fs.writeFileSync('/data/started', '')") } },
+            readinessProbe: { exec: script("fs.statSync('/data/started')"), periodSeconds: 1, timeoutSeconds: 5 },
+            livenessProbe: {
+              exec: script("process.exit(fs.existsSync('/data/sick') ? 1 : (fs.writeFileSync('/data/sick', ''), 0))"),
+              periodSeconds: 1,
+              timeoutSeconds: 5,
+              failureThreshold: 1,
+            },
+          },
+        ],
+      },
+    });
+    const status = (...path: readonly (string | number)[]): Promise<unknown> =>
+      client.get(CORE('pods'), 'default', 'probed').then((got) => at(got, 'status', 'containerStatuses', 0, ...path));
+    await eventually('ready', async () => (await status('ready')) === true);
+    await eventually('restarted', async () => Number(await status('restartCount')) >= 1);
+    await client.delete(CORE('pods'), 'default', 'probed');
+  });
+
   test('ends a pod that exceeds its deadline', async () => {
     const { client } = cluster;
     await client.create(CORE('pods'), {
