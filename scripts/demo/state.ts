@@ -7,7 +7,9 @@ import type { FailoverOutcome, Identities } from './document.ts';
 export class DemoState {
   readonly log = new TrafficLog();
   readonly accounting = new Accounting(this.log);
+  /** Aborted by Ctrl-C, and when the demo is over. */
   readonly signal: AbortSignal;
+  readonly #over = new AbortController();
   readonly #open: () => Promise<Home>;
   #home: Home | undefined;
   /** When the catalog was exported, in milliseconds since the epoch. */
@@ -20,7 +22,7 @@ export class DemoState {
   lostLog: unknown;
 
   constructor(options: { readonly signal: AbortSignal; readonly open: () => Promise<Home> }) {
-    this.signal = options.signal;
+    this.signal = AbortSignal.any([options.signal, this.#over.signal]);
     this.#open = options.open;
   }
 
@@ -47,6 +49,7 @@ export class DemoState {
   };
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort();
     await this.#home?.[Symbol.asyncDispose]();
   }
 }

@@ -20,7 +20,7 @@ export interface Step {
 
 const RATE = 20;
 /** How long a new state is watched before the next step. */
-const WATCH_MS = 1500;
+const WATCH_MS = 1200;
 
 export const STEPS: readonly Step[] = [
   { name: 'clusters', title: 'clusters east and west come up', run: bringUp },
