@@ -269,6 +269,13 @@ export class MirrorController implements Component {
     await this.#removeRenamed(link, serviceKey, localKey, work);
     const remote = isUnlinked ? undefined : worker.remote('gateway', serviceKey);
     const flat = isUnlinked ? undefined : worker.remote('flat', serviceKey);
+    const owner = links.byCluster(plan.cluster);
+    if (!isUnlinked && owner !== worker && owner !== undefined) {
+      // Two Links to one cluster would overwrite each other's mirrors for ever: the first by name has them.
+      const known = remote !== undefined || flat !== undefined;
+      this.#status.report('mirror', link, serviceKey, known ? duplicateOf(owner.key, plan.cluster) : undefined);
+      return undefined;
+    }
     // Unknown is not absent: while the peer was not heard in full, nothing that it may export is taken away.
     if (!isUnlinked && !worker.synced) return undefined;
     if (remote === undefined || flat !== undefined) {
@@ -340,6 +347,7 @@ export class MirrorController implements Component {
         this.#status.report('federated', worker.key, serviceKey, undefined);
         continue;
       }
+      if (links.byCluster(plan.cluster) !== worker) continue;
       if (!worker.synced) {
         unknown.add(plan.cluster);
         continue;
@@ -402,6 +410,8 @@ export class MirrorController implements Component {
 
   #forget(link: string): void {
     this.#status.forget(link);
+    // Another Link to the same cluster has its turn.
+    for (const worker of this.#deps.links.all()) if (worker.key !== link) this.#enqueueLink(worker.key);
     // Mirrors that a Link without finalizer left behind.
     for (const service of this.#deps.local.mirrorsForLink(link)) {
       for (const key of this.#keys.ofService(service)) this.#controller.enqueue(key);
@@ -410,6 +420,13 @@ export class MirrorController implements Component {
       for (const key of this.#keys.ofService(service)) this.#controller.enqueue(key);
     }
   }
+}
+
+function duplicateOf(owner: string, cluster: string): Outcome {
+  return {
+    reason: 'NameConflict',
+    message: `Link ${owner} is for cluster ${cluster} too, and has its mirrors: delete one of the two Links`,
+  };
 }
 
 function isReady(slice: EndpointSlice | undefined, ip: string): boolean {

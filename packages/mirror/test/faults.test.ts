@@ -176,6 +176,23 @@ test('a Service called like a federated one is not adopted', async () => {
   assert.equal(harness.slice('shop/catalog-federated-west'), undefined);
 });
 
+test('two Links to one cluster do not fight, and the second takes over when the first goes', async () => {
+  await using harness = await withHealthyNeighbour((home) => {
+    exportService(home.link('west'), 'catalog');
+  });
+  await eventually('mirror', () => harness.slice('shop/catalog-west'));
+  const twin = linkObject('west');
+  harness.home.seed(LINKS, { ...twin, metadata: { ...twin.metadata, name: 'west-twin' } });
+  const { message } = await harness.item('west-twin', 'catalog', 'NameConflict');
+  assert.match(message, /Link linkerd-multicluster\/west is for cluster west too/);
+  const version = harness.service('shop/catalog-west')?.metadata.resourceVersion;
+  await harness.item('west', 'catalog', 'Mirrored');
+  assert.equal(harness.service('shop/catalog-west')?.metadata.resourceVersion, version);
+  harness.home.remove(LINKS, `${LINK_NAMESPACE}/west`);
+  await harness.item('west-twin', 'catalog', 'Mirrored');
+  await eventually('mirror of the twin', () => harness.slice('shop/catalog-west'));
+});
+
 test('headless export', async () => {
   await using harness = await withHealthyNeighbour((home) => {
     exportService(home.link('west'), 'db', { headless: true });
