@@ -173,14 +173,15 @@ export class GatewayAccept {
 
   #serveHttp(conn: Conn<unknown>, header: TransportHeader, rest: Uint8Array, ended: boolean, admitted: Admitted): void {
     const { metrics, targets, engine, identity } = this.#deps;
-    const found = targets.find(header.name, header.port);
+    const target = targets.lookup(header.name, header.port);
+    const found = target();
     const release = typeof found === 'string' ? nothing : targets.hold(found);
     const labels = { direction: 'inbound', ...targetLabels(header, found), ...admitted.labels };
     const tcp = metrics.tcp({ ...labels, peer: 'src' });
     tcp.openTotal.add(1);
     tcp.openConnections.add(1);
     const service = new GatewayService({
-      target: () => targets.find(header.name, header.port),
+      target,
       ownIdentity: identity.name,
       clientIdentity: admitted.identity,
       authority: `${header.name}:${header.port}`,

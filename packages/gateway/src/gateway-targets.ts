@@ -73,6 +73,7 @@ export class GatewayTargets implements Disposable {
   readonly #targets = new Map<string, GatewayTarget>();
   readonly #timers = new Map<GatewayTarget, Timer>();
   readonly #unsubscribe: () => void;
+  #generation = 0;
 
   constructor(deps: GatewayTargetsDeps) {
     this.#deps = deps;
@@ -92,6 +93,19 @@ export class GatewayTargets implements Disposable {
       this.#expireLater(key, target);
     }
     return target;
+  }
+
+  /** As {@link find}, for one connection: asked per request, and answered from memory while nothing changed. */
+  lookup(host: string, port: number): () => GatewayTarget | TargetRefusal {
+    let found = this.find(host, port);
+    let generation = this.#generation;
+    return () => {
+      if (generation !== this.#generation) {
+        generation = this.#generation;
+        found = this.find(host, port);
+      }
+      return found;
+    };
   }
 
   /** Keeps the target until the result is called. */
@@ -114,6 +128,7 @@ export class GatewayTargets implements Disposable {
 
   /** A Service that is no longer exported: requests that wait are answered, open tunnels are cut. */
   #exportsChanged(serviceKey: string): void {
+    this.#generation += 1;
     for (const [key, target] of this.#targets) {
       const { service, port } = target;
       if (`${service.namespace}/${service.name}` !== serviceKey || this.#deps.exports.has(service, port)) continue;
@@ -123,6 +138,7 @@ export class GatewayTargets implements Disposable {
   }
 
   #drop(key: string, target: GatewayTarget): void {
+    this.#generation += 1;
     this.#targets.delete(key);
     this.#timers.get(target)?.cancel();
     this.#timers.delete(target);
