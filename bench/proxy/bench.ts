@@ -25,6 +25,8 @@ export interface ProxyBenchResult {
   readonly skipped: readonly { readonly scenario: string; readonly proxy: string; readonly reason: string }[];
 }
 
+/** Memory is read after the load and this long without any: allocators and collectors have given back what they will. */
+const MEMORY_SETTLE_MS = 25_000;
 const BACKEND: Address = { host: '127.9.0.100', port: 8080 };
 
 export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBenchResult> {
@@ -56,6 +58,8 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
       await row.run(options.connections, options.durationS);
     }
   }
+  options.say(`waiting ${MEMORY_SETTLE_MS / 1000} s before memory is read`);
+  await new Promise((resolve) => setTimeout(resolve, MEMORY_SETTLE_MS));
   return { rows: withRatios(measured.map((row) => row.row(options.connections))), skipped };
 }
 

@@ -376,3 +376,23 @@ test('many clients at once share few handshakes, and all are answered', async ()
   await until('all closed', () => client.metrics.sum('tcp_open_connections', { peer: 'src' }) === 0);
   await app.close();
 });
+
+test('a route that matches nothing is a 404 and counted, and requests are counted per route and backend', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using client = await new TestProxy('127.0.33.4', 'web').start(anchor);
+  await using server = await new TestProxy('127.0.33.5', 'app').start(anchor);
+  const app = await httpApp(server.ip, (_req, res) => res.end('ok'));
+  client.routeTo(PATH, meshedEndpoint(server, app.port));
+  const only = {
+    ref: { group: '', kind: 'default', namespace: '', name: 'probe', port: 0, section: '' },
+    hosts: [],
+    matches: [{ path: { kind: 'exact' as const, value: '/live' }, method: undefined, headers: [], query: [] }],
+    authorizations: [],
+  };
+  server.policies.get(app.port).set(inboundPolicy({ routes: [only] }));
+  assert.equal((await ask(client.outbound, { path: '/live' })).status, 200);
+  assert.equal((await ask(client.outbound, { path: '/else' })).status, 404);
+  assert.equal(server.metrics.sum('inbound_http_route_not_found_total'), 1);
+  assert.equal(client.metrics.sum('outbound_http_route_backend_requests_total', { backend_name: 'app' }), 2);
+  await app.close();
+});

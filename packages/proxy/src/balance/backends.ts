@@ -6,6 +6,7 @@ import type { BackoffOptions } from '@mesh/model';
 import type { HttpEngine } from '../http/engine.ts';
 import type {
   Backend,
+  CounterCell,
   Distribution as DistributionPolicy,
   Endpoint,
   Endpoints,
@@ -13,7 +14,7 @@ import type {
   ProxyMetrics,
   ResourceRef,
 } from '../ports.ts';
-import { fullRefLabels } from '../route/authorize.ts';
+import { fullRefLabels, refLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import { Balancer, ForwardTarget } from './balancer.ts';
 import type { Selectable } from './balancer.ts';
@@ -41,6 +42,7 @@ export interface LeasedDistribution extends Disposable {
   readonly distribution: Distribution;
 }
 
+const UNCOUNTED: CounterCell = { add: () => undefined };
 const QUEUE_DEFAULT = { capacity: 100, failfastTimeoutMs: 3000 };
 
 export class Backends {
@@ -51,14 +53,20 @@ export class Backends {
     this.#deps = deps;
   }
 
-  /** @param kind Which balancer metrics it counts into. */
-  lease(policy: DistributionPolicy, parent: ResourceRef, kind: 'http' | 'tcp'): LeasedDistribution {
+  /** @param kind Which balancer metrics it counts into. @param route Whose requests are counted per backend; undefined: nobody's. */
+  lease(
+    policy: DistributionPolicy,
+    parent: ResourceRef,
+    kind: 'http' | 'tcp',
+    route?: ResourceRef,
+  ): LeasedDistribution {
     const listed = listBackends(policy).filter(({ backend }) => backend.target.kind !== 'invalid');
     const keys: string[] = [];
     const members: DistributionMember[] = [];
     for (const { backend, weight } of listed) {
       const target = this.#take(backend, parent, kind, keys);
-      if (target !== undefined) members.push({ target, weight });
+      if (target === undefined) continue;
+      members.push({ target, weight, requests: this.#requests(parent, route, backend.ref) });
     }
     const [first] = listed;
     const cells = this.#deps.metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
@@ -74,6 +82,12 @@ export class Backends {
         for (const key of keys) this.#giveBack(key);
       },
     };
+  }
+
+  #requests(parent: ResourceRef, route: ResourceRef | undefined, backend: ResourceRef): CounterCell {
+    if (route === undefined) return UNCOUNTED;
+    const routeLabels = { ...refLabels('route', route), route_namespace: route.namespace };
+    return this.#deps.metrics.routeBackendRequests({ ...balancerLabels(parent, backend), ...routeLabels });
   }
 
   #take(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp', keys: string[]): Selectable | undefined {

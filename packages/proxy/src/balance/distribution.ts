@@ -7,13 +7,15 @@
 import { pickWeighted } from '@mesh/model';
 import type { Timer } from '@mesh/runtime';
 import type { HttpEngine } from '../http/engine.ts';
-import type { BalancerCells, Distribution as DistributionPolicy } from '../ports.ts';
+import type { BalancerCells, CounterCell, Distribution as DistributionPolicy } from '../ports.ts';
 import type { Selectable } from './balancer.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from './endpoint-slot.ts';
 
 export interface DistributionMember {
   readonly target: Selectable;
   readonly weight: number;
+  /** Counts what the route sends there. */
+  readonly requests: CounterCell;
 }
 
 export class Distribution implements Dispatcher {
@@ -75,13 +77,20 @@ export class Distribution implements Dispatcher {
 
   #pick(): EndpointSlot | undefined {
     const now = this.#engine.clock.monotonic();
+    const member = this.#pickMember();
+    const slot = member?.target.pick(now);
+    if (slot !== undefined) member?.requests.add(1);
+    return slot;
+  }
+
+  #pickMember(): DistributionMember | undefined {
     const members = this.#members;
-    if (members.length === 1) return members[0]?.target.pick(now);
-    if (this.#kind === 'first_available') {
-      return members.find((member) => member.target.available)?.target.pick(now);
-    }
-    const available = members.filter((member) => member.target.available);
-    return pickWeighted(available, this.#random)?.target.pick(now);
+    if (members.length === 1) return members[0];
+    if (this.#kind === 'first_available') return members.find((member) => member.target.available);
+    return pickWeighted(
+      members.filter((member) => member.target.available),
+      this.#random,
+    );
   }
 
   #enqueue(waiter: Waiter): void {

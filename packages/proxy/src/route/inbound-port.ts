@@ -133,6 +133,11 @@ export class InboundPort implements Dispatcher, SlotOwner {
       .add(1);
   }
 
+  countNoRoute(client: Client, policy: InboundPolicy): void {
+    const labels = { ...this.#targetLabels, ...serverLabels(policy), ...client.labels };
+    this.#metrics.authz('inbound_http_route_not_found_total', labels).add(1);
+  }
+
   countError(family: 'inbound_http_errors_total' | 'inbound_tcp_errors_total', error: string): void {
     this.#metrics.errors(family, { ...this.#targetLabels, error }).add(1);
   }

@@ -63,6 +63,7 @@ export class InboundService implements HttpService {
     const { routes } = policy;
     const route = routes.length === 0 ? DEFAULT_ROUTE : selectRoute(routes, session.head);
     if (route === undefined) {
+      this.#port.countNoRoute(this.#client, policy);
       this.#refuse(session, 'no_route');
       return;
     }

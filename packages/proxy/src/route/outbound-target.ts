@@ -213,7 +213,7 @@ export class OutboundTarget implements HttpService {
   }
 
   #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
-    const lease = this.#deps.backends.lease(rule.backends, policy.parent, 'http');
+    const lease = this.#deps.backends.lease(rule.backends, policy.parent, 'http', route.ref);
     leases.push(lease);
     return {
       hosts: route.hosts,
