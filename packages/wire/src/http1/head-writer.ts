@@ -2,7 +2,7 @@
  * Writes a parsed head on: the bytes as they came, in runs, without the fields that go no further and with those that
  * are added. The start line changes only when the authority is overridden.
  */
-import { absoluteAuthority } from './head.ts';
+import { absoluteAuthority } from './head-rules.ts';
 import type { Http1Head } from './head.ts';
 import { HEADER, headerBit, HOP_BY_HOP } from './header-kind.ts';
 

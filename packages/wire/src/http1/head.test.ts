@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Http1Error } from './codes.ts';
-import { FRAMING, Http1Head, METHOD, parseRequestHead, parseResponseHead } from './head.ts';
+import { FRAMING, Http1Head, METHOD } from './head.ts';
+import { parseRequestHead, parseResponseHead } from './parse-head.ts';
 
 function request(text: string): Http1Head & { readonly result: number } {
   const head = new Http1Head();

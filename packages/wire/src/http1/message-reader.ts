@@ -7,7 +7,8 @@
  */
 import { BodyCursor } from './body.ts';
 import { HEAD_BYTES_MAX } from './codes.ts';
-import { Http1Head, INCOMPLETE, parseRequestHead, parseResponseHead } from './head.ts';
+import { Http1Head } from './head.ts';
+import { INCOMPLETE, parseRequestHead, parseResponseHead } from './parse-head.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
