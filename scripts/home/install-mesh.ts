@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LINKS, SECRETS, SERVICES } from '@mesh/kube';
+import type { Authority } from '@mesh/pki';
 import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
 import { okOutput } from './cli.ts';
 import type { Home, HomeCluster } from './home.ts';
@@ -18,6 +19,15 @@ export type TrustFlags = ReadonlyMap<string, readonly string[]>;
 /** One trust anchor for the federation and an issuer for each cluster below it. */
 export async function createTrust(home: Home): Promise<TrustFlags> {
   const anchor = await createTrustAnchor({ commonName: 'root.linkerd.cluster.local' });
+  return writeTrust(home, () => Promise.resolve(anchor));
+}
+
+/** An anchor for each cluster, so that none trusts another: what a federation must not have, for tests. */
+export function createSeparateTrust(home: Home): Promise<TrustFlags> {
+  return writeTrust(home, (name) => createTrustAnchor({ commonName: `root.linkerd.${name}` }));
+}
+
+async function writeTrust(home: Home, anchorOf: (cluster: string) => Promise<Authority>): Promise<TrustFlags> {
   const folder = path.join(home.folder, 'pki');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const write = async (name: string, pem: string): Promise<string> => {
@@ -25,13 +35,13 @@ export async function createTrust(home: Home): Promise<TrustFlags> {
     await writeFile(file, pem, { mode: 0o600 });
     return file;
   };
-  const anchors = await write('ca.crt', chainPem(anchor.chain));
   const flags = new Map<string, readonly string[]>();
   for (const { name } of home.clusters) {
+    const anchor = await anchorOf(name);
     const issuer = await createIssuer(anchor, { commonName: `identity.linkerd.cluster.local ${name}` });
     flags.set(name, [
       '--identity-trust-anchors-file',
-      anchors,
+      await write(`${name}-ca.crt`, chainPem(anchor.chain)),
       '--identity-issuer-certificate-file',
       await write(`${name}.crt`, chainPem(issuer.chain)),
       '--identity-issuer-key-file',

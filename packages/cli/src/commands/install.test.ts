@@ -77,6 +77,15 @@ test('an issuer of another anchor is refused', async () => {
   assert.match(stderr, /anchor/);
 });
 
+test('an expired issuer is refused with its date', async () => {
+  const expired = await createTestIdentity(-3_600_000);
+  const { code, stderr } = await mesh(`install --ignore-cluster ${WITH_IDENTITY}`, {
+    files: { 'ca.crt': expired.anchorPem, 'issuer.crt': expired.issuerPem, 'issuer.key': expired.issuerKeyPem },
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /expired/);
+});
+
 test('an issuer without its anchors is refused and the missing flags are named', async () => {
   const { code, stderr } = await mesh('install --ignore-cluster --identity-issuer-certificate-file issuer.crt', {
     files: FILES,
