@@ -287,6 +287,8 @@ export class ProxyApp implements AsyncDisposable {
     return {
       name: 'policies',
       start: async (signal) => {
+        // The first outbound connection finds both control connections open.
+        for (const channel of this.#channels) channel.warm();
         const answered = Promise.all(this.#awaited).then(() => true);
         const late = sleep(this.#deps.clock, POLICY_WAIT_MS, signal).then(() => false);
         if (!(await Promise.race([answered, late])))

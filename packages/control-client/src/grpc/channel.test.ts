@@ -97,6 +97,17 @@ test('a call waits for a server that comes late', async () => {
   await waiting;
 });
 
+test('a warmed channel has its connection before the first call', async () => {
+  const { plane, port } = await fake();
+  plane.certify = () => Promise.resolve(identity.CertifyResponse.fromPartial({}));
+  let ups = 0;
+  const warmed = channel(port, {}, { ...silentObserver, connected: (up) => (ups += up ? 1 : 0) });
+  warmed.warm();
+  await until('the connection', () => ups === 1);
+  await warmed.unary(CERTIFY, REQUEST, { timeoutMs: 2000 });
+  assert.deepEqual([ups, plane.connections], [1, 1]);
+});
+
 test('cancelling a stream tells the server and calls nothing back', async () => {
   const { plane, port } = await fake();
   const open: { cancelled: boolean }[] = [];

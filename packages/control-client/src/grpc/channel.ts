@@ -156,6 +156,11 @@ export class GrpcChannel {
     });
   }
 
+  /** Opens the connection before the first call needs it. One attempt: a failure waits for that call. */
+  warm(): void {
+    this.#connect();
+  }
+
   /** Ends every call with UNAVAILABLE and the connection. */
   close(): void {
     if (this.#closed) return;
