@@ -42,9 +42,14 @@ export function parseMetrics(text: string): readonly Sample[] {
     for (const [, name, value] of (match[2] ?? '').matchAll(/([\w]+)="((?:[^"\\]|\\.)*)"/g)) {
       labels[name ?? ''] = (value ?? '').replaceAll('\\n', '\n').replaceAll(/\\(.)/g, '$1');
     }
-    samples.push({ name: match[1] ?? '', labels, value: Number(match[3]) });
+    samples.push({ name: match[1] ?? '', labels, value: numberOf(match[3] ?? '') });
   }
   return samples;
+}
+
+/** The format writes infinities as `+Inf` and `-Inf`. */
+function numberOf(text: string): number {
+  return Number(text.replace('Inf', 'Infinity'));
 }
 
 /** Running pods with a sidecar, or those of one workload. */

@@ -3,6 +3,7 @@
 export const BUILT_IN_VERBS: ReadonlySet<string> = new Set([
   'check',
   'completion',
+  'dg',
   'diagnostics',
   'help',
   'identity',

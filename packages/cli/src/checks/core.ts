@@ -8,6 +8,7 @@ import { isMeshed } from '../pod-metrics.ts';
 import { MESH_VERSION } from '../version.ts';
 import { SkipCheck } from './check.ts';
 import type { Check, CheckCategory } from './check.ts';
+import { clusterNetworkChecks } from './cluster-networks.ts';
 import type { CheckState } from './state.ts';
 
 /** Kubernetes releases that have native sidecars on by default. */
@@ -141,6 +142,7 @@ export function controlPlaneCategories(state: CheckState): readonly CheckCategor
           fatal: true,
           run: () => checkPods(state),
         },
+        ...clusterNetworkChecks(state),
       ],
     },
     {
