@@ -2,7 +2,7 @@
 export { equalJson, cloneJson } from './json.ts';
 export { ApiServer } from './server.ts';
 export type { ApiServerOptions } from './server.ts';
-export { formatLabelSelector, labelSelectorTest } from './selectors.ts';
+export { labelSelectorTest } from './selectors.ts';
 export { hasReason, KubeStatusError } from './status-error.ts';
 export type {
   ClusterClient,

@@ -1,11 +1,12 @@
 /** Subresources with a meaning of their own: scale, binding, eviction, namespace finalization. */
+import { formatLabelSelector, labelSelectorFrom } from '../schema/index.ts';
 import { asNumber, asObject, asString, cloneJson, memberAt } from './json.ts';
 import { deleteObject } from './delete.ts';
 import { timestamp, type Machinery } from './machinery.ts';
 import { checkBodyKind, type RequestInfo } from './operations.ts';
 import { patchDocument } from './patch.ts';
 import type { Resource, ScalePaths } from './resources.ts';
-import { formatLabelSelector, labelSelectorTest } from './selectors.ts';
+import { labelSelectorTest } from './selectors.ts';
 import type { SpecialTable } from './special.ts';
 import { badRequest, conflict, invalid, notFound, pathNotFound, tooManyRequests } from './status-error.ts';
 import { idOf } from './store.ts';
@@ -58,7 +59,7 @@ function scaleOf(resource: Resource, object: KubeObject): KubeObject {
   const paths = scalePaths(resource);
   const replicas = asNumber(memberAt(object, ...paths.specReplicas)) ?? 0;
   const selector = paths.labelSelector === undefined ? undefined : memberAt(object, ...paths.labelSelector);
-  const text = typeof selector === 'string' ? selector : formatLabelSelector(selector);
+  const text = typeof selector === 'string' ? selector : formatLabelSelector(labelSelectorFrom(selector) ?? []);
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   return {
     kind: 'Scale',

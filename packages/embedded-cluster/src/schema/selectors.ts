@@ -326,23 +326,23 @@ const FIELD_DEFAULTS: Readonly<Record<string, string>> = {
 
 /**
  * The predicate of a field selector for one kind.
- * @param extraFields Fields that a custom resource declares as selectable.
+ * @param extraFields Fields that a custom resource declares as selectable; absent for built-in kinds.
  * @throws SelectorError for a field that the kind cannot be selected by.
  */
 export function fieldMatcher(
   requirements: readonly FieldRequirement[],
   kind: { readonly group: string; readonly kind: string },
-  extraFields: readonly string[] = [],
+  extraFields?: readonly string[],
 ): (object: JsonObject) => boolean {
   const known = [
     ...(SELECTABLE_FIELDS[`${kind.group}/${kind.kind}`] ?? []),
-    ...extraFields,
+    ...(extraFields ?? []),
     'metadata.name',
     'metadata.namespace',
   ];
   for (const { field } of requirements) {
     if (known.includes(field)) continue;
-    if (kind.group === '' || SELECTABLE_FIELDS[`${kind.group}/${kind.kind}`] !== undefined)
+    if (kind.group === '' || extraFields !== undefined || SELECTABLE_FIELDS[`${kind.group}/${kind.kind}`] !== undefined)
       throw new SelectorError(`field label not supported: ${field}`);
     throw new SelectorError(
       `${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
