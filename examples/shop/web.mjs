@@ -15,7 +15,8 @@ export function web(env) {
     },
     '/browse': async (_request, url) => {
       const store = url.searchParams.get('store') ?? '';
-      if (!/^[a-z][a-z0-9-]{0,30}$/.test(store)) throw Object.assign(new Error('store: a name is needed'), { status: 400 });
+      if (!/^[a-z][a-z0-9-]{0,30}$/.test(store))
+        throw Object.assign(new Error('store: a name is needed'), { status: 400 });
       const stock = await ask(`${storeUrl.replace('{store}', store)}/products`);
       return { products: stock.products, stock: origin(stock) };
     },
