@@ -53,6 +53,8 @@ const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_RESYNC_MS = 30_000;
 /** How soon a cleanup looks again whether everything is gone. */
 const CLEANUP_POLL_MS = 100;
+/** Failed deletions are retried by their own keys; this is for what appeared in between. */
+const CLEANUP_AGAIN_MS = 5_000;
 
 export class MirrorController implements Component {
   readonly name = 'mirror controller';
@@ -64,6 +66,8 @@ export class MirrorController implements Component {
   readonly #keys: WorkKeys;
   readonly #writer: MirrorWriter;
   readonly #status: LinkStatusWriter;
+  /** When the cleanup of a deleted Link was last enqueued. */
+  readonly #cleanupMs = new Map<string, number>();
   /** Keys of the running full comparison: what they repair is drift. */
   readonly #resync = new Set<string>();
   readonly #stop = new AbortController();
@@ -229,8 +233,11 @@ export class MirrorController implements Component {
     }
     if (!isHeld) return undefined;
     const cluster = link.spec.targetClusterName ?? '';
-    const keys = this.#keys.ofLink(key);
-    for (const piece of keys) this.#controller.enqueue(piece);
+    const now = this.#deps.clock.monotonic();
+    if (now - (this.#cleanupMs.get(key) ?? -Infinity) > CLEANUP_AGAIN_MS) {
+      this.#cleanupMs.set(key, now);
+      for (const piece of this.#keys.ofLink(key)) this.#controller.enqueue(piece);
+    }
     // What cannot be told from its data which Service it mirrors still goes by its label.
     const left = [...local.mirrorsOf(cluster), ...local.slicesOf(cluster)];
     const others = local.links.list().some((other) => other !== link && other.spec.targetClusterName === cluster);
@@ -410,6 +417,7 @@ export class MirrorController implements Component {
 
   #forget(link: string): void {
     this.#status.forget(link);
+    this.#cleanupMs.delete(link);
     // Another Link to the same cluster has its turn.
     for (const worker of this.#deps.links.all()) if (worker.key !== link) this.#enqueueLink(worker.key);
     // Mirrors that a Link without finalizer left behind.
