@@ -46,6 +46,9 @@ export class NodeConn<S> implements Conn<S> {
   #handshaking: boolean;
   #opened: boolean;
   #paused: boolean;
+  /** What a runtime delivered in spite of the pause: chunks, and FIN. Kept for the resume. */
+  #held: Uint8Array[] | undefined;
+  #endHeld: boolean;
   #why: Closed | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onClosed: (() => void) | undefined;
@@ -69,6 +72,8 @@ export class NodeConn<S> implements Conn<S> {
     this.#handshaking = false;
     this.#opened = false;
     this.#paused = false;
+    this.#held = undefined;
+    this.#endHeld = false;
     this.#why = undefined;
     this.#timer = undefined;
     this.#onClosed = onClosed;
@@ -139,6 +144,7 @@ export class NodeConn<S> implements Conn<S> {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
+    if (this.#endHeld || this.#held !== undefined) setImmediate(deliverHeld, this);
   }
 
   end(): void {
@@ -178,11 +184,28 @@ export class NodeConn<S> implements Conn<S> {
   // Below: called by the event functions of this file only.
 
   onData(bytes: Uint8Array): void {
-    if (this.#why === undefined) this.#handlers.data(this, bytes);
+    if (this.#why !== undefined) return;
+    if (this.#paused || this.#held !== undefined) (this.#held ??= []).push(bytes);
+    else this.#handlers.data(this, bytes);
   }
 
   onEnd(): void {
-    if (!this.closed && this.#why === undefined) this.#handlers.end(this);
+    if (this.closed || this.#why !== undefined) return;
+    // Bun 1.4.5 delivers FIN on TLS sockets that are paused; its receiver would not be ready for it.
+    if (this.#paused || this.#held !== undefined) this.#endHeld = true;
+    else this.#handlers.end(this);
+  }
+
+  /** Hands out what came during a pause, in order, until it is over or the receiver pauses again. */
+  deliverHeld(): void {
+    while (this.#held !== undefined && !this.#paused && !this.closed && this.#why === undefined) {
+      const bytes = this.#held.shift();
+      if (this.#held.length === 0) this.#held = undefined;
+      if (bytes !== undefined) this.#handlers.data(this, bytes);
+    }
+    if (!this.#endHeld || this.#paused || this.#held !== undefined) return;
+    this.#endHeld = false;
+    this.onEnd();
   }
 
   onDrain(): void {
@@ -428,6 +451,9 @@ function onConnectTimeout(conn: AnyConn): void {
 }
 function onOverdue(conn: AnyConn): void {
   conn.onOverdue();
+}
+function deliverHeld(conn: AnyConn): void {
+  conn.deliverHeld();
 }
 function destroyNow(conn: AnyConn): void {
   conn.destroyNow();

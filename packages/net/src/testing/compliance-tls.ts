@@ -62,6 +62,37 @@ export const tlsCases: readonly ComplianceCase[] = [
     },
   },
   {
+    name: 'FIN that comes while the receiver is paused waits for the resume, after the data',
+    run: async (driver) => {
+      const anchor = await TestAnchor.create('root');
+      const hooks: RecorderHooks = {
+        data(conn) {
+          conn.state.paused = true;
+          conn.pause();
+        },
+        end: () => undefined,
+      };
+      const material = await anchor.material({ dns: [SERVER] });
+      const server = await serve(driver, { want: 'required', material, hooks });
+      const context = driver.context(await anchor.material({ dns: [CLIENT] }));
+      const client = dial(driver, server.listener, { context, serverName: SERVER });
+      await until('open', () => client.opened);
+      client.conn?.write(Buffer.from('last words'));
+      client.conn?.end();
+      await until('paused', () => server.accepted[0]?.paused === true);
+      // Another connection's round trip proves that the loop had its chance to deliver.
+      await expectAdmitted(driver, await serve(driver, { want: 'required', material }), context);
+      const [accepted] = server.accepted;
+      assert.equal(accepted?.ends, 0);
+      assert.equal(accepted?.text, 'last words');
+      accepted?.conn?.resume();
+      await until('end', () => accepted?.ends === 1);
+      accepted?.conn?.end();
+      await until('closed', () => client.closes.length === 1);
+      await server.listener.close();
+    },
+  },
+  {
     name: 'reset goes out as RST below TLS, from both sides',
     run: async (driver) => {
       const anchor = await TestAnchor.create('root');
