@@ -42,7 +42,9 @@ export async function keepRunning(state: DemoState, live: boolean, write: (text:
 }
 
 function recentTraffic(state: DemoState, colour: boolean): readonly string[] {
-  const records = state.log.select({ fromMs: Date.now() - RECENT_MS });
+  const records = state.log
+    .select({ fromMs: Date.now() - RECENT_MS })
+    .filter((record) => state.accounting.counts(record));
   const targets = [...new Set(records.map((record) => record.target))].sort();
   const summaries = Object.fromEntries(
     targets.map((target) => [
