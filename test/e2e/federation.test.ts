@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { LEASES, PODS } from '@mesh/kube';
+import type { HomeCluster } from '../../scripts/home/home.ts';
 import { MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { podsOf, rolloutDone } from '../../scripts/home/rollout.ts';
 import { killWorkload, labelService, scale, serviceExists, SHOP } from '../../scripts/home/shop.ts';
@@ -160,27 +161,51 @@ for (const [name, label] of [
   });
 }
 
-test('a killed process of the control plane is restarted and nothing is lost', async () => {
-  const startedAt = Date.now();
-  const [pod] = await podsOf(federation.east.client, 'linkerd', 'linkerd.io/control-plane-component=destination');
+for (const [component, containers] of [
+  ['identity', ['identity']],
+  ['destination', ['destination', 'policy']],
+  ['proxy-injector', ['proxy-injector']],
+] as const) {
+  test(`killed processes of ${component} are restarted and no request is lost`, async () => {
+    const startedAt = Date.now();
+    const label = `linkerd.io/control-plane-component=${component}`;
+    await killAndHeal(federation.east, 'linkerd', label, containers);
+    await federation.watch('west', 25);
+    assert.deepEqual(
+      [...failures(federation.requests('home', startedAt)), ...failures(federation.requests('west', startedAt))],
+      [],
+    );
+  });
+}
+
+test('a killed gateway process is restarted and used again without help', async () => {
+  await killAndHeal(federation.west, MC_NAMESPACE, 'app=linkerd-gateway', ['gateway']);
+  await federation.condition(federation.east, 'west', 'GatewayAlive', 'True');
+  await federation.request('west', Date.now());
+  const later = await federation.watch('west', 25);
+  assert.deepEqual(failures(later), []);
+});
+
+/** Kills containers of a workload's pod and waits until the node has restarted them and all of the pod is ready. */
+async function killAndHeal(
+  cluster: HomeCluster,
+  namespace: string,
+  labelSelector: string,
+  containers: readonly string[],
+): Promise<void> {
+  const [pod] = await podsOf(cluster.client, namespace, labelSelector);
   assert.ok(pod !== undefined);
-  const ref = { namespace: 'linkerd', name: pod.metadata.name };
-  await federation.east.killContainer(ref, 'destination', 'SIGKILL');
-  await federation.east.killContainer(ref, 'policy', 'SIGKILL');
+  const ref = { namespace, name: pod.metadata.name };
+  for (const container of containers) await cluster.killContainer(ref, container, 'SIGKILL');
   await until(
-    'both containers to have been restarted',
+    `${ref.name} to have been restarted`,
     async () => {
-      const now = await federation.east.client.get(PODS, ref);
-      return (now?.status?.containerStatuses ?? []).every((status) => status.restartCount > 0 && status.ready);
+      const statuses = (await cluster.client.get(PODS, ref))?.status?.containerStatuses ?? [];
+      return statuses.every((status) => status.ready && (status.restartCount > 0 || !containers.includes(status.name)));
     },
     { timeoutMs: 20_000 },
   );
-  await federation.watch('west', 25);
-  assert.deepEqual(
-    [...failures(federation.requests('home', startedAt)), ...failures(federation.requests('west', startedAt))],
-    [],
-  );
-});
+}
 
 test('a killed mirror controller is replaced and catches up with what it missed', async () => {
   const [pod] = await podsOf(federation.east.client, MC_NAMESPACE, 'component=linkerd-service-mirror');
