@@ -2,8 +2,8 @@
 import { createKubeClient, LeaderElection } from '@mesh/kube';
 import type { ClusterAccess, KubeClient } from '@mesh/kube';
 import { Readiness } from '@mesh/runtime';
-import type { Clock, Component, Logger } from '@mesh/runtime';
-import { AdminServer } from './admin-server.ts';
+import { AdminServer } from '@mesh/runtime/admin';
+import type { Clock, Component, LogControl, Logger } from '@mesh/runtime';
 import type { Lookup } from './gateway-addresses.ts';
 import type { ProbeConnector } from './gateway-prober.ts';
 import { LinkRegistry } from './link-registry.ts';
@@ -34,6 +34,8 @@ export interface MirrorDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Changed at run time through the admin port. */
+  readonly logControl: LogControl;
   readonly lookup: Lookup;
   readonly connectProbe: ProbeConnector;
   /** A peer's API; over the network unless a test says otherwise. */
@@ -82,7 +84,12 @@ export class Mirror implements Component {
     this.#admin =
       options.adminAddress === undefined
         ? undefined
-        : new AdminServer(options.adminAddress, { readiness: this.readiness, metrics: () => this.exposeMetrics() });
+        : new AdminServer(options.adminAddress, {
+            readiness: this.readiness,
+            metrics: { expose: () => this.exposeMetrics() },
+            logControl: deps.logControl,
+            logger: deps.logger,
+          });
   }
 
   /** Admin first, so that probes see a process that waits; the Lease last, so that a leader knows everything. */

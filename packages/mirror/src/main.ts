@@ -17,7 +17,7 @@ import { createKubeClient, isKubeError, loadKubeConfig } from '@mesh/kube';
 import { createNodeDriver } from '@mesh/net';
 import type { Driver } from '@mesh/net';
 import { ConfigError, createLogger, EXIT_CODE, isAbort, stderrSink, systemClock } from '@mesh/runtime';
-import type { Logger } from '@mesh/runtime';
+import type { LogControl, Logger } from '@mesh/runtime';
 import { Mirror } from './app.ts';
 import { parseMirrorConfig } from './config.ts';
 import type { IdentityConfig } from './config.ts';
@@ -49,8 +49,9 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
     options: { kubeconfig: { type: 'string' }, context: { type: 'string' } },
   });
   const config = parseMirrorConfig(env);
+  const logControl: LogControl = { level: config.logLevel };
   const logger = createLogger({
-    control: { level: config.logLevel },
+    control: logControl,
     format: config.logFormat,
     sink: stderrSink,
     fields: { role: 'mirror' },
@@ -77,6 +78,7 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
       client,
       clock: systemClock,
       logger,
+      logControl,
       lookup: async (host) => (await lookup(host, { all: true })).map((entry) => entry.address),
       connectProbe: createMtlsProbe({ driver, clock: systemClock, tlsContext: () => identity?.current()?.tls }),
     }),

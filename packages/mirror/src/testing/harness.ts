@@ -129,6 +129,7 @@ export class Harness implements AsyncDisposable {
         client: this.home.client(),
         clock: systemClock,
         logger: silentLogger,
+        logControl: { level: 'off' },
         lookup: (host) => {
           const ips = this.dns.get(host);
           return ips === undefined ? Promise.reject(new Error(`getaddrinfo ENOTFOUND ${host}`)) : Promise.resolve(ips);
