@@ -81,7 +81,9 @@ export const tlsCases: readonly ComplianceCase[] = [
       client.conn?.end();
       await until('paused', () => server.accepted[0]?.paused === true);
       // Another connection's round trip proves that the loop had its chance to deliver.
-      await expectAdmitted(driver, await serve(driver, { want: 'required', material }), context);
+      const other = await serve(driver, { want: 'required', material });
+      await expectAdmitted(driver, other, context);
+      await other.listener.close();
       const [accepted] = server.accepted;
       assert.equal(accepted?.ends, 0);
       assert.equal(accepted?.text, 'last words');

@@ -14,6 +14,12 @@ export interface TunnelEnd<S = unknown> {
   onClose(why: Closed): void;
 }
 
+/**
+ * A tunnel with one direction ended and no bytes in the other for this long is over: the peer may have gone without the runtime
+ * noticing. HAProxy's advice for its counterpart (`timeout client-fin`) is seconds; ours leaves room for slow answers.
+ */
+const HALF_CLOSED_IDLE_MS = 300_000;
+
 class Side {
   conn: Conn<Side>;
   readonly cells: TcpCells;
@@ -22,6 +28,8 @@ class Side {
   /** The peer sent FIN. */
   ended: boolean;
   closed: boolean;
+  /** Runs while one direction has ended; both sides have the same. */
+  timer: NodeJS.Timeout | undefined;
 
   constructor(end: TunnelEnd<never>) {
     this.cells = end.cells;
@@ -29,6 +37,7 @@ class Side {
     this.other = undefined;
     this.ended = false;
     this.closed = false;
+    this.timer = undefined;
     this.conn = end.conn.handOver(SIDE_HANDLERS, this);
   }
 }
@@ -53,6 +62,19 @@ export function joinTunnel<A, B>(a: TunnelEnd<A>, b: TunnelEnd<B>, fromA: Uint8A
   else right.conn.resume();
   if (a.ended === true) right.conn.end();
   if (b.ended === true) left.conn.end();
+  if (a.ended === true || b.ended === true) limitHalfClosed(left);
+}
+
+function limitHalfClosed(side: Side): void {
+  const { other } = side;
+  if (side.timer !== undefined || other === undefined) return;
+  const timer = setTimeout(() => {
+    side.conn.reset();
+    other.conn.reset();
+  }, HALF_CLOSED_IDLE_MS);
+  timer.unref();
+  side.timer = timer;
+  other.timer = timer;
 }
 
 /** False: stop reading until the receiver drained. */
@@ -68,6 +90,7 @@ const SIDE_HANDLERS: Handlers<Side> = {
     const side = conn.state;
     const { other } = side;
     side.cells.readBytes.add(bytes.length);
+    side.timer?.refresh();
     if (other === undefined) return;
     // Nobody is left to read it.
     if (other.closed) conn.reset();
@@ -76,6 +99,7 @@ const SIDE_HANDLERS: Handlers<Side> = {
   end(conn) {
     conn.state.ended = true;
     const { other } = conn.state;
+    limitHalfClosed(conn.state);
     if (other === undefined || other.closed) conn.end();
     else other.conn.end();
   },
@@ -86,6 +110,7 @@ const SIDE_HANDLERS: Handlers<Side> = {
     const side = conn.state;
     const { other } = side;
     side.closed = true;
+    if (other === undefined || other.closed) clearTimeout(side.timer);
     if (other !== undefined && !other.closed) {
       // A clean close came after FIN both ways; anything else must look like what it was.
       if (why.kind !== 'clean') other.conn.reset();
