@@ -26,7 +26,8 @@ export async function openEmbeddedHome(options: {
   const stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   try {
-    const started = await Promise.allSettled(options.clusters.map((name) => createCluster({ name, images: images() })));
+    const programs = images();
+    const started = await Promise.allSettled(options.clusters.map((name) => createCluster({ name, images: programs })));
     for (const each of started) if (each.status === 'fulfilled') stack.use(each.value);
     const clusters = started.map((each) => {
       if (each.status === 'rejected') throw each.reason;

@@ -1,11 +1,15 @@
 /** The local programs that stand for images in embedded clusters: the mesh itself, and the shop. */
 import path from 'node:path';
 import type { Images } from '@mesh/embedded-cluster';
+import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..');
 const BUN = { x64: 'bun-linux-x64', arm64: 'bun-linux-aarch64' }[process.arch as 'x64' | 'arm64'];
 
-/** For `mesh local up --images`, too. The sidecar runs on Bun, everything else on the pinned Node, as in the real images. */
+/**
+ * For `mesh local up --images`, too. The sidecar runs on Bun and as one file, everything else on the pinned Node, as in the real
+ * images. Makes the sidecar's file anew.
+ */
 export function images(): Images {
   const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
   const bun = path.join(ROOT, 'node_modules', '@oven', BUN, 'bin', 'bun');
@@ -15,7 +19,7 @@ export function images(): Images {
       // Compiled once, started often: a third of a controller's start is compiling.
       env: { NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'node-compile') },
     },
-    'mesh-proxy': { command: [bun, path.join(ROOT, 'packages', 'proxy', 'src', 'main.ts')] },
+    'mesh-proxy': { command: [bun, bundleProxy(bun)] },
     shop: { command: [process.execPath, path.join(ROOT, 'examples', 'shop', 'shop.mjs')] },
   };
 }

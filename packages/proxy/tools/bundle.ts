@@ -6,6 +6,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -14,9 +15,12 @@ const require = createRequire(import.meta.url);
 /** Libraries behind code that a sidecar never calls (issuing, PKCS#12); they would triple the bundle. */
 const NEVER_LOADED = ['@peculiar/x509', 'reflect-metadata', 'node-forge'];
 
-/** Writes the bundle; returns its path. */
-export function bundleProxy(bun: string = require.resolve(`@oven/bun-linux-${process.arch}/bin/bun`)): string {
+const BUN_PACKAGE = process.arch === 'arm64' ? '@oven/bun-linux-aarch64' : '@oven/bun-linux-x64';
+
+/** Writes the bundle, at once for whoever reads it meanwhile; returns its path. */
+export function bundleProxy(bun: string = require.resolve(`${BUN_PACKAGE}/bin/bun`)): string {
   const target = join(ROOT, 'packages', 'proxy', 'dist', 'proxy.js');
+  const written = `${target}.${process.pid}`;
   execFileSync(
     bun,
     [
@@ -24,11 +28,12 @@ export function bundleProxy(bun: string = require.resolve(`@oven/bun-linux-${pro
       '--target=bun',
       '--minify',
       ...NEVER_LOADED.flatMap((name) => ['--external', name]),
-      `--outfile=${target}`,
+      `--outfile=${written}`,
       join(ROOT, 'packages', 'proxy', 'src', 'main.ts'),
     ],
     { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] },
   );
+  renameSync(written, target);
   return target;
 }
 
