@@ -21,6 +21,8 @@ export interface RowSpec {
 
 /** JavaScriptCore's last tier was seen to settle after 50,000 to 80,000 requests. */
 const WARM_UP_REQUESTS = 80_000;
+/** HAProxy's pair was seen to answer a few requests in ten thousand with 502 when a kept connection had just closed. Ours may fail none. */
+const RIVAL_ERROR_SHARE_MAX = 0.001;
 const WARM_UP_MS_MAX = 20_000;
 
 interface Sample extends LoadResult {
@@ -55,7 +57,8 @@ export class RowMeasurement {
     const before = this.#cpuUs();
     const result = await runLoad({ ...this.#running.entry, path: '/', connections, durationS });
     const cpuUsPerRequest = (this.#cpuUs() - before) / Math.max(1, result.requests);
-    if (result.errors > 0)
+    const tolerated = this.spec.proxy === 'mesh' ? 0 : result.requests * RIVAL_ERROR_SHARE_MAX;
+    if (result.errors > tolerated)
       throw new Error(
         `${this.spec.scenario}/${this.spec.proxy}: ${result.errors} failed requests of ${result.requests}`,
       );
