@@ -17,3 +17,31 @@ export {
 } from './ip.ts';
 export type { Cidr, IpBytes, SocketAddress } from './ip.ts';
 export { parsePortSet, PortSet } from './port-set.ts';
+export { INBOUND_PROTOCOL_KINDS } from './discovery.ts';
+export type {
+  Authentication,
+  Authorization,
+  Backend,
+  ClientNetwork,
+  Distribution,
+  Endpoint,
+  EndpointSet,
+  HostMatch,
+  HttpMatch,
+  HttpRoute,
+  HttpRule,
+  InboundPolicy,
+  InboundProtocolKind,
+  InboundRoute,
+  IpPort,
+  OutboundPolicy,
+  OutboundProtocol,
+  OutboundRefused,
+  ProtocolHint,
+  ResourceRef,
+  RouteFilter,
+  TcpRoute,
+  TextMatch,
+  TlsIdentity,
+  Watched,
+} from './discovery.ts';

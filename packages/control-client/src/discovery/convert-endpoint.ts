@@ -1,7 +1,7 @@
 /** `destination.WeightedAddr` to an endpoint. */
 import type { destination } from '@mesh/proxy-api';
 import { ipText } from '../proto/addresses.ts';
-import type { Endpoint, TlsIdentity } from './snapshots.ts';
+import type { Endpoint, TlsIdentity } from '@mesh/model';
 
 const PORT_MAX = 65_535;
 

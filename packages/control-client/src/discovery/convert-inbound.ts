@@ -13,7 +13,7 @@ import type {
   InboundPolicy,
   InboundRoute,
   ResourceRef,
-} from './snapshots.ts';
+} from '@mesh/model';
 
 /** Detection does not happen for these kinds, or not for all clients: the limit that then holds for reading a first line. */
 const DETECT_TIMEOUT_MS = 10_000;

@@ -12,7 +12,7 @@ import type {
   OutboundProtocol,
   RouteFilter,
   TcpRoute,
-} from './snapshots.ts';
+} from '@mesh/model';
 
 /** @throws InvalidMessage */
 export function toOutboundPolicy(policy: outbound.OutboundPolicy): OutboundPolicy {

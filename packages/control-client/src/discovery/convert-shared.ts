@@ -2,7 +2,7 @@
 import type { Duration, grpcRoute, httpRoute, httpTypes, meta } from '@mesh/proxy-api';
 import { milliseconds } from '../proto/addresses.ts';
 import { InvalidMessage, required } from './invalid.ts';
-import type { HostMatch, HttpMatch, ResourceRef, TextMatch } from './snapshots.ts';
+import type { HostMatch, HttpMatch, ResourceRef, TextMatch } from '@mesh/model';
 
 /** A built-in behaviour's reference. */
 export function defaultRef(name: string): ResourceRef {

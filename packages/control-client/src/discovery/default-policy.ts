@@ -3,7 +3,7 @@ import { parseCidr } from '@mesh/model';
 import type { Cidr } from '@mesh/model';
 import { clientNetwork } from './convert-inbound.ts';
 import { defaultRef } from './convert-shared.ts';
-import type { Authentication, Authorization, InboundPolicy, InboundProtocolKind } from './snapshots.ts';
+import type { Authentication, Authorization, InboundPolicy, InboundProtocolKind } from '@mesh/model';
 
 export const DEFAULT_POLICIES = [
   'all-unauthenticated',

@@ -17,7 +17,7 @@ import { defaultInboundPolicy } from './default-policy.ts';
 import { createDiscovery } from './discovery.ts';
 import type { Discovery, DiscoveryOptions } from './discovery.ts';
 import { EndpointFold } from './endpoints.ts';
-import type { EndpointSet, OutboundPolicy } from './snapshots.ts';
+import type { EndpointSet, OutboundPolicy } from '@mesh/model';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -10,7 +10,7 @@ import { targetText } from './outbound-policies.ts';
 import type { OutboundTarget } from './outbound-policies.ts';
 import { outboundSource } from './outbound-resolver.ts';
 import type { ForwardOptions } from './outbound-resolver.ts';
-import type { EndpointSet, InboundPolicy, IpPort, OutboundPolicy, OutboundRefused, Watched } from './snapshots.ts';
+import type { EndpointSet, InboundPolicy, IpPort, OutboundPolicy, OutboundRefused, Watched } from '@mesh/model';
 import { WatchCache } from './watch-cache.ts';
 
 /** Linkerd's: unused outbound lookups end after 5 s, inbound ones after 90 s. */

@@ -4,7 +4,7 @@ import type { Logger } from '@mesh/runtime';
 import { grpcStatusName } from '../grpc/status.ts';
 import { GET } from '../proto/methods.ts';
 import { addressKey, endpointKey, toEndpoint } from './convert-endpoint.ts';
-import type { Endpoint, EndpointSet } from './snapshots.ts';
+import type { Endpoint, EndpointSet } from '@mesh/model';
 import type { Sink, Source } from './watch-cache.ts';
 import type { OpenWatch } from './open-watch.ts';
 

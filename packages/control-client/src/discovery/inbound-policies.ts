@@ -5,7 +5,7 @@ import { grpcStatusName } from '../grpc/status.ts';
 import { WATCH_PORT } from '../proto/methods.ts';
 import { toInboundPolicy } from './convert-inbound.ts';
 import type { OpenWatch } from './open-watch.ts';
-import type { InboundPolicy } from './snapshots.ts';
+import type { InboundPolicy } from '@mesh/model';
 import type { Source } from './watch-cache.ts';
 
 /** Feeds policies by port. What is not a valid policy changes nothing. */

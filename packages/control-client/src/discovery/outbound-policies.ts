@@ -7,7 +7,7 @@ import { toEndpoint } from './convert-endpoint.ts';
 import { toOutboundPolicy } from './convert-outbound.ts';
 import { TERMINAL } from './open-watch.ts';
 import type { OpenWatch } from './open-watch.ts';
-import type { Endpoint, IpPort, OutboundPolicy } from './snapshots.ts';
+import type { Endpoint, IpPort, OutboundPolicy } from '@mesh/model';
 
 /** An address, as connections have it, or a name with port, as gateways and ingresses have it. */
 export type OutboundTarget =

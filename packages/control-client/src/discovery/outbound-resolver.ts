@@ -24,7 +24,7 @@ import type {
   OutboundProtocol,
   OutboundRefused,
   TcpRoute,
-} from './snapshots.ts';
+} from '@mesh/model';
 import type { Source } from './watch-cache.ts';
 
 /** Parameters of the policies that are made here, for destinations without one. */

@@ -3,7 +3,7 @@
  * connection to the same destination finds the answer there.
  */
 import type { Clock, Timer } from '@mesh/runtime';
-import type { Watched } from './snapshots.ts';
+import type { Watched } from '@mesh/model';
 
 /** What a source may do with its value. */
 export interface Sink<T> {

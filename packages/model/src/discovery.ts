@@ -1,19 +1,21 @@
 /**
- * What discovery gives to a data path: immutable snapshots, checked and reduced from the proxy API's messages. A change is a
- * new snapshot, put in place by one assignment.
+ * What discovery gives to a data path: immutable snapshots of policies, routes and endpoints, checked and reduced from the
+ * control plane's messages. A change is a new snapshot, seen by the next connection or request.
  */
 
-/** A value that changes as a whole, held by somebody. */
+// ---------------------------------------------------------------------------------------------------------------
+// Snapshots
+
+/** A value that changes as a whole. `current` is undefined until the first answer. */
 export interface Watched<T> {
-  /** `undefined` until the first answer. */
   readonly current: T | undefined;
   /** Calls `listener` after each swap, never for the value that is already there. Returns the unsubscribe function. */
   onChange(listener: () => void): () => void;
-  /** The holder has no more use for it; after the idle timeout the watch behind it ends. Idempotent. */
+  /** The holder has no more use for it; the owner may drop it after its idle timeout. Idempotent. */
   release(): void;
 }
 
-/** A Kubernetes-like reference; built-in behaviours have group "" and kind "default". */
+/** A Kubernetes-like reference; `default` kinds have group "" (inbound) as in the proxy API's metadata. */
 export interface ResourceRef {
   readonly group: string;
   readonly kind: string;
@@ -30,18 +32,24 @@ export interface IpPort {
   readonly port: number;
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// Inbound policy
+
 /** A set of client addresses: a CIDR minus its exceptions. */
 export interface ClientNetwork {
+  /** @param ip A literal, IPv4-mapped addresses already reduced to IPv4. */
   contains(ip: string): boolean;
 }
 
 export type Authentication =
   | { readonly kind: 'unauthenticated' }
+  /** TLS, with or without a client identity. */
   | { readonly kind: 'tls_unauthenticated' }
   | {
       readonly kind: 'mesh_tls';
+      /** Exact identities: DNS-like names or SPIFFE URIs. */
       readonly identities: readonly string[];
-      /** Without leading dot; "" matches every identity; never matches URIs. */
+      /** DNS-like suffixes without leading dot ("ns.serviceaccount…"); "" matches every identity. Never matches URIs. */
       readonly suffixes: readonly string[];
     };
 
@@ -51,27 +59,33 @@ export interface Authorization {
   readonly authentication: Authentication;
 }
 
-export type InboundProtocolKind = 'detect' | 'opaque' | 'tls' | 'http1' | 'http2' | 'grpc';
+export const INBOUND_PROTOCOL_KINDS = ['detect', 'opaque', 'tls', 'http1', 'http2', 'grpc'] as const;
+export type InboundProtocolKind = (typeof INBOUND_PROTOCOL_KINDS)[number];
 
 export interface InboundRoute {
   readonly ref: ResourceRef;
   readonly hosts: readonly HostMatch[];
   readonly matches: readonly HttpMatch[];
+  /** In addition to the server's: either allows. */
   readonly authorizations: readonly Authorization[];
 }
 
+/** What rules one inbound port. An empty `authorizations` list denies everyone. */
 export interface InboundPolicy {
   readonly server: ResourceRef;
   readonly protocol: InboundProtocolKind;
   readonly detectTimeoutMs: number;
-  /** Empty denies everyone but the workload's own loopback, which whoever evaluates the list always lets in. */
   readonly authorizations: readonly Authorization[];
   /** Empty: one default route that matches everything. */
   readonly routes: readonly InboundRoute[];
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// Route matching (shared by both directions)
+
 export type HostMatch =
   | { readonly kind: 'exact'; readonly host: string }
+  /** Labels after the leading "*.", for example "example.com". */
   | { readonly kind: 'suffix'; readonly suffix: string };
 
 export type TextMatch =
@@ -84,33 +98,42 @@ export interface HttpMatch {
     | { readonly kind: 'regex'; readonly value: RegExp }
     | undefined;
   readonly method: string | undefined;
+  /** Names lower case. */
   readonly headers: readonly { readonly name: string; readonly match: TextMatch }[];
   readonly query: readonly { readonly name: string; readonly match: TextMatch }[];
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// Outbound discovery
+
+export type ProtocolHint = 'unknown' | 'h2' | 'opaque';
+
 export interface TlsIdentity {
-  /** One of the server's alternative names must equal it. */
+  /** The name that one of the server's SANs must equal. */
   readonly name: string;
+  /** SNI. Equals `name` when discovery gave none. */
   readonly serverName: string;
 }
 
+/** One address of a backend. Objects are kept across snapshots while nothing about them changed. */
 export interface Endpoint {
   readonly address: IpPort;
   readonly weight: number;
   readonly tls: TlsIdentity | undefined;
-  readonly protocolHint: 'unknown' | 'h2' | 'opaque';
+  readonly protocolHint: ProtocolHint;
   /** The peer's inbound proxy port: dial it and send a transport header. */
   readonly transportPort: number | undefined;
-  /** "host:port" of a service behind a gateway. */
+  /** "host:port" of a service behind a gateway: goes into the transport header and the request's authority. */
   readonly authorityOverride: string | undefined;
+  /** Set-level and address-level metric labels, merged; `zone_locality` included. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Keyed by "ip:port". Endpoint objects are kept across snapshots while nothing about them changed. */
+/** Keyed by "ip:port". */
 export type EndpointSet = ReadonlyMap<string, Endpoint>;
 
 export interface Backend {
-  /** The same for the same target and parameters, across snapshots. */
+  /** Stable across snapshots for the same target and parameters: the key under which its balancer is kept. */
   readonly key: string;
   readonly ref: ResourceRef;
   readonly queue: { readonly capacity: number; readonly failfastTimeoutMs: number };
@@ -121,12 +144,15 @@ export interface Backend {
         readonly ewma: { readonly defaultRttMs: number; readonly decayMs: number };
       }
     | { readonly kind: 'forward'; readonly endpoint: Endpoint }
+    /** A backend that always fails (unknown reference). */
     | { readonly kind: 'invalid' };
 }
 
 export type Distribution =
   | { readonly kind: 'empty' }
+  /** The first backend that has a ready endpoint. */
   | { readonly kind: 'first_available'; readonly backends: readonly Backend[] }
+  /** By weight, among the backends that have a ready endpoint. */
   | {
       readonly kind: 'random_available';
       readonly backends: readonly { readonly backend: Backend; readonly weight: number }[];
@@ -136,17 +162,19 @@ export type RouteFilter =
   | { readonly kind: 'failure'; readonly status: number; readonly message: string }
   | { readonly kind: 'forbidden' };
 
-export interface HttpRule {
-  readonly matches: readonly HttpMatch[];
-  readonly filters: readonly RouteFilter[];
-  readonly backends: Distribution;
-  readonly requestTimeoutMs: number | undefined;
-}
-
 export interface HttpRoute {
   readonly ref: ResourceRef;
   readonly hosts: readonly HostMatch[];
   readonly rules: readonly HttpRule[];
+}
+
+export interface HttpRule {
+  /** Empty matches everything. */
+  readonly matches: readonly HttpMatch[];
+  readonly filters: readonly RouteFilter[];
+  readonly backends: Distribution;
+  /** Whole exchange, milliseconds; undefined: no limit. */
+  readonly requestTimeoutMs: number | undefined;
 }
 
 export interface TcpRoute {
@@ -164,16 +192,18 @@ export type OutboundProtocol =
       readonly http2: readonly HttpRoute[];
     }
   | { readonly kind: 'opaque'; readonly opaque: TcpRoute }
+  /** Server Name Indication routing, never terminated; one route for all names until policies arrive. */
   | { readonly kind: 'tls'; readonly opaque: TcpRoute }
   | { readonly kind: 'http1'; readonly http1: readonly HttpRoute[] }
   | { readonly kind: 'http2' | 'grpc'; readonly http2: readonly HttpRoute[] };
 
 export interface OutboundPolicy {
+  /** The Service (or whatever) that the client's address stands for. */
   readonly parent: ResourceRef;
   readonly protocol: OutboundProtocol;
 }
 
-/** The control plane refused the destination, or said something unusable about it: connections to it fail. */
+/** The control plane refused the destination for good: the application's connection fails. */
 export interface OutboundRefused {
   readonly refused: string;
 }
