@@ -48,13 +48,11 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
     if (reason === undefined) measured.push(new RowMeasurement(spec, stack.use(await spec.start(BACKEND))));
     else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
   }
-  for (const row of measured) {
-    options.say(`warm-up: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
-    await row.warmUp(options.connections);
-  }
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const row of measured) {
       options.say(`round ${round}: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
+      // Each time anew: a sidecar that was idle while the others had their turn has given its compiled code back.
+      await row.warmUp(options.connections);
       await row.run(options.connections, options.durationS);
     }
   }
