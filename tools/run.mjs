@@ -14,6 +14,16 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
+/**
+ * Programs that need no development dependency. Those take as long to install as all the rest, and who wants to see the demo on a
+ * fresh clone should not wait for the tools of people who change it.
+ */
+const WITHOUT_DEV = [
+  'scripts/demo/main.ts',
+  'packages/cli/src/main.ts',
+  'packages/embedded-cluster/src/bin/mesh-local.ts',
+];
+
 /** Entry of a lockfile: path in the tree -> what is there. */
 function packagesOf(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
@@ -23,33 +33,35 @@ function packagesOf(file) {
  * True when the tree on disk is the one that the lockfile asks for. npm leaves its own record of what it
  * installed beside the packages; entries for other platforms are optional and absent from it.
  */
-function installed() {
+function installed(withDev) {
   const record = join(modules, '.package-lock.json');
   if (!existsSync(record)) return false;
   const have = packagesOf(record);
   return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(([path, wanted]) => {
-    if (!path.startsWith('node_modules/') || wanted.link) return true;
+    if (!path.startsWith('node_modules/') || wanted.link || (wanted.dev && !withDev)) return true;
     const found = have[path];
     return found === undefined ? Boolean(wanted.optional) || Boolean(wanted.peer) : found.version === wanted.version;
   });
 }
 
-function install() {
-  process.stderr.write('mesh: installing dependencies (npm ci)\n');
+function install(withDev) {
+  // What is there and right stays; `npm ci` would begin by deleting it.
+  const verb = withDev && installed(false) ? ['install', '--no-save'] : ['ci', ...(withDev ? [] : ['--omit=dev'])];
+  process.stderr.write(`mesh: installing dependencies (npm ${verb.join(' ')})\n`);
   const startedAt = Date.now();
   const npm = process.env.npm_execpath;
   const [command, prefix] = npm && /\.[cm]?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
   // Nothing we use needs an install script, and a script is code that nobody here has read.
   const result = spawnSync(
     command,
-    [...prefix, 'ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'],
+    [...prefix, ...verb, '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'],
     {
       cwd: root,
       stdio: ['ignore', 2, 2],
     },
   );
   if (result.status !== 0) {
-    process.stderr.write(`mesh: npm ci failed${result.error ? `: ${result.error.message}` : ''}\n`);
+    process.stderr.write(`mesh: npm ${verb[0]} failed${result.error ? `: ${result.error.message}` : ''}\n`);
     process.exit(1);
   }
   process.stderr.write(`mesh: installed in ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`);
@@ -70,7 +82,8 @@ if (program === undefined) {
   process.stderr.write('usage: node tools/run.mjs FILE.ts [ARGUMENT...]\n');
   process.exit(64);
 }
-if (!installed()) install();
+const withDev = !WITHOUT_DEV.includes(program);
+if (!installed(withDev)) install(withDev);
 const node = pinnedNode();
 const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, program), ...args], {
   stdio: 'inherit',
