@@ -95,14 +95,6 @@ export function conflict(resource: ResourceName, name: string, why: string): Kub
   return failure(409, 'Conflict', message, named(resource, name));
 }
 
-export const OBJECT_MODIFIED =
-  'the object has been modified; please apply your changes to the latest version and try again';
-
-/** Server-side apply conflicts carry one cause per field and no resource name. */
-export function applyConflict(message: string, causes: readonly StatusCause[]): KubeStatusError {
-  return failure(409, 'Conflict', message, { causes: [...causes] });
-}
-
 export function badRequest(message: string): KubeStatusError {
   return failure(400, 'BadRequest', message);
 }
@@ -180,3 +172,6 @@ export function invalid(
     causes: problems.map((problem) => ({ reason: problem.reason, message: problem.message, field: problem.field })),
   });
 }
+
+export const OBJECT_MODIFIED =
+  'the object has been modified; please apply your changes to the latest version and try again';

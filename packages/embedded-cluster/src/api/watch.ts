@@ -10,7 +10,7 @@ import { toRequested } from './versions.ts';
 
 /** A bookmark is due this long after the last one, as in Kubernetes' watch cache. */
 export const BOOKMARK_INTERVAL_MS = 60_000;
-export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 export interface WatchHandle {
   /** Ends the watch; no event comes later. */
