@@ -2,7 +2,6 @@
 import type { Closed } from './types.ts';
 
 export const CLEAN: Closed = { kind: 'clean', code: 'clean' };
-const RESET: Closed = { kind: 'reset', code: 'econnreset' };
 export const ABORTED: Closed = { kind: 'aborted', code: 'aborted' };
 export const CONNECT_TIMEOUT: Closed = { kind: 'timeout', code: 'connect_timeout' };
 /** The peer left, or its certificate was not accepted and the runtime says no more than that. */
