@@ -62,6 +62,8 @@ async function runRing(ring: Ring, files: readonly string[]): Promise<Totals> {
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
   const args = [
     '--test',
+    // Tests of what is let go need to collect garbage themselves.
+    '--expose-gc',
     `--test-isolation=${ring.isolated ? 'process' : 'none'}`,
     `--test-concurrency=${ring.concurrency}`,
     `--test-timeout=${ring.timeoutMs}`,

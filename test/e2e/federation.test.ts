@@ -115,6 +115,17 @@ test('an active-active service stays at home, survives the death of the local si
   assert.ok(back.every((record) => record.cluster === 'east'));
 });
 
+test('the crash of the program alone, behind a living sidecar, costs no request but those under way', async () => {
+  const [pod] = await podsOf(federation.east.client, SHOP, 'app=catalog');
+  assert.ok(pod !== undefined);
+  const killedAt = Date.now();
+  await federation.east.killContainer({ namespace: SHOP, name: pod.metadata.name }, 'catalog', 'SIGKILL');
+  const later = await federation.watch('federated', 50, killedAt);
+  assert.deepEqual(failures(later.filter((record) => record.at > killedAt)), []);
+  await rolloutDone(federation.east.client, SHOP, ['catalog']);
+  await federation.request('federated', Date.now(), (record) => isOk(record) && record.cluster === 'east');
+});
+
 test('a dead gateway is noticed, does not disturb home traffic, and heals', async () => {
   const killedAt = await killWorkload(federation.west, MC_NAMESPACE, 'linkerd-gateway', 'app=linkerd-gateway');
   await federation.condition(federation.east, 'west', 'GatewayAlive', 'False');
@@ -244,6 +255,9 @@ test('traffic does not notice that both API servers are away for a while', async
   await labelService(federation.west, 'pricing', { 'mirror.linkerd.io/exported': undefined });
   await serviceExists(federation.east, 'pricing-west', false);
   assert.ok(Date.now() - startedAt < bound(30_000));
+  // The log was caught up with by now: everything that was sent while nobody answered for the API.
+  const meanwhile = await federation.watch('home', 25, startedAt);
+  assert.deepEqual(failures(meanwhile), []);
 });
 
 test('unlinking removes every mirror and both credentials', async () => {

@@ -1,5 +1,6 @@
 /** Decides about the requests of one connection from a peer: loop, export, where to. */
 import type { Closed } from '@mesh/net';
+import { HOP_FIELDS } from '@mesh/proxy';
 import type { FailureCode, HttpCells, HttpService, HttpSession } from '@mesh/proxy';
 import { HEADER, headerBit } from '@mesh/wire';
 import { forwardedLine, wasForwardedBy } from './forwarded.ts';
@@ -29,8 +30,9 @@ export class GatewayService implements HttpService {
   readonly requestDrop = FROM_PEERS;
   readonly requestAdd: Uint8Array;
   /** What the sidecar behind says about its connection does not concern the peer's. */
-  readonly responseDrop = headerBit(HEADER.proxyConnectionL5d);
+  readonly responseDrop = HOP_FIELDS;
   readonly details = true;
+  readonly servesProxies = true;
   readonly #deps: GatewayServiceDeps;
 
   constructor(deps: GatewayServiceDeps) {

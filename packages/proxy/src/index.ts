@@ -14,7 +14,7 @@ export { HTTP_ENGINE_DEFAULTS, HttpEngine } from './http/engine.ts';
 export type { HttpEngineDeps, HttpEngineOptions } from './http/engine.ts';
 export { FAILURES, rescue } from './http/rescue.ts';
 export type { FailureCode, Synthesized } from './http/rescue.ts';
-export { HttpSession } from './http/session.ts';
+export { HOP_FIELDS, HttpSession } from './http/session.ts';
 export type { HttpService } from './http/session.ts';
 export { DETECT_RESULTS, INBOUND_PROTOCOL_KINDS } from './ports.ts';
 export type * from './ports.ts';

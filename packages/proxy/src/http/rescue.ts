@@ -52,6 +52,14 @@ export interface Synthesized {
   readonly bytes: Uint8Array;
 }
 
+/** With these nothing of the request went to the program, unless an earlier try of the same request did. */
+const UNDELIVERED: ReadonlySet<FailureCode> = new Set(['connect', 'connect_timeout', 'failfast']);
+
+/** Whether a failure of this kind proves by itself that no program saw the request. */
+export function neverDelivered(code: FailureCode): boolean {
+  return UNDELIVERED.has(code);
+}
+
 /** Responses are few and never change: made once each. */
 const made = new Map<string, Synthesized>();
 
@@ -59,11 +67,18 @@ const made = new Map<string, Synthesized>();
  * @param details Tell the client what happened (`l5d-proxy-error`): meshed peers and the own application only.
  * @param mustClose The connection cannot go on whatever the table says (its request body was not read).
  * @param status Overrides the table's status: a route may be configured to fail with a given one.
+ * @param undelivered Tell the proxy that asked that it may send the request elsewhere (`mesh-undelivered`): peers only.
  */
-export function rescue(code: FailureCode, details: boolean, mustClose: boolean, status?: number): Synthesized {
+export function rescue(
+  code: FailureCode,
+  details: boolean,
+  mustClose: boolean,
+  status?: number,
+  undelivered = false,
+): Synthesized {
   const failure = FAILURES[code];
   const close = failure.close || mustClose;
-  const key = `${code} ${details} ${close} ${status ?? ''}`;
+  const key = `${code} ${details} ${close} ${status ?? ''} ${undelivered}`;
   const known = made.get(key);
   if (known !== undefined) return known;
   const shown = status ?? failure.status;
@@ -72,9 +87,10 @@ export function rescue(code: FailureCode, details: boolean, mustClose: boolean, 
     lines.push(`l5d-proxy-error: ${failure.text}`);
     if (close) lines.push('l5d-proxy-connection: close');
   }
+  if (undelivered) lines.push(`mesh-undelivered: ${code}`);
   if (close) lines.push('connection: close');
   const synthesized = { status: shown, close, bytes: Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1') };
-  // Bounded: codes x 2 x 2, times the few statuses that configured failures use.
+  // Bounded: codes x 2 x 2 x 2, times the few statuses that configured failures use.
   if (made.size < 1000) made.set(key, synthesized);
   return synthesized;
 }

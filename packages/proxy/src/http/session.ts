@@ -14,7 +14,7 @@ import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.
 import type { HttpCells, TcpCells } from '../ports.ts';
 import { joinTunnel } from '../tcp/tunnel.ts';
 import type { HttpEngine } from './engine.ts';
-import { rescue } from './rescue.ts';
+import { neverDelivered, rescue } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
 import type { Upstream } from './upstream-pool.ts';
 
@@ -31,6 +31,7 @@ const INTERIM_MAX = 16;
 const LINGER_MS = 2000;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+const UNDELIVERED: Closed = { kind: 'refused', code: 'undelivered' };
 const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
 const IDEMPOTENT: ReadonlySet<number> = new Set([METHOD.get, METHOD.head, METHOD.options, METHOD.put, METHOD.delete]);
 
@@ -44,14 +45,16 @@ export interface HttpService {
   readonly responseDrop: number;
   /** Responses made here tell the client why. */
   readonly details: boolean;
+  /** The client is a proxy that authenticated itself: it may send elsewhere what did not get through here. */
+  readonly servesProxies: boolean;
   /** A response was made here: for the error counters. */
   failed?(code: FailureCode): void;
   /** The connection is over. */
   closed(session: HttpSession, why: Closed): void;
 }
 
-/** Fields that only a proxy's own peer may read; they go no further. */
-export const PEER_FIELDS: number = headerBit(HEADER.proxyConnectionL5d);
+/** Response fields from one proxy to the next: they go no further, and no program can make one up. */
+export const HOP_FIELDS: number = headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.undelivered);
 
 export class HttpSession implements Waiter {
   readonly conn: Conn<HttpSession>;
@@ -78,6 +81,8 @@ export class HttpSession implements Waiter {
   #clientEnded: boolean;
   #closeAfter: boolean;
   #attempts: number;
+  /** Tries of this request of which a program may have seen something. */
+  #deliveries: number;
   #startedAtMs: number;
   #sentAtMs: number;
   #latencyMs: number;
@@ -106,6 +111,7 @@ export class HttpSession implements Waiter {
     this.#clientEnded = false;
     this.#closeAfter = false;
     this.#attempts = 0;
+    this.#deliveries = 0;
     this.#startedAtMs = 0;
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
@@ -143,7 +149,9 @@ export class HttpSession implements Waiter {
   /** Answers the current request here. @param status Instead of the code's own. */
   reject(code: FailureCode, status?: number): void {
     if (this.#phase !== WAITING && this.#phase !== ACTIVE && this.#phase !== IDLE) return;
-    const answered = rescue(code, this.service.details, !this.#requestDone || this.#closeAfter, status);
+    const { details, servesProxies } = this.service;
+    const undelivered = servesProxies && this.#deliveries === 0 && neverDelivered(code);
+    const answered = rescue(code, details, !this.#requestDone || this.#closeAfter, status, undelivered);
     this.cells?.response(answered.status, answered.status < 500, this.#elapsed(), code);
     this.service.failed?.(code);
     this.#write(answered.bytes);
@@ -187,6 +195,7 @@ export class HttpSession implements Waiter {
     up.reader.expectResponse(head.method);
     this.#sentAtMs = this.#attempts === 1 && up.reused ? this.#startedAtMs : this.engine.clock.monotonic();
     this.#phase = ACTIVE;
+    this.#deliveries += 1;
     const more = this.#writeRequest(conn, head, this.#slot.plan.authority);
     if (!this.#requestDone && more) this.conn.resume();
   }
@@ -347,6 +356,7 @@ export class HttpSession implements Waiter {
     this.#phase = WAITING;
     this.cells = undefined;
     this.#attempts = 0;
+    this.#deliveries = 0;
     this.#interim = 0;
     this.#responseStarted = false;
     this.#status = 0;
@@ -421,6 +431,7 @@ export class HttpSession implements Waiter {
         this.#write(writeHead(head, { drop: this.service.responseDrop, add: NOTHING, authority: undefined }, NOTHING));
       return false;
     }
+    if (head.has(HEADER.undelivered) && this.#sendElsewhere(up)) return false;
     if (head.framing === FRAMING.chunked && request.minor === 0) {
       this.#badResponse(up);
       return false;
@@ -433,6 +444,25 @@ export class HttpSession implements Waiter {
     up.keepAlive = head.keepAlive && head.framing !== FRAMING.close;
     if (head.framing === FRAMING.close || head.minor === 0) this.#closeAfter = true;
     this.#writeResponseHead(up, head);
+    return true;
+  }
+
+  /**
+   * The peer's proxy says that the program behind it saw nothing of the request: the endpoint counts as one that can't be
+   * connected to, and the request goes to another if it can be sent again. False: the answer stands.
+   */
+  #sendElsewhere(up: Upstream): boolean {
+    const slot = this.#slot;
+    // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
+    if (slot?.plan.tls === undefined || this.#up !== up) return false;
+    this.#deliveries -= 1;
+    slot.owner.connectFailed(slot, UNDELIVERED);
+    if (!this.#wholeAtOnce || this.#attempts >= ATTEMPTS_MAX || this.#dispatcher?.retriesConnects !== true)
+      return false;
+    this.#detach();
+    up.pool.discard(up);
+    this.#phase = WAITING;
+    this.rerouted();
     return true;
   }
 

@@ -2,6 +2,7 @@
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
+import { HOP_FIELDS } from '../http/session.ts';
 import type { HttpService, HttpSession } from '../http/session.ts';
 import type { CounterCell, HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
 import { authorize } from './authorize.ts';
@@ -18,7 +19,6 @@ const FROM_PEERS: number =
   headerBit(HEADER.dstCanonical) |
   headerBit(HEADER.requireId) |
   headerBit(HEADER.origProto);
-const FROM_PROGRAM: number = headerBit(HEADER.proxyConnectionL5d);
 const NOTHING = new Uint8Array(0);
 
 /** A decision that holds for all requests of the connection while the policy stays. */
@@ -31,8 +31,9 @@ interface Standing {
 export class InboundService implements HttpService {
   readonly requestDrop = FROM_PEERS;
   readonly requestAdd: Uint8Array;
-  readonly responseDrop = FROM_PROGRAM;
+  readonly responseDrop = HOP_FIELDS;
   readonly details: boolean;
+  readonly servesProxies: boolean;
   readonly #port: InboundPort;
   readonly #client: Client;
   readonly #onClosed: (why: Closed) => void;
@@ -44,6 +45,7 @@ export class InboundService implements HttpService {
     this.#onClosed = onClosed;
     this.#standing = undefined;
     this.details = client.identity !== undefined;
+    this.servesProxies = client.identity !== undefined;
     this.requestAdd = client.identity === undefined ? NOTHING : fieldLines([['l5d-client-id', client.identity]]);
   }
 

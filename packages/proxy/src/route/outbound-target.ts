@@ -7,6 +7,7 @@ import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import type { FailureCode } from '../http/rescue.ts';
+import { HOP_FIELDS } from '../http/session.ts';
 import type { HttpService, HttpSession } from '../http/session.ts';
 import type {
   HostMatch,
@@ -56,14 +57,14 @@ export interface OutboundTargetDeps {
 
 const FROM_PROGRAM: number =
   headerBit(HEADER.requireId) | headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.clientId);
-const FROM_PEER: number = headerBit(HEADER.proxyConnectionL5d);
 const NOTHING = new Uint8Array(0);
 
 export class OutboundTarget implements HttpService {
   readonly requestDrop = FROM_PROGRAM;
   readonly requestAdd = NOTHING;
-  readonly responseDrop = FROM_PEER;
+  readonly responseDrop = HOP_FIELDS;
   readonly details = true;
+  readonly servesProxies = false;
   readonly address: Address;
   /** Connections that use it. */
   uses = 0;

@@ -51,7 +51,6 @@ export const CLASS_TOKEN = TOKEN;
 export const CLASS_VALUE = VALUE;
 export const CLASS_TARGET = TARGET;
 export const CLASS_HOST = HOST;
-export const CLASS_HEX = HEX;
 
 function byteClasses(): Uint8Array {
   const classes = new Uint8Array(256);

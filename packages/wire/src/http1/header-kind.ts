@@ -20,6 +20,8 @@ export const HEADER = {
   origProto: 16,
   /** Named by a Connection field of the same message. */
   connectionNamed: 17,
+  /** Our own, from proxy to proxy: nothing of the request reached the program. */
+  undelivered: 18,
 } as const;
 
 /** Bit of a kind, for the sets that a writer drops. */
@@ -54,6 +56,7 @@ const NAMES: readonly (readonly [string, number])[] = [
   ['l5d-dst-canonical', HEADER.dstCanonical],
   ['l5d-require-id', HEADER.requireId],
   ['l5d-orig-proto', HEADER.origProto],
+  ['mesh-undelivered', HEADER.undelivered],
 ];
 
 const LONGEST = 20;
