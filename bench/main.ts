@@ -1,35 +1,49 @@
-/**
- * The benchmarks.
- *
- * Usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N]
- *   NAME   proxy (default): the sidecar beside HAProxy and nginx
- *          mirror: the service mirror with --services N exported Services (10000)
- */
+/** The benchmarks; `npm run bench -- --help` tells the usage. */
 import { parseArgs } from 'node:util';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    connections: { type: 'string', default: '32' },
-    duration: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    services: { type: 'string', default: '10000' },
-  },
-});
+const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N]
+  NAME  proxy (default): the sidecar beside HAProxy and nginx
+        mirror: the service mirror with --services N exported Services (10000)`;
+
+function fail(message: string): never {
+  console.error(message);
+  console.error(USAGE);
+  process.exit(64);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        connections: { type: 'string', default: '32' },
+        duration: { type: 'string', default: '4' },
+        rounds: { type: 'string', default: '3' },
+        services: { type: 'string', default: '10000' },
+      },
+    });
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const { values, positionals } = readArguments();
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) {
-    console.error(`--${name}: ${text} is not a positive whole number`);
-    process.exit(64);
-  }
+  if (!Number.isInteger(value) || value <= 0) fail(`--${name}: ${text} is not a positive whole number`);
   return value;
 }
 
 async function main(): Promise<number> {
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
   const [name = 'proxy'] = positionals;
   const options = {
     connections: positive('connections', values.connections),
@@ -49,8 +63,7 @@ async function main(): Promise<number> {
       return 0;
     }
     default:
-      console.error(`unknown benchmark ${name}; benchmarks are: proxy, mirror`);
-      return 64;
+      return fail(`unknown benchmark ${name}`);
   }
 }
 

@@ -29,9 +29,18 @@ export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
 }
 
+/** Programs that are up; a benchmark that is interrupted takes them along. */
+const running = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
 export function startProgram(command: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
   const [file = '', ...args] = command;
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  running.add(child);
   let tail = '';
   const keep = (chunk: Buffer): void => {
     tail = (tail + chunk.toString('utf8')).slice(-8192);
@@ -45,6 +54,7 @@ export function startProgram(command: readonly string[], env: Readonly<Record<st
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
+  void exited.then(() => running.delete(child));
   return {
     pid: child.pid ?? -1,
     child,
