@@ -14,6 +14,7 @@ const row = (proxy: string, cpu: number): BenchRow => ({
   p999_ms: 1,
   rss_mb: 1,
   private_mb: 1,
+  idle_private_mb: 1,
 });
 
 test('the median of an even count is the mean of the middle two', () => {

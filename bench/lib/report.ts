@@ -14,6 +14,8 @@ export interface BenchRow {
   /** Largest single proxy process of the row, after the load. */
   readonly rss_mb: number;
   readonly private_mb: number;
+  /** The same before any load. */
+  readonly idle_private_mb: number;
   /** CPU relative to HAProxy in the same scenario and run; absent where HAProxy did not run. */
   readonly cpu_vs_haproxy?: number;
 }

@@ -25,7 +25,7 @@ export interface ProxyBenchResult {
   readonly skipped: readonly { readonly scenario: string; readonly proxy: string; readonly reason: string }[];
 }
 
-/** Memory is read after the load and this long without any: allocators and collectors have given back what they will. */
+/** Memory is read before and after the load, this long without any: allocators and collectors have given back what they will. */
 const MEMORY_SETTLE_MS = 25_000;
 const BACKEND: Address = { host: '127.9.0.100', port: 8080 };
 
@@ -48,6 +48,9 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
     if (reason === undefined) measured.push(new RowMeasurement(spec, stack.use(await spec.start(BACKEND))));
     else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
   }
+  options.say(`waiting ${MEMORY_SETTLE_MS / 1000} s before idle memory is read`);
+  await new Promise((resolve) => setTimeout(resolve, MEMORY_SETTLE_MS));
+  for (const row of measured) row.readIdleMemory();
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const row of measured) {
       options.say(`round ${round}: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
@@ -75,6 +78,7 @@ export function proxyBenchTable(result: ProxyBenchResult): string {
     'P99.9_MS',
     'RSS_MB',
     'PRIVATE_MB',
+    'IDLE_MB',
   ];
   const table = formatTable(
     headers,
@@ -91,6 +95,7 @@ export function proxyBenchTable(result: ProxyBenchResult): string {
       row.p999_ms,
       row.rss_mb,
       row.private_mb,
+      row.idle_private_mb,
     ]),
   );
   return [table, ...result.skipped.map((row) => `skipped: ${row.scenario} ${row.proxy}: ${row.reason}`)].join('\n');

@@ -34,6 +34,7 @@ export class RowMeasurement {
   readonly spec: RowSpec;
   readonly #running: Running;
   readonly #samples: Sample[] = [];
+  #idlePrivateMb = 0;
 
   constructor(spec: RowSpec, running: Running) {
     this.spec = spec;
@@ -65,6 +66,11 @@ export class RowMeasurement {
     this.#samples.push({ ...result, cpuUsPerRequest });
   }
 
+  /** Before any load. */
+  readIdleMemory(): void {
+    this.#idlePrivateMb = Math.max(0, ...this.#running.pids.map((pid) => treeMemory(pid).privateMb));
+  }
+
   row(connections: number): BenchRow {
     const memory = this.#running.pids.map((pid) => treeMemory(pid));
     const middle = (pick: (sample: Sample) => number): number => median(this.#samples.map(pick));
@@ -92,6 +98,7 @@ export class RowMeasurement {
       ),
       rss_mb: round(Math.max(0, ...memory.map((each) => each.rssMb)), 1),
       private_mb: round(Math.max(0, ...memory.map((each) => each.privateMb)), 1),
+      idle_private_mb: round(this.#idlePrivateMb, 1),
     };
   }
 
