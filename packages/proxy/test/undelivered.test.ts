@@ -31,6 +31,23 @@ test('a program that is down behind its sidecar costs no request while another e
   await app.close();
 });
 
+test('many requests at once all find the endpoint that lives, while connections to the dead one keep opening', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using client = await new TestProxy('127.0.38.1', 'web').start(anchor);
+  await using alive = await new TestProxy('127.0.38.2', 'app').start(anchor);
+  await using down = await new TestProxy('127.0.38.3', 'app').start(anchor);
+  const app = await httpApp(alive.ip, (_req, res) => setTimeout(() => res.end('alive'), 5));
+  const both = [meshedEndpoint(down, await freePort(down.ip)), meshedEndpoint(alive, app.port)] as const;
+  client.discovery.resolve(client.destination).set(outboundPolicy(balanced(PATH), balanced(OTHER)));
+  client.endpoints.watch(PATH).set(endpointSet(both[0]));
+  client.endpoints.watch(OTHER).set(endpointSet(...both));
+  for (let burst = 0; burst < 5; burst += 1) {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ask(client.outbound)));
+    assert.deepEqual([...new Set(answers.map(({ status, body }) => `${status} ${body}`))], ['200 alive']);
+  }
+  await app.close();
+});
+
 test('the first backend whose program is down gives way to the next', async () => {
   const anchor = await TestAnchor.create('root');
   await using client = await new TestProxy('127.0.38.1', 'web').start(anchor);

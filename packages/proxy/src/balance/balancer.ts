@@ -4,6 +4,7 @@
  *   ready ──connect failed──► waiting (backoff) ──► probing ──ok──► ready
  *                                ▲                    │ failed
  *                                └────────────────────┘
+ *   ready ──undelivered──► resting ──time──► ready
  */
 import { backoffMs, pickTwoChoices } from '@mesh/model';
 import type { BackoffOptions } from '@mesh/model';
@@ -28,6 +29,8 @@ export interface BalancerDeps {
   readonly balancerCells: BalancerCells;
 }
 
+/** Long enough for other endpoints to take over and for discovery to hear of it; short, since a program restarts in less than a second. */
+const UNDELIVERED_REST_MS = 100;
 const FORWARD_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
 
 /** What a distribution needs of a backend. */
@@ -50,6 +53,8 @@ export class Balancer implements Selectable, SlotOwner {
   readonly #slots = new Map<string, EndpointSlot>();
   readonly #ready: EndpointSlot[] = [];
   readonly #timers = new Map<EndpointSlot, Timer>();
+  /** Those of `#timers` that wait for the program behind the endpoint, not for a connection. */
+  readonly #resting = new Set<EndpointSlot>();
   readonly #listeners = new Set<() => void>();
 
   constructor(backend: Backend, watched: Watched<EndpointSet>, deps: BalancerDeps) {
@@ -91,8 +96,27 @@ export class Balancer implements Selectable, SlotOwner {
     if (!this.available) this.#notify();
   }
 
+  /**
+   * A connection proves nothing while the program behind the proxy is down, so the endpoint comes back by time alone, and the
+   * next request tries it.
+   */
+  undelivered(slot: EndpointSlot): void {
+    if (slot.retired || this.#timers.has(slot)) return;
+    this.#removeReady(slot);
+    const { clock } = this.#deps.engine;
+    const timer = clock.after(UNDELIVERED_REST_MS, () => {
+      this.#resting.delete(slot);
+      this.#timers.delete(slot);
+      this.connected(slot);
+    });
+    this.#resting.add(slot);
+    this.#timers.set(slot, timer);
+    this.#count();
+    if (!this.available) this.#notify();
+  }
+
   connected(slot: EndpointSlot): void {
-    if (slot.readyIndex >= 0 || slot.retired) return;
+    if (slot.readyIndex >= 0 || slot.retired || this.#resting.has(slot)) return;
     slot.failures = 0;
     this.#timers.get(slot)?.cancel();
     this.#timers.delete(slot);
@@ -106,6 +130,7 @@ export class Balancer implements Selectable, SlotOwner {
     this.#watched.release();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
+    this.#resting.clear();
     for (const slot of this.#slots.values()) slot.retire();
     this.#slots.clear();
     this.#ready.length = 0;
@@ -124,6 +149,7 @@ export class Balancer implements Selectable, SlotOwner {
       this.#removeReady(slot);
       this.#timers.get(slot)?.cancel();
       this.#timers.delete(slot);
+      this.#resting.delete(slot);
       slot.retire();
       updatesRemove.add(1);
     }
@@ -210,6 +236,8 @@ export class ForwardTarget implements Selectable, SlotOwner {
   connectFailed(): void {}
 
   connected(): void {}
+
+  undelivered(): void {}
 
   dispose(): void {
     this.#slot.retire();

@@ -28,6 +28,8 @@ export interface Dispatcher {
 export interface SlotOwner {
   connectFailed(slot: EndpointSlot, why: Closed): void;
   connected(slot: EndpointSlot): void;
+  /** The endpoint's proxy answered that the program behind it saw nothing of a request. */
+  undelivered(slot: EndpointSlot): void;
 }
 
 export interface SlotCells {

@@ -31,7 +31,6 @@ const INTERIM_MAX = 16;
 const LINGER_MS = 2000;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-const UNDELIVERED: Closed = { kind: 'refused', code: 'undelivered' };
 const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
 const IDEMPOTENT: ReadonlySet<number> = new Set([METHOD.get, METHOD.head, METHOD.options, METHOD.put, METHOD.delete]);
 
@@ -448,15 +447,15 @@ export class HttpSession implements Waiter {
   }
 
   /**
-   * The peer's proxy says that the program behind it saw nothing of the request: the endpoint counts as one that can't be
-   * connected to, and the request goes to another if it can be sent again. False: the answer stands.
+   * The peer's proxy says that the program behind it saw nothing of the request: the endpoint rests for a moment, and the
+   * request goes to another if it can be sent again. False: the answer stands.
    */
   #sendElsewhere(up: Upstream): boolean {
     const slot = this.#slot;
     // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     this.#deliveries -= 1;
-    slot.owner.connectFailed(slot, UNDELIVERED);
+    slot.owner.undelivered(slot);
     if (!this.#wholeAtOnce || this.#attempts >= ATTEMPTS_MAX || this.#dispatcher?.retriesConnects !== true)
       return false;
     this.#detach();

@@ -88,6 +88,8 @@ export class InboundPort implements Dispatcher, SlotOwner {
 
   connected(): void {}
 
+  undelivered(): void {}
+
   httpCells(client: Client, policy: InboundPolicy, route: InboundRoute, authorization: Authorization): HttpCells {
     return this.#metrics.http({
       direction: 'inbound',
