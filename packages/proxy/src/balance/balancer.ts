@@ -29,8 +29,8 @@ export interface BalancerDeps {
   readonly balancerCells: BalancerCells;
 }
 
-/** Long enough for other endpoints to take over and for discovery to hear of it; short, since a program restarts in less than a second. */
-const UNDELIVERED_REST_MS = 100;
+/** Doubled each time until the program answers, so that tries run out on no request. The most is short: a program restarts in less than a second. */
+const REST_MS = { min: 100, max: 1000 };
 const FORWARD_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
 
 /** What a distribution needs of a backend. */
@@ -104,7 +104,9 @@ export class Balancer implements Selectable, SlotOwner {
     if (slot.retired || this.#timers.has(slot)) return;
     this.#removeReady(slot);
     const { clock } = this.#deps.engine;
-    const timer = clock.after(UNDELIVERED_REST_MS, () => {
+    const restMs = Math.min(REST_MS.max, REST_MS.min * 2 ** slot.rests);
+    slot.rests += 1;
+    const timer = clock.after(restMs, () => {
       this.#resting.delete(slot);
       this.#timers.delete(slot);
       this.connected(slot);

@@ -52,6 +52,10 @@ export class Distribution implements Dispatcher {
     this.#unsubscribe = members.map((member) => member.target.onChange(() => this.#onChange()));
   }
 
+  get hasReady(): boolean {
+    return this.#members.some((member) => member.target.available);
+  }
+
   acquire(waiter: Waiter): void {
     const slot = this.#queue.size === 0 ? this.#pick() : undefined;
     if (slot !== undefined) {
@@ -116,7 +120,7 @@ export class Distribution implements Dispatcher {
   }
 
   #onChange(): void {
-    if (!this.#members.some((member) => member.target.available)) return;
+    if (!this.hasReady) return;
     if (this.#failfast) {
       this.#failfast = false;
       this.#cells.gateOpen.add(1);

@@ -20,6 +20,8 @@ export interface Waiter {
 export interface Dispatcher {
   /** False: a failed connect is the client's answer; true: another endpoint may be asked for. */
   readonly retriesConnects: boolean;
+  /** Whoever asks now is served now. */
+  readonly hasReady: boolean;
   acquire(waiter: Waiter): void;
   /** The waiter is gone; no call follows. */
   cancel(waiter: Waiter): void;
@@ -47,6 +49,8 @@ export class EndpointSlot implements Loaded {
   /** Position in the balancer's ready list, -1: not ready. */
   readyIndex: number;
   failures: number;
+  /** Rests in a row without an answer of the program. */
+  rests: number;
   retired: boolean;
 
   constructor(
@@ -64,6 +68,7 @@ export class EndpointSlot implements Loaded {
     this.ewma = new PeakEwma(ewma.defaultRttMs, ewma.decayMs, engine.clock.monotonic());
     this.readyIndex = -1;
     this.failures = 0;
+    this.rests = 0;
     this.retired = false;
     this.pool = new HttpPool(this, engine);
   }

@@ -439,7 +439,10 @@ export class HttpSession implements Waiter {
     this.#responseStarted = true;
     const now = this.engine.clock.monotonic();
     this.#latencyMs = now - this.#startedAtMs;
-    this.#slot?.ewma.finish(now - this.#sentAtMs, now);
+    if (this.#slot !== undefined) {
+      this.#slot.ewma.finish(now - this.#sentAtMs, now);
+      if (!head.has(HEADER.undelivered)) this.#slot.rests = 0;
+    }
     up.keepAlive = head.keepAlive && head.framing !== FRAMING.close;
     if (head.framing === FRAMING.close || head.minor === 0) this.#closeAfter = true;
     this.#writeResponseHead(up, head);
@@ -456,8 +459,9 @@ export class HttpSession implements Waiter {
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     this.#deliveries -= 1;
     slot.owner.undelivered(slot);
-    if (!this.#wholeAtOnce || this.#attempts >= ATTEMPTS_MAX || this.#dispatcher?.retriesConnects !== true)
-      return false;
+    const dispatcher = this.#dispatcher;
+    if (dispatcher?.retriesConnects !== true || !dispatcher.hasReady) return false;
+    if (!this.#wholeAtOnce || this.#attempts >= ATTEMPTS_MAX) return false;
     this.#detach();
     up.pool.discard(up);
     this.#phase = WAITING;

@@ -40,6 +40,7 @@ export const DEFAULT_ROUTE: InboundRoute = {
 
 export class InboundPort implements Dispatcher, SlotOwner {
   readonly retriesConnects = false;
+  readonly hasReady = true;
   readonly target: Address;
   readonly policy: Watched<InboundPolicy>;
   readonly #slot: EndpointSlot;

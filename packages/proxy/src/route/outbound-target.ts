@@ -249,6 +249,10 @@ class RequireIdentity implements Dispatcher {
     return this.#inner.retriesConnects;
   }
 
+  get hasReady(): boolean {
+    return this.#inner.hasReady;
+  }
+
   acquire(waiter: Waiter): void {
     const checked: Waiter = {
       assigned: (slot: EndpointSlot) => {
