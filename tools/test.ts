@@ -24,7 +24,11 @@ interface Ring {
   readonly concurrency: number;
   /** A test above this is stuck, not slow. */
   readonly timeoutMs: number;
+  /** So is the whole ring above this: a process that does not end after its tests would hold everything up. */
+  readonly ringTimeoutMs: number;
 }
+
+const MINUTE = 60_000;
 
 const RINGS: readonly Ring[] = [
   {
@@ -39,16 +43,25 @@ const RINGS: readonly Ring[] = [
     ],
     isolated: true,
     concurrency: 2,
-    timeoutMs: 60_000,
+    timeoutMs: MINUTE,
+    ringTimeoutMs: 6 * MINUTE,
   },
   {
     name: 'integration',
     files: ['packages/*/test/**/*.test.ts', 'test/embedded-conformance/**/*.test.ts'],
     isolated: true,
     concurrency: 2,
-    timeoutMs: 120_000,
+    timeoutMs: 2 * MINUTE,
+    ringTimeoutMs: 8 * MINUTE,
   },
-  { name: 'e2e', files: ['test/e2e/**/*.test.ts'], isolated: true, concurrency: 1, timeoutMs: 240_000 },
+  {
+    name: 'e2e',
+    files: ['test/e2e/**/*.test.ts'],
+    isolated: true,
+    concurrency: 1,
+    timeoutMs: 4 * MINUTE,
+    ringTimeoutMs: 12 * MINUTE,
+  },
 ];
 
 interface Totals {
@@ -71,7 +84,22 @@ async function runRing(ring: Ring, files: readonly string[]): Promise<Totals> {
     '--test-reporter-destination=stdout',
     ...files,
   ];
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  // A process group of its own, so that an end by force takes the test files' processes along.
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const kill = (): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    kill();
+    process.kill(process.pid, signal);
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const deadline = setTimeout(() => {
+    console.log(
+      `${ring.name}: not over after ${ring.ringTimeoutMs / MINUTE} minutes: a test file's process does not end`,
+    );
+    kill();
+  }, ring.ringTimeoutMs);
   for await (const line of createInterface({ input: child.stdout })) {
     const summary = /^summary passed=(\d+) failed=(\d+) skipped=(\d+)$/.exec(line);
     if (summary === null) console.log(line);
@@ -79,6 +107,8 @@ async function runRing(ring: Ring, files: readonly string[]): Promise<Totals> {
   }
   const code =
     child.exitCode ?? (await new Promise<number>((done) => child.once('exit', (status) => done(status ?? 1))));
+  clearTimeout(deadline);
+  process.off('SIGINT', stop).off('SIGTERM', stop);
   // A runner that dies without a summary, or that found fault with a file as a whole, is a failure too.
   if (code !== 0 && totals.failed === 0) totals.failed = 1;
   if (totals.passed + totals.failed === 0) totals.failed = 1;

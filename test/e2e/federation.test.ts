@@ -118,8 +118,8 @@ test('an active-active service stays at home, survives the death of the local si
 test('the crash of the program alone, behind a living sidecar, costs no request but those under way', async () => {
   const [pod] = await podsOf(federation.east.client, SHOP, 'app=catalog');
   assert.ok(pod !== undefined);
-  const killedAt = Date.now();
   await federation.east.killContainer({ namespace: SHOP, name: pod.metadata.name }, 'catalog', 'SIGKILL');
+  const killedAt = Date.now();
   const later = await federation.watch('federated', 50, killedAt);
   assert.deepEqual(failures(later.filter((record) => record.at > killedAt)), []);
   await rolloutDone(federation.east.client, SHOP, ['catalog']);

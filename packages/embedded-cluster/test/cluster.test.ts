@@ -33,6 +33,11 @@ async function readyService(cluster: Cluster, name: string, count: number): Prom
   return String(at(object, 'spec', 'clusterIP'));
 }
 
+/** Ready endpoints say what the API knows; the node forwards to them a moment later, as on any cluster. */
+function served(ip: string, port: number): Promise<string> {
+  return eventually(`${ip}:${port} is served`, () => body(ip, port));
+}
+
 function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -69,14 +74,15 @@ describe('a cluster', { concurrency: false }, () => {
     assert.ok(performance.now() - created < 5000, `first process after ${performance.now() - created} ms`);
     const clusterIp = await readyService(cluster, 'web', 2);
     const seen = new Set<string>();
+    await served(clusterIp, http80);
     for (let i = 0; i < 4; i += 1) seen.add(await body(clusterIp, http80));
     assert.equal(seen.size, 2);
     const object = await eventually('balancer address', async () => {
       const got = await client.get(CORE('services'), 'default', 'web');
       return at(got, 'status', 'loadBalancer', 'ingress', 0, 'ip') === undefined ? undefined : got;
     });
-    assert.match(await body(String(at(object, 'status', 'loadBalancer', 'ingress', 0, 'ip')), http80), /^web-/);
-    assert.match(await body(cluster.addresses.nodeIp, Number(at(object, 'spec', 'ports', 0, 'nodePort'))), /^web-/);
+    assert.match(await served(String(at(object, 'status', 'loadBalancer', 'ingress', 0, 'ip')), http80), /^web-/);
+    assert.match(await served(cluster.addresses.nodeIp, Number(at(object, 'spec', 'ports', 0, 'nodePort'))), /^web-/);
     const status = await eventually('available', async () => {
       const got = await client.get(APPS('deployments'), 'default', 'web');
       return at(got, 'status', 'availableReplicas') === 2 ? got : undefined;
@@ -124,7 +130,7 @@ describe('a cluster', { concurrency: false }, () => {
     await client.create(APPS('deployments'), deployment('meshed', 1, injected([APP])));
     await client.create(CORE('services'), service('meshed'));
     const clusterIp = await readyService(cluster, 'meshed', 1);
-    assert.match(await body(clusterIp, http80), /^meshed-/);
+    assert.match(await served(clusterIp, http80), /^meshed-/);
     assert.match(await body(clusterIp, http80, '/call?url=http://web/'), /^web-/);
     const [pod] = await podsOf(cluster, 'meshed');
     const name = pod?.metadata.name ?? '';
@@ -415,7 +421,7 @@ describe('a cluster', { concurrency: false }, () => {
     const clusterIp = await readyService(cluster, 'web', 2);
     await cluster.apiServer.stop();
     await assert.rejects(apiGet(cluster, '/readyz'), { code: 'ECONNREFUSED' });
-    assert.match(await body(clusterIp, http80), /^web-/);
+    assert.match(await served(clusterIp, http80), /^web-/);
     await cluster.apiServer.start();
     assert.equal(await apiGet(cluster, '/readyz'), 'ok');
   });

@@ -122,6 +122,8 @@ export function meshedEndpoint(proxy: TestProxy, port: number, changes: Partial<
 /** An HTTP program; closes all connections when disposed. */
 export async function httpApp(ip: string, handler: RequestListener): Promise<{ port: number; close(): Promise<void> }> {
   const server = createHttpServer(handler);
+  // A test that fails before it closes its programs must not keep the process.
+  server.unref();
   await new Promise<void>((resolve) => server.listen(0, ip, resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -143,6 +145,7 @@ export async function tcpApp(
     socket.on('close', () => sockets.delete(socket));
     onSocket(socket);
   });
+  server.unref();
   await new Promise<void>((resolve) => server.listen(0, ip, resolve));
   return {
     port: (server.address() as AddressInfo).port,

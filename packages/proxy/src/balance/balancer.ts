@@ -36,7 +36,10 @@ const FORWARD_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
 /** What a distribution needs of a backend. */
 export interface Selectable {
   readonly available: boolean;
-  pick(nowMs: number): EndpointSlot | undefined;
+  /** @param tried `EndpointSlot.program` of those that are not wanted. */
+  pick(nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined;
+  /** `pick` would find one. */
+  has(tried: ReadonlySet<string> | undefined): boolean;
   /** A backend of which a failed connect leaves other choices. */
   readonly balanced: boolean;
   /** Called each time something becomes ready, and when it is known that nothing is. Returns the unsubscribe function. */
@@ -70,8 +73,13 @@ export class Balancer implements Selectable, SlotOwner {
     return this.#ready.length > 0;
   }
 
-  pick(nowMs: number): EndpointSlot | undefined {
-    return pickTwoChoices(this.#ready, nowMs, this.#deps.random);
+  pick(nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
+    const among = tried === undefined ? this.#ready : this.#ready.filter((slot) => !tried.has(slot.program));
+    return pickTwoChoices(among, nowMs, this.#deps.random);
+  }
+
+  has(tried: ReadonlySet<string> | undefined): boolean {
+    return tried === undefined ? this.available : this.#ready.some((slot) => !tried.has(slot.program));
   }
 
   onChange(listener: () => void): () => void {
@@ -227,8 +235,12 @@ export class ForwardTarget implements Selectable, SlotOwner {
     this.#slot = new EndpointSlot(endpoint, plan, this, engine, cells(plan.tlsLabels), FORWARD_EWMA);
   }
 
-  pick(): EndpointSlot {
-    return this.#slot;
+  pick(_nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
+    return this.has(tried) ? this.#slot : undefined;
+  }
+
+  has(tried: ReadonlySet<string> | undefined): boolean {
+    return tried === undefined || !tried.has(this.#slot.program);
   }
 
   onChange(): () => void {

@@ -52,12 +52,12 @@ export class Distribution implements Dispatcher {
     this.#unsubscribe = members.map((member) => member.target.onChange(() => this.#onChange()));
   }
 
-  get hasReady(): boolean {
-    return this.#members.some((member) => member.target.available);
+  hasReady(tried: ReadonlySet<string> | undefined): boolean {
+    return this.#members.some((member) => member.target.has(tried));
   }
 
   acquire(waiter: Waiter): void {
-    const slot = this.#queue.size === 0 ? this.#pick() : undefined;
+    const slot = this.#queue.size === 0 ? this.#pickFor(waiter.tried) : undefined;
     if (slot !== undefined) {
       waiter.assigned(slot);
       return;
@@ -79,20 +79,25 @@ export class Distribution implements Dispatcher {
     for (const waiter of this.#takeAll()) waiter.rerouted();
   }
 
-  #pick(): EndpointSlot | undefined {
+  #pickFor(tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
+    // One that was tried is better than none: its program may be back.
+    return (tried === undefined ? undefined : this.#pick(tried)) ?? this.#pick(undefined);
+  }
+
+  #pick(tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
     const now = this.#engine.clock.monotonic();
-    const member = this.#pickMember();
-    const slot = member?.target.pick(now);
+    const member = this.#pickMember(tried);
+    const slot = member?.target.pick(now, tried);
     if (slot !== undefined) member?.requests.add(1);
     return slot;
   }
 
-  #pickMember(): DistributionMember | undefined {
+  #pickMember(tried: ReadonlySet<string> | undefined): DistributionMember | undefined {
     const members = this.#members;
     if (members.length === 1) return members[0];
-    if (this.#kind === 'first_available') return members.find((member) => member.target.available);
+    if (this.#kind === 'first_available') return members.find((member) => member.target.has(tried));
     return pickWeighted(
-      members.filter((member) => member.target.available),
+      members.filter((member) => member.target.has(tried)),
       this.#random,
     );
   }
@@ -120,7 +125,7 @@ export class Distribution implements Dispatcher {
   }
 
   #onChange(): void {
-    if (!this.hasReady) return;
+    if (!this.hasReady(undefined)) return;
     if (this.#failfast) {
       this.#failfast = false;
       this.#cells.gateOpen.add(1);

@@ -10,6 +10,8 @@ import type { Endpoint, HttpCells, TcpCells } from '../ports.ts';
 
 /** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
 export interface Waiter {
+  /** `EndpointSlot.program` of those that this request found down: it does not want them again. Undefined: none. */
+  readonly tried: ReadonlySet<string> | undefined;
   assigned(slot: EndpointSlot): void;
   refused(code: FailureCode): void;
   /** The route changed meanwhile: ask again, by the new one. */
@@ -20,8 +22,8 @@ export interface Waiter {
 export interface Dispatcher {
   /** False: a failed connect is the client's answer; true: another endpoint may be asked for. */
   readonly retriesConnects: boolean;
-  /** Whoever asks now is served now. */
-  readonly hasReady: boolean;
+  /** Whoever asks now is served now, by an endpoint that is not among `tried`. */
+  hasReady(tried: ReadonlySet<string> | undefined): boolean;
   acquire(waiter: Waiter): void;
   /** The waiter is gone; no call follows. */
   cancel(waiter: Waiter): void;
@@ -71,6 +73,12 @@ export class EndpointSlot implements Loaded {
     this.rests = 0;
     this.retired = false;
     this.pool = new HttpPool(this, engine);
+  }
+
+  /** What the endpoint leads to, the same in every balancer: a gateway's address leads to one service per authority. */
+  get program(): string {
+    const { address, authorityOverride } = this.endpoint;
+    return `${address.ip} ${address.port} ${authorityOverride ?? ''}`;
   }
 
   load(nowMs: number): number {

@@ -26,6 +26,8 @@ const TUNNEL = 4;
 
 /** Connect failures and stale connections together; each try asks the balancer anew. */
 const ATTEMPTS_MAX = 5;
+/** Endpoints that said that their program is down; each of them is asked once. */
+const TRIED_MAX = 16;
 const INTERIM_MAX = 16;
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
 const LINGER_MS = 2000;
@@ -82,6 +84,7 @@ export class HttpSession implements Waiter {
   #attempts: number;
   /** Tries of this request of which a program may have seen something. */
   #deliveries: number;
+  #tried: Set<string> | undefined;
   #startedAtMs: number;
   #sentAtMs: number;
   #latencyMs: number;
@@ -111,6 +114,7 @@ export class HttpSession implements Waiter {
     this.#closeAfter = false;
     this.#attempts = 0;
     this.#deliveries = 0;
+    this.#tried = undefined;
     this.#startedAtMs = 0;
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
@@ -160,6 +164,10 @@ export class HttpSession implements Waiter {
   }
 
   // ---- Waiter ---------------------------------------------------------------------------------------------------
+
+  get tried(): ReadonlySet<string> | undefined {
+    return this.#tried;
+  }
 
   assigned(slot: EndpointSlot): void {
     this.#slot = slot;
@@ -237,6 +245,8 @@ export class HttpSession implements Waiter {
     }
     const again = up.reused && this.#wholeAtOnce && this.#interim === 0 && IDEMPOTENT.has(this.head.method);
     if (again && this.#attempts < ATTEMPTS_MAX) {
+      // What may be repeated here may be repeated elsewhere (RFC 9110 §9.2.2).
+      this.#deliveries -= 1;
       this.#phase = WAITING;
       this.rerouted();
       return;
@@ -356,6 +366,7 @@ export class HttpSession implements Waiter {
     this.cells = undefined;
     this.#attempts = 0;
     this.#deliveries = 0;
+    this.#tried = undefined;
     this.#interim = 0;
     this.#responseStarted = false;
     this.#status = 0;
@@ -459,9 +470,12 @@ export class HttpSession implements Waiter {
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     this.#deliveries -= 1;
     slot.owner.undelivered(slot);
+    this.#tried ??= new Set();
+    this.#tried.add(slot.program);
     const dispatcher = this.#dispatcher;
-    if (dispatcher?.retriesConnects !== true || !dispatcher.hasReady) return false;
-    if (!this.#wholeAtOnce || this.#attempts >= ATTEMPTS_MAX) return false;
+    if (dispatcher?.retriesConnects !== true || !dispatcher.hasReady(this.#tried)) return false;
+    if (!this.#wholeAtOnce || this.#tried.size > TRIED_MAX) return false;
+    this.#attempts -= 1;
     this.#detach();
     up.pool.discard(up);
     this.#phase = WAITING;

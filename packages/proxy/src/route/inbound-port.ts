@@ -40,7 +40,6 @@ export const DEFAULT_ROUTE: InboundRoute = {
 
 export class InboundPort implements Dispatcher, SlotOwner {
   readonly retriesConnects = false;
-  readonly hasReady = true;
   readonly target: Address;
   readonly policy: Watched<InboundPolicy>;
   readonly #slot: EndpointSlot;
@@ -76,6 +75,10 @@ export class InboundPort implements Dispatcher, SlotOwner {
       }),
     };
     this.#slot = new EndpointSlot(endpoint, planConnect(endpoint, NO_IPS), this, engine, cells, LOCAL_EWMA);
+  }
+
+  hasReady(): boolean {
+    return true;
   }
 
   acquire(waiter: Waiter): void {

@@ -249,12 +249,13 @@ class RequireIdentity implements Dispatcher {
     return this.#inner.retriesConnects;
   }
 
-  get hasReady(): boolean {
-    return this.#inner.hasReady;
+  hasReady(tried: ReadonlySet<string> | undefined): boolean {
+    return this.#inner.hasReady(tried);
   }
 
   acquire(waiter: Waiter): void {
     const checked: Waiter = {
+      tried: waiter.tried,
       assigned: (slot: EndpointSlot) => {
         if (slot.plan.tls?.name === this.#identity) waiter.assigned(slot);
         else waiter.refused('identity_mismatch');

@@ -26,6 +26,7 @@ export interface TcpForwardOptions {
 }
 
 export class TcpForward implements Waiter {
+  readonly tried = undefined;
   readonly #options: TcpForwardOptions;
   readonly #client: Conn<TcpForward>;
   #upstream: Conn<TcpForward> | undefined;
