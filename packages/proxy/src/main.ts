@@ -1,5 +1,6 @@
 /** The sidecar's process: environment in, exit code out. Runs unchanged on Bun and on Node. */
-import { createNodeDriver } from '@mesh/net';
+import { createKernelOriginalDst, createNodeDriver, SocketCallsError } from '@mesh/net';
+import type { OriginalDstLookup } from '@mesh/net';
 import { ConfigError, EXIT_CODE, isAbort, stderrSink, systemClock } from '@mesh/runtime';
 import { ProxyApp } from './app.ts';
 import { parseProxyConfig } from './config/config.ts';
@@ -20,14 +21,17 @@ async function main(): Promise<number> {
   }
   const config = readConfig();
   if (config === undefined) return EXIT_CODE.usage;
+  const originalDst = kernelOriginalDst();
   const app = new ProxyApp(config, {
-    driver: createNodeDriver(),
+    driver: createNodeDriver(originalDst instanceof SocketCallsError ? {} : { originalDst }),
     clock: systemClock,
     sink: stderrSink,
     env: process.env,
     version: VERSION,
     trim: runtimeTrim(),
   });
+  if (originalDst instanceof SocketCallsError)
+    app.log.warn('original destinations cannot be read: redirected connections are refused', { error: originalDst });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => app.requestShutdown(signal));
   try {
     await app.start();
@@ -41,6 +45,19 @@ async function main(): Promise<number> {
   await app.drain();
   await app[Symbol.asyncDispose]();
   return EXIT_CODE.ok;
+}
+
+/**
+ * Where the kernel redirects connections, it knows their destinations. Without a way to ask it the proxy runs all the same: connections that
+ * nobody redirected keep their address, and a redirected one looks like a call of the proxy itself, which is refused.
+ */
+function kernelOriginalDst(): OriginalDstLookup | SocketCallsError {
+  try {
+    return createKernelOriginalDst();
+  } catch (error) {
+    if (error instanceof SocketCallsError) return error;
+    throw error;
+  }
 }
 
 /** The configuration, or `undefined` after its problems were told, one per line. */
