@@ -192,6 +192,7 @@ describe('a cluster', { concurrency: false }, () => {
     await client.create(APPS('deployments'), deployment('config', 1, { containers: [container], volumes }));
     await client.create(CORE('services'), service('config'));
     const ip = await readyService(cluster, 'config', 1);
+    await served(ip, http80);
     const env = (name: string): Promise<string> => body(ip, http80, `/env?name=${name}`);
     assert.equal(await env('BOTH'), 'red-$(MISSING)-$(COLOUR)');
     assert.equal(await env('LABEL'), 'config');
