@@ -65,7 +65,7 @@ test('the short report has only the bad news and the verdict', async () => {
   const outcomes = await runChecks([{ name: 'one', checks: [check('good', pass), check('bad', fail)] }], OPTIONS);
   assert.equal(
     shortText(outcomes),
-    'one\n---\n× bad\n    it is broken\n    see https://linkerd.io/2/checks/#anchor for hints\n\nStatus check results are ×\n',
+    'one\n---\n× bad\n    it is broken\n    see docs/check.md#anchor for hints\n\nStatus check results are ×\n',
   );
 });
 

@@ -7,7 +7,7 @@ export class SkipCheck extends Error {}
 export interface Check {
   /** What is checked, as a sentence fragment ("control plane pods are ready"). */
   readonly description: string;
-  /** Anchor of the hint for a failure. */
+  /** Anchor in docs/check.md, where causes and remedies of a failure are. */
   readonly hint: string;
   /** The rest of the run is pointless after it fails. */
   readonly fatal?: boolean;
@@ -30,6 +30,8 @@ export interface CheckOutcome {
   readonly description: string;
   readonly hint?: string;
   readonly error?: string;
+  /** What a passed check found, where that is worth showing. Ours, additive to Linkerd's JSON. */
+  readonly detail?: string;
   readonly result: CheckResult;
 }
 
@@ -48,7 +50,8 @@ export interface RunOptions {
   readonly onWaiting?: (description: string) => void;
 }
 
-const HINT_URL = 'https://linkerd.io/2/checks/#';
+/** The page that has every anchor; a test holds the two together. */
+const HINT_PAGE = 'docs/check.md#';
 
 /** Runs the categories in order; a fatal failure ends the run. */
 export async function runChecks(
@@ -84,15 +87,19 @@ async function runOne(check: Check, options: RunOptions): Promise<CheckOutcome |
   const deadline = performance.now() + options.waitMs;
   for (;;) {
     try {
-      await check.run(options.signal);
-      return { description: check.description, result: 'success' };
+      const detail = await check.run(options.signal);
+      return {
+        description: check.description,
+        result: 'success',
+        ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
+      };
     } catch (error) {
       if (error instanceof SkipCheck) return undefined;
       if (isAbort(error) && options.signal.aborted) throw error;
       if (check.retry !== true || performance.now() >= deadline) {
         return {
           description: check.description,
-          hint: `${HINT_URL}${check.hint}`,
+          hint: `${HINT_PAGE}${check.hint}`,
           error: messageOf(error),
           result: check.warning === true ? 'warning' : 'error',
         };

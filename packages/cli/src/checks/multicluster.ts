@@ -3,14 +3,18 @@
  * mirror controller keeps on each Link, so the verdict does not depend on where this program runs.
  */
 import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, ENDPOINT_SLICES, LINKS, SECRETS, SERVICES } from '@mesh/kube';
-import type { Link } from '@mesh/kube';
+import type { Deployment, Link } from '@mesh/kube';
 import { gatewayStates } from '../gateways.ts';
 import { linkCrdManifest } from '../manifests/crds.ts';
 import { MESH_VERSION } from '../version.ts';
+import { deniedTo } from './access.ts';
+import type { Access } from './access.ts';
 import { SkipCheck } from './check.ts';
 import type { Check, CheckCategory } from './check.ts';
-import { assertAvailable } from './core.ts';
+import { proxyChecks } from './proxies.ts';
+import { nameOf } from './state.ts';
 import type { CheckState } from './state.ts';
+import { assertAvailable } from './workloads.ts';
 
 export function multiclusterCategory(state: CheckState): CheckCategory {
   const client = async () => (await state.connection()).client;
@@ -73,21 +77,32 @@ export function multiclusterCategory(state: CheckState): CheckCategory {
         hint: 'l5d-multicluster-clusters-share-anchors',
         run: async () => failOn(await links(), /anchor|trust/i),
       },
+      rightsCheck(state),
       {
         description: 'service mirror controller is running',
         hint: 'l5d-multicluster-service-mirror-running',
         retry: true,
         run: async () => {
           await links();
-          const { items } = await (
-            await client()
-          ).list(DEPLOYMENTS, { labelSelector: 'component=linkerd-service-mirror' });
-          const deployment = items[0];
-          if (deployment === undefined)
+          assertAvailable(await mirrorDeployment(state));
+        },
+      },
+      {
+        description: 'extension is managing controllers',
+        hint: 'l5d-multicluster-managed-controllers',
+        warning: true,
+        run: async () => {
+          await links();
+          const { items } = await (await client()).list(DEPLOYMENTS, { labelSelector: LEGACY_CONTROLLER });
+          if (items.length > 0)
             throw new Error(
-              'Deployment linkerd-service-mirror is missing; apply the output of mesh multicluster install',
+              items
+                .map(
+                  (item) =>
+                    `deployment ${nameOf(item)} is a controller of its own for one Link; mesh multicluster unlink --only-controller prints its deletion`,
+                )
+                .join('\n'),
             );
-          assertAvailable(deployment);
         },
       },
       {
@@ -126,7 +141,60 @@ export function multiclusterCategory(state: CheckState): CheckCategory {
             );
         },
       },
+      ...proxyChecks(
+        state,
+        async () =>
+          (await state.meshedPods(undefined)).filter(
+            (pod) => pod.metadata.labels?.['linkerd.io/extension'] === 'multicluster',
+          ),
+        {
+          healthy: ['multicluster extension proxies are healthy', 'l5d-multicluster-proxy-healthy'],
+          upToDate: ['multicluster extension proxies are up-to-date', 'l5d-multicluster-proxy-cp-version'],
+          cliVersion: ['multicluster extension proxies and cli versions match', 'l5d-multicluster-proxy-cli-version'],
+        },
+        true,
+      ),
     ],
+  };
+}
+
+/** Per-link controllers of Linkerd up to 2.17 mirror the same Services again. */
+const LEGACY_CONTROLLER = 'mirror.linkerd.io/cluster-name,component in (linkerd-service-mirror, service-mirror)';
+
+async function mirrorDeployment(state: CheckState): Promise<Deployment> {
+  const { items } = await (
+    await state.client()
+  ).list(DEPLOYMENTS, { labelSelector: 'component=linkerd-service-mirror,!mirror.linkerd.io/cluster-name' });
+  const [deployment] = items;
+  if (deployment === undefined)
+    throw new Error('Deployment linkerd-service-mirror is missing; apply the output of mesh multicluster install');
+  return deployment;
+}
+
+/** What the mirror controller must be allowed to keep mirrors and Links. */
+function rightsCheck(state: CheckState): Check {
+  return {
+    description: 'service mirror controller has required permissions',
+    hint: 'l5d-multicluster-source-rbac-correct',
+    run: async () => {
+      const client = await state.client();
+      if ((await client.list(LINKS)).items.length === 0) throw new SkipCheck();
+      const deployment = await mirrorDeployment(state);
+      const namespace = deployment.metadata.namespace ?? '';
+      const name = deployment.spec.template.spec.serviceAccountName ?? 'default';
+      const on = (group: string, resource: string, verbs: readonly string[], more: Partial<Access> = {}) =>
+        verbs.map((verb) => ({ group, resource, verb, ...more }));
+      const denied = await deniedTo(client, { namespace, name }, [
+        ...on('', 'services', ['list', 'watch', 'create', 'delete']),
+        ...on('discovery.k8s.io', 'endpointslices', ['list', 'watch', 'create', 'delete']),
+        ...on('', 'namespaces', ['list', 'watch']),
+        ...on('', 'secrets', ['get', 'watch'], { namespace }),
+        ...on('multicluster.linkerd.io', 'links', ['list', 'watch'], { namespace }),
+        ...on('multicluster.linkerd.io', 'links', ['patch'], { namespace, subresource: 'status' }),
+        ...on('coordination.k8s.io', 'leases', ['get', 'create', 'update'], { namespace }),
+      ]);
+      if (denied.length > 0) throw new Error(`service account ${namespace}/${name} may not ${denied.join(', ')}`);
+    },
   };
 }
 

@@ -10,12 +10,16 @@ export function categoryHeading(name: string): string {
 
 export function outcomeLines(outcome: CheckOutcome): string {
   const head = `${SIGN[outcome.result]} ${outcome.description}\n`;
-  if (outcome.result === 'success') return head;
-  const error = (outcome.error ?? '')
+  if (outcome.result === 'success') return `${head}${indented(outcome.detail)}`;
+  return `${head}${indented(outcome.error)}    see ${outcome.hint ?? ''} for hints\n`;
+}
+
+function indented(text: string | undefined): string {
+  if (text === undefined) return '';
+  return text
     .split('\n')
     .map((line) => `    ${line}\n`)
     .join('');
-  return `${head}${error}    see ${outcome.hint ?? ''} for hints\n`;
 }
 
 export function verdict(outcomes: readonly CategoryOutcome[]): string {

@@ -1,33 +1,67 @@
-/** `mesh check`: is the control plane healthy, may it be installed (`--pre`), are the proxies fine (`--proxy`)? */
+/** `mesh check`: is the control plane healthy, may it be installed (`--pre`), are the proxies fine (`--proxy`), does traffic pass (`--traffic`)? */
 import type { Command } from 'commander';
+import type { CheckCategory } from '../checks/check.ts';
 import { checkFlags, reportChecks } from '../checks/command.ts';
 import type { CheckFlags } from '../checks/command.ts';
-import { controlPlaneCategories, dataPlaneCategory, kubernetesCategories, preInstallCategory } from '../checks/core.ts';
+import { crdCategory } from '../checks/config.ts';
+import { controlPlaneCategories, kubernetesCategories } from '../checks/core.ts';
+import { dataPlaneCategories } from '../checks/data-plane.ts';
+import { extensionCategories } from '../checks/extensions.ts';
+import { preInstallCategories } from '../checks/pre-install.ts';
 import { CheckState } from '../checks/state.ts';
+import { cliVersionCategory } from '../checks/versions.ts';
+import { CliError } from '../errors.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
 import { connectWith } from './shared.ts';
 
 interface Flags extends GlobalFlags, CheckFlags {
   readonly pre?: boolean;
+  readonly crds?: boolean;
   readonly proxy?: boolean;
   readonly namespace?: string;
+  readonly expectedVersion?: string;
+  readonly extensions?: string;
 }
 
 export function addCheck(parent: Command, io: CliIo): void {
   const command = parent
     .command('check')
-    .description('check the control plane for problems')
+    .description('check the control plane for problems; every check is explained in docs/check.md')
     .option('--pre', 'check whether a control plane can be installed')
+    .option('--crds', 'check the custom resource definitions only')
     .option('--proxy', 'check the sidecars too')
-    .option('-n, --namespace <namespace>', 'namespace of the sidecars for --proxy (default: all)');
+    .option('-n, --namespace <namespace>', 'namespace of the sidecars for --proxy (default: all)')
+    .option('--expected-version <version>', 'version that CLI and control plane must have')
+    .option(
+      '--extensions <names>',
+      'extensions to check too: names separated by commas, or none (default: those that are installed)',
+    );
   checkFlags(command).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<Flags>();
+    if (flags.pre === true && flags.proxy === true)
+      throw new CliError(
+        { code: 'usage', flag: '--pre' },
+        '--pre and --proxy exclude each other: before the installation there are no proxies',
+      );
     using state = new CheckState(flags.linkerdNamespace, () => connectWith(self, io));
-    const categories = [
-      ...kubernetesCategories(state),
-      ...(flags.pre === true ? [preInstallCategory(state)] : controlPlaneCategories(state)),
-      ...(flags.proxy === true ? [dataPlaneCategory(state, flags.namespace)] : []),
-    ];
-    await reportChecks(categories, flags, io);
+    await reportChecks([...kubernetesCategories(state), ...(await categories(state, flags))], flags, io);
   });
+}
+
+async function categories(state: CheckState, flags: Flags): Promise<readonly CheckCategory[]> {
+  if (flags.crds === true) return [crdCategory(state)];
+  if (flags.pre === true) return [...preInstallCategories(state), cliVersionCategory(flags.expectedVersion)];
+  return [
+    ...controlPlaneCategories(state, flags.expectedVersion),
+    ...(flags.proxy === true ? dataPlaneCategories(state, flags.namespace) : []),
+    ...(await extensionCategories(state, chosenExtensions(flags.extensions))),
+  ];
+}
+
+function chosenExtensions(text: string | undefined): readonly string[] | undefined {
+  if (text === undefined) return undefined;
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'none');
 }

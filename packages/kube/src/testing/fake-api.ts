@@ -45,6 +45,9 @@ export interface FakeFault {
   readonly message?: string;
 }
 
+/** Answers one `raw` request, or leaves it to the next. */
+export type FakeRawAnswer = (path: string, request: RawRequest) => RawResponse | undefined;
+
 type Stored = KubeObject & Record<string, unknown>;
 
 interface Table {
@@ -76,6 +79,7 @@ export class FakeApi {
   readonly #watches = new Map<Subscription<WatchEvent<Stored>>, (change: Logged) => WatchEvent<Stored> | undefined>();
   readonly #ledger = new ApplyLedger();
   readonly #faults = new Set<FakeFault>();
+  readonly #raw = new Set<FakeRawAnswer>();
   #version = 0;
   #down = false;
   #delayMs = 0;
@@ -145,6 +149,20 @@ export class FakeApi {
     return (current === undefined
       ? this.create(kind, object)
       : this.#store(table, current, object as unknown as Stored)) as unknown as T;
+  }
+
+  /** Answers `raw` requests; those that it leaves to others (undefined) get the default answers. Dispose the result to lift it. */
+  onRaw(answer: FakeRawAnswer): Disposable {
+    this.#raw.add(answer);
+    return { [Symbol.dispose]: () => this.#raw.delete(answer) };
+  }
+
+  raw(path: string, request: RawRequest): RawResponse {
+    for (const answer of [...this.#raw].toReversed()) {
+      const response = answer(path, request);
+      if (response !== undefined) return response;
+    }
+    return { status: 200, text: path === '/version' ? '{"major":"1","minor":"34","gitVersion":"v1.34.0"}' : 'ok' };
   }
 
   /** Reads without a call. */
@@ -496,7 +514,7 @@ class FakeClient implements KubeClient {
 
   async raw(path: string, request: RawRequest = {}): Promise<RawResponse> {
     await this.#api.admit('raw', undefined, path, request.signal);
-    return { status: 200, text: path === '/version' ? '{"major":"1","minor":"34","gitVersion":"v1.34.0"}' : 'ok' };
+    return this.#api.raw(path, request);
   }
 }
 
