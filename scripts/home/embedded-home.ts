@@ -4,15 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createCluster, mergeKubeconfigs } from '@mesh/embedded-cluster';
 import type { Cluster } from '@mesh/embedded-cluster';
-import { createKubeClient, loadKubeConfig } from '@mesh/kube';
-import type { ClusterAccess, KubeClient } from '@mesh/kube';
-import { parseManifests } from '@mesh/cli';
-import type { Manifest } from '@mesh/cli';
-import { applyAll, KindIndex, removeAll } from './apply.ts';
-import { runCli } from './cli.ts';
-import type { CliResult, Home, HomeCluster, PodRef } from './home.ts';
+import { ApiMember } from './api-member.ts';
+import type { Home, HomeCluster, PodRef } from './home.ts';
+import { memberOf } from './home.ts';
 import { images } from './images.ts';
-import { followLogs } from './logs.ts';
 
 /** Every address of an embedded cluster is in here. */
 const CLUSTER_NETWORKS = '127.0.0.0/8';
@@ -36,18 +31,13 @@ export async function openEmbeddedHome(options: {
     options.signal?.throwIfAborted();
     const kubeconfig = path.join(folder, 'kubeconfig');
     await writeFile(kubeconfig, mergeKubeconfigs(clusters.map((cluster) => cluster.kubeconfig)), { mode: 0o600 });
-    const members = clusters.map((cluster) => new EmbeddedMember(cluster, kubeconfig));
-    for (const member of members) stack.defer(() => member.client[Symbol.dispose]());
+    const members = clusters.map((cluster) => stack.use(new EmbeddedMember(cluster, kubeconfig)));
     return {
       kind: 'embedded',
       kubeconfig,
       folder,
       clusters: members,
-      cluster: (name) => {
-        const found = members.find((member) => member.name === name);
-        if (found === undefined) throw new Error(`no cluster ${name}; there are ${options.clusters.join(', ')}`);
-        return found;
-      },
+      cluster: (name) => memberOf(members, name),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   } catch (error) {
@@ -56,44 +46,14 @@ export async function openEmbeddedHome(options: {
   }
 }
 
-class EmbeddedMember implements HomeCluster {
-  readonly name: string;
-  readonly client: KubeClient;
-  readonly access: ClusterAccess;
+class EmbeddedMember extends ApiMember implements HomeCluster {
   readonly installFlags: readonly string[] = ['--set', `clusterNetworks=${CLUSTER_NETWORKS}`];
+  readonly linkFlags: readonly string[] = [];
   readonly #cluster: Cluster;
-  readonly #kubeconfig: string;
-  readonly #kinds: KindIndex;
 
   constructor(cluster: Cluster, kubeconfig: string) {
-    this.name = cluster.name;
+    super(cluster.name, kubeconfig);
     this.#cluster = cluster;
-    this.#kubeconfig = kubeconfig;
-    this.access = loadKubeConfig({ kubeconfig, context: cluster.name });
-    this.client = createKubeClient(this.access);
-    this.#kinds = new KindIndex(this.client);
-  }
-
-  mesh(argv: readonly string[], stdin = ''): Promise<CliResult> {
-    return runCli(this.#kubeconfig, this.name, argv, stdin);
-  }
-
-  apply(manifests: string | readonly Manifest[]): Promise<void> {
-    return applyAll(this.client, this.#kinds, objectsOf(manifests));
-  }
-
-  remove(manifests: string | readonly Manifest[]): Promise<void> {
-    return removeAll(this.client, this.#kinds, objectsOf(manifests));
-  }
-
-  followLogs(
-    pod: PodRef,
-    container: string,
-    onLine: (line: string) => void,
-    signal: AbortSignal,
-    sinceSeconds?: number,
-  ): Promise<void> {
-    return followLogs(this.access, pod, container, onLine, signal, sinceSeconds);
   }
 
   async killContainer(pod: PodRef, container: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
@@ -107,8 +67,4 @@ class EmbeddedMember implements HomeCluster {
   startApiServer(): Promise<void> {
     return this.#cluster.apiServer.start();
   }
-}
-
-function objectsOf(manifests: string | readonly Manifest[]): readonly Manifest[] {
-  return typeof manifests === 'string' ? parseManifests(manifests) : manifests;
 }

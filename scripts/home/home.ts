@@ -10,7 +10,7 @@ export interface Home extends AsyncDisposable {
   /** One kubeconfig file with a context per cluster. */
   readonly kubeconfig: string;
   readonly clusters: readonly HomeCluster[];
-  /** A folder that goes when the home goes. */
+  /** For files that belong to the home, such as its trust anchor: kept as long as the clusters are. */
   readonly folder: string;
   cluster(name: string): HomeCluster;
 }
@@ -28,6 +28,8 @@ export interface HomeCluster {
   readonly access: ClusterAccess;
   /** Values that this home needs beyond the defaults, as `--set` arguments of `mesh install`. */
   readonly installFlags: readonly string[];
+  /** Flags of `mesh multicluster link` that other clusters need to reach this one. */
+  readonly linkFlags: readonly string[];
   /** Runs the command line against this cluster. */
   mesh(argv: readonly string[], stdin?: string): Promise<CliResult>;
   /** `kubectl apply -f -`: server-side apply in the given order. */
@@ -47,6 +49,13 @@ export interface HomeCluster {
   /** The API server going away and coming back with the same state. */
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
+}
+
+/** @throws Error with the names that there are. */
+export function memberOf<M extends { readonly name: string }>(members: readonly M[], name: string): M {
+  const found = members.find((member) => member.name === name);
+  if (found !== undefined) return found;
+  throw new Error(`no cluster ${name}; there are ${members.map((member) => member.name).join(', ')}`);
 }
 
 export interface PodRef {

@@ -68,7 +68,7 @@ export async function installMesh(cluster: HomeCluster, trust: readonly string[]
         const secret = await cluster.client.get(SECRETS, { namespace: MC_NAMESPACE, name });
         return secret?.data?.['token'] !== undefined;
       },
-      { timeoutMs: 10_000, ...(signal === undefined ? {} : { signal }) },
+      { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) },
     ),
   ]);
 }
@@ -82,14 +82,14 @@ export async function gatewayAddress(cluster: HomeCluster, signal?: AbortSignal)
       const ingress = service?.status?.loadBalancer?.ingress?.[0];
       return ingress?.ip ?? ingress?.hostname;
     },
-    { timeoutMs: 20_000, ...(signal === undefined ? {} : { signal }) },
+    { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) },
   );
 }
 
 /** Lets `source` reach `target`; resolves when `source`'s controller finds the gateway alive. */
 export async function linkClusters(source: HomeCluster, target: HomeCluster, signal?: AbortSignal): Promise<void> {
   const manifests = okOutput(
-    await target.mesh(['multicluster', 'link', '--cluster-name', target.name]),
+    await target.mesh(['multicluster', 'link', '--cluster-name', target.name, ...target.linkFlags]),
     'mesh multicluster link',
   );
   await source.apply(manifests);
@@ -102,6 +102,6 @@ export async function linkClusters(source: HomeCluster, target: HomeCluster, sig
       if (bad.length > 0) throw new Error(bad.map((condition) => `${condition.type}: ${condition.message}`).join('; '));
       return conditions.some((condition) => /alive/i.test(condition.type) && condition.status === 'True');
     },
-    { timeoutMs: 20_000, ...(signal === undefined ? {} : { signal }) },
+    { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) },
   );
 }

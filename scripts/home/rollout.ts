@@ -2,7 +2,7 @@
 import { DEPLOYMENTS, PODS } from '@mesh/kube';
 import type { ContainerStatus, Deployment, KubeClient, Pod } from '@mesh/kube';
 
-const ROLLOUT_TIMEOUT_MS = 60_000;
+const ROLLOUT_TIMEOUT_MS = 180_000;
 
 /** All replicas of all these Deployments are of the present spec and available. Watches, so that waiting costs nothing. */
 export async function rolloutDone(

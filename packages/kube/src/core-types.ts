@@ -181,6 +181,8 @@ export interface ContainerStatus {
   readonly restartCount: number;
   readonly image?: string;
   readonly imageID?: string;
+  /** `containerd://ID`; empty before the container exists. */
+  readonly containerID?: string;
   readonly started?: boolean;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };

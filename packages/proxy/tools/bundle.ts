@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 const require = createRequire(import.meta.url);
 
 /** Libraries behind code that a sidecar never calls (issuing, PKCS#12); they would triple the bundle. */
-const NEVER_LOADED = ['@peculiar/x509', 'reflect-metadata', 'node-forge'];
+export const NEVER_LOADED = ['@peculiar/x509', 'reflect-metadata', 'node-forge'] as const;
 
 const BUN_PACKAGE = process.arch === 'arm64' ? '@oven/bun-linux-aarch64' : '@oven/bun-linux-x64';
 
