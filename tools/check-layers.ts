@@ -26,6 +26,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   net: [...L0, ...L1],
   'control-client': [...L0, ...L1, 'net'],
   proxy: [...L0, ...L1, ...L2],
+  'proxy-init': [...L0, 'runtime', 'net'],
   gateway: [...L0, ...L1, ...L2, 'proxy'],
   mirror: [...L0, ...L1, ...L2],
   'control-plane': [...L0, ...L1, ...L2],
@@ -42,7 +43,7 @@ const DATA_PATH_ONLY_NET = ['proxy', 'gateway', 'control-client'];
 const SOCKET_MODULES = /^(?:node:)?(?:net|tls|http2|dgram)$/;
 /** Never in the sidecar: 9 MB of private memory each (ADR 0001). */
 const HEAVY = /^(?:@grpc\/grpc-js|@kubernetes\/client-node)/;
-const NO_HEAVY = ['model', 'wire', 'runtime', 'net', 'control-client', 'proxy', 'pki', 'proxy-api'];
+const NO_HEAVY = ['model', 'wire', 'runtime', 'net', 'control-client', 'proxy', 'pki', 'proxy-api', 'proxy-init'];
 
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;

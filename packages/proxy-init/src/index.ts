@@ -1,0 +1,15 @@
+export { askReady, NOT_READY_EXIT_CODE, runAwait } from './await.ts';
+export type { AwaitDeps } from './await.ts';
+export { parseProxyInitConfig } from './config.ts';
+export type { Firewall, ProxyInitConfig } from './config.ts';
+export { EXIT_BY_FAILURE, ProxyInitError } from './diagnose.ts';
+export type { FailureCode, ProxyInitErrorInfo } from './diagnose.ts';
+export { execProgram } from './exec.ts';
+export type { Exec, Outcome } from './exec.ts';
+export { readFacts } from './facts.ts';
+export type { Facts } from './facts.ts';
+export { NOT_REDIRECTED_EXIT_CODE, runNetworkValidator } from './network-validator.ts';
+export { runProxyInit } from './proxy-init.ts';
+export type { ProxyInitDeps } from './proxy-init.ts';
+export { redirectChains } from './rules.ts';
+export type { Chain, Family, Rule } from './rules.ts';
