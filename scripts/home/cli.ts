@@ -20,6 +20,7 @@ export async function runCli(
     readFile: (file) => readFile(file, 'utf8'),
     env: process.env,
     signal,
+    hold: () => ({ [Symbol.dispose]: () => undefined }),
     connect: (options) => {
       const access = loadKubeConfig(options);
       const client = createKubeClient(access);

@@ -1,15 +1,17 @@
 /** Installs the mesh in the clusters of a home the way a person does: the command line's manifests, applied. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LINKS, SECRETS, SERVICES } from '@mesh/kube';
 import type { Authority } from '@mesh/pki';
-import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
+import { chainPem, createIssuer, createTrustAnchor, loadIssuer, parseCertificates, privateKeyPem } from '@mesh/pki';
 import { okOutput } from './cli.ts';
 import type { Home, HomeCluster } from './home.ts';
 import { rolloutDone } from './rollout.ts';
 import { until } from './wait.ts';
 
 export const MC_NAMESPACE = 'linkerd-multicluster';
+const ANCHOR_NAME = 'root.linkerd.cluster.local';
 const CONTROL_PLANE = ['linkerd-identity', 'linkerd-destination', 'linkerd-proxy-injector'] as const;
 const EXTENSION = ['linkerd-gateway', 'linkerd-service-mirror'] as const;
 
@@ -18,7 +20,7 @@ export type TrustFlags = ReadonlyMap<string, readonly string[]>;
 
 /** One trust anchor for the federation and an issuer for each cluster below it. */
 export async function createTrust(home: Home): Promise<TrustFlags> {
-  const anchor = await createTrustAnchor({ commonName: 'root.linkerd.cluster.local' });
+  const anchor = await createTrustAnchor({ commonName: ANCHOR_NAME });
   return writeTrust(home, () => Promise.resolve(anchor));
 }
 
@@ -27,26 +29,73 @@ export function createSeparateTrust(home: Home): Promise<TrustFlags> {
   return writeTrust(home, (name) => createTrustAnchor({ commonName: `root.linkerd.${name}` }));
 }
 
-async function writeTrust(home: Home, anchorOf: (cluster: string) => Promise<Authority>): Promise<TrustFlags> {
+/**
+ * The anchor that the home's folder has, or a new one that it keeps: installing again, or in one more cluster, changes nothing for
+ * the others.
+ */
+export async function persistentTrust(home: Home): Promise<TrustFlags> {
+  const folder = await pkiFolder(home);
+  const [certificateFile, keyFile] = [path.join(folder, 'anchor.crt'), path.join(folder, 'anchor.key')];
+  if (!existsSync(keyFile)) {
+    const anchor = await createTrustAnchor({ commonName: ANCHOR_NAME });
+    await writeFile(certificateFile, chainPem(anchor.chain), { mode: 0o600 });
+    await writeFile(keyFile, privateKeyPem(anchor.key), { mode: 0o600 });
+  }
+  const certificatePem = await readFile(certificateFile, 'utf8');
+  const anchor = loadIssuer({
+    certificatePem,
+    keyPem: await readFile(keyFile, 'utf8'),
+    anchors: parseCertificates(certificatePem, certificateFile),
+    certificateName: certificateFile,
+    keyName: keyFile,
+  });
+  const missing = home.clusters.filter(({ name }) => !existsSync(trustFiles(folder, name).key));
+  await writeTrust({ ...home, clusters: missing }, () => Promise.resolve(anchor));
+  return new Map(home.clusters.map(({ name }) => [name, flagsOf(trustFiles(folder, name))]));
+}
+
+interface TrustFiles {
+  readonly anchors: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+function trustFiles(folder: string, cluster: string): TrustFiles {
+  const file = (name: string): string => path.join(folder, name);
+  return { anchors: file(`${cluster}-ca.crt`), certificate: file(`${cluster}.crt`), key: file(`${cluster}.key`) };
+}
+
+function flagsOf(files: TrustFiles): readonly string[] {
+  return [
+    '--identity-trust-anchors-file',
+    files.anchors,
+    '--identity-issuer-certificate-file',
+    files.certificate,
+    '--identity-issuer-key-file',
+    files.key,
+  ];
+}
+
+async function pkiFolder(home: Pick<Home, 'folder'>): Promise<string> {
   const folder = path.join(home.folder, 'pki');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const write = async (name: string, pem: string): Promise<string> => {
-    const file = path.join(folder, name);
-    await writeFile(file, pem, { mode: 0o600 });
-    return file;
-  };
+  return folder;
+}
+
+async function writeTrust(
+  home: Pick<Home, 'folder' | 'clusters'>,
+  anchorOf: (cluster: string) => Promise<Authority>,
+): Promise<TrustFlags> {
+  const folder = await pkiFolder(home);
   const flags = new Map<string, readonly string[]>();
   for (const { name } of home.clusters) {
     const anchor = await anchorOf(name);
     const issuer = await createIssuer(anchor, { commonName: `identity.linkerd.cluster.local ${name}` });
-    flags.set(name, [
-      '--identity-trust-anchors-file',
-      await write(`${name}-ca.crt`, chainPem(anchor.chain)),
-      '--identity-issuer-certificate-file',
-      await write(`${name}.crt`, chainPem(issuer.chain)),
-      '--identity-issuer-key-file',
-      await write(`${name}.key`, privateKeyPem(issuer.key)),
-    ]);
+    const files = trustFiles(folder, name);
+    await writeFile(files.anchors, chainPem(anchor.chain), { mode: 0o600 });
+    await writeFile(files.certificate, chainPem(issuer.chain), { mode: 0o600 });
+    await writeFile(files.key, privateKeyPem(issuer.key), { mode: 0o600 });
+    flags.set(name, flagsOf(files));
   }
   return flags;
 }

@@ -47,7 +47,6 @@ export async function bundleMeshProxy(folder: string, runtime: Runtime): Promise
   await mkdir(path.join(folder, 'linkerd'), { recursive: true });
   const common = [`--target=${runtime}`, ...NEVER_LOADED.flatMap((name) => ['--external', name])];
   for (const { role, source, linkerd } of PROXY_PROGRAMS) {
-    if (!existsSync(path.join(ROOT, source))) continue;
     // As a command by Linkerd's path, too: the kernel starts the runtime that the first line names.
     await bundle(source, programs, [...common, '--banner=#!/usr/bin/mesh-runtime', `--entry-naming=${role}.js`]);
     await chmod(path.join(programs, `${role}.js`), 0o755);

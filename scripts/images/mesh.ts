@@ -9,6 +9,7 @@ const ROLES: Readonly<Record<string, () => Promise<unknown>>> = {
   injector: () => import('../../packages/control-plane/src/main.ts'),
   mirror: () => import('../../packages/mirror/src/main.ts'),
   gateway: () => import('../../packages/gateway/src/main.ts'),
+  probe: () => import('../../packages/cli/src/probe/main.ts'),
 };
 
 const role = process.argv[2] ?? '';

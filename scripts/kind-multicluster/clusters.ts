@@ -1,0 +1,108 @@
+/** Makes and deletes the clusters themselves. */
+import { kindClusters, nodesOf } from '../home/kind-home.ts';
+import { runProgram, tryProgram } from '../home/program.ts';
+import { kindConfig, planClusters, slotOf } from './plan.ts';
+import type { ClusterPlan } from './plan.ts';
+
+/** How long kind waits for the nodes of a new cluster to be Ready; other clusters start at the same time. */
+const READY_TIMEOUT = '180s';
+
+export interface CreateOptions {
+  readonly names: readonly string[];
+  readonly nodes: number;
+  /** `undefined`: the one that kind brings. */
+  readonly nodeImage: string | undefined;
+}
+
+/** Makes those that do not exist, at the same time. Resolves with the names of the new ones. */
+export async function createClusters(options: CreateOptions): Promise<readonly string[]> {
+  const existing = await kindClusters();
+  const plans = planClusters(options.names, await slotsOf(existing));
+  const missing = plans.filter(({ name }) => !existing.includes(name));
+  const outcomes = await Promise.allSettled(missing.map((plan) => create(plan, options)));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return missing.map(({ name }) => name);
+}
+
+async function create(plan: ClusterPlan, options: CreateOptions): Promise<void> {
+  const image = options.nodeImage === undefined ? [] : ['--image', options.nodeImage];
+  await runProgram(
+    'kind',
+    ['create', 'cluster', '--name', plan.name, '--config', '-', '--wait', READY_TIMEOUT, '--quiet', ...image],
+    { stdin: kindConfig(plan, options.nodes) },
+  );
+}
+
+/** Slots of clusters that exist, ours and others', so that a new one gets none of them. */
+async function slotsOf(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const slots = await Promise.all(
+    names.map(async (name) => {
+      const [cidr] = await podNetworks(name);
+      return [name, cidr === undefined ? undefined : slotOf(cidr.cidr)] as const;
+    }),
+  );
+  return new Map(slots.flatMap(([name, slot]) => (slot === undefined ? [] : [[name, slot] as const])));
+}
+
+/** Deletes those that exist; resolves with their names. */
+export async function deleteClusters(names: readonly string[]): Promise<readonly string[]> {
+  const existing = await kindClusters();
+  const doomed = names.filter((name) => existing.includes(name));
+  await Promise.all(doomed.map((name) => runProgram('kind', ['delete', 'cluster', '--name', name])));
+  return doomed;
+}
+
+interface PodNetwork {
+  readonly cidr: string;
+  readonly nodeIp: string;
+}
+
+interface NodeList {
+  readonly items: readonly {
+    readonly spec: { readonly podCIDR?: string };
+    readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
+  }[];
+}
+
+/** Pod range and address of every node. */
+async function podNetworks(cluster: string): Promise<readonly PodNetwork[]> {
+  const asked = ['exec', `${cluster}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
+  const { items } = JSON.parse(await runProgram('docker', [...asked, 'get', 'nodes', '-o', 'json'])) as NodeList;
+  return items.flatMap(({ spec, status }) => {
+    const nodeIp = status.addresses.find((each) => each.type === 'InternalIP')?.address;
+    return spec.podCIDR === undefined || nodeIp === undefined ? [] : [{ cidr: spec.podCIDR, nodeIp }];
+  });
+}
+
+/**
+ * Pods of each cluster reach pods of the others by their own addresses, and are seen under their own. Repeating it is fine; after a
+ * restart of a node it is needed.
+ */
+export async function joinPodNetworks(names: readonly string[]): Promise<void> {
+  const networks = new Map(await Promise.all(names.map(async (name) => [name, await podNetworks(name)] as const)));
+  await Promise.all(
+    names.map(async (name) => {
+      const foreign = names.filter((other) => other !== name).flatMap((other) => networks.get(other) ?? []);
+      await Promise.all(
+        (await nodesOf(name)).map((node) => Promise.all(foreign.map((network) => reach(node, network)))),
+      );
+    }),
+  );
+}
+
+/**
+ * kind's own network masquerades what leaves for a range that it does not know; the rule before it makes an exception. Node images
+ * that refuse such traffic altogether have a program for it.
+ */
+async function reach(node: string, { cidr, nodeIp }: PodNetwork): Promise<void> {
+  const exec = (...command: string[]): readonly string[] => ['exec', node, ...command];
+  if ((await tryProgram('docker', exec('test', '-x', '/usr/local/bin/podnet'))).code === 0) {
+    await runProgram('docker', exec('podnet', 'peer', cidr, nodeIp));
+    return;
+  }
+  await runProgram('docker', exec('ip', 'route', 'replace', cidr, 'via', nodeIp));
+  const rule = ['POSTROUTING', '-d', cidr, '-m', 'comment', '--comment', 'pods of another cluster', '-j', 'ACCEPT'];
+  if ((await tryProgram('docker', exec('iptables', '-w', '-t', 'nat', '-C', ...rule))).code === 0) return;
+  await runProgram('docker', exec('iptables', '-w', '-t', 'nat', '-I', ...rule));
+}
