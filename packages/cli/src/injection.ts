@@ -48,7 +48,7 @@ export function injectManually(
     const pod = withAnnotations(template, annotations) as unknown as Pod;
     const name = object.metadata.namespace ?? 'default';
     const injection = injectPod(pod, { ...context, namespace: { name, annotations: {} } });
-    return injection.kind === 'skipped' ? injection.message : (injection.pod as unknown as Template);
+    return injection.kind === 'injected' ? (injection.pod as unknown as Template) : injection.message;
   });
 }
 

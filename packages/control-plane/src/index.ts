@@ -15,6 +15,7 @@ export type {
   ListenAddress,
   PolicyRoleConfig,
   Role,
+  WebhookCertificateConfig,
 } from './config/config.ts';
 export { runDestination } from './destination/role.ts';
 export { runIdentity } from './identity/role.ts';

@@ -1,5 +1,10 @@
-export { injectMode, injectPod, INJECT_ANNOTATION, patchPod, patchService } from './injector/inject.ts';
-export type { Injection, InjectionContext, PodPatch, SkipReason } from './injector/inject.ts';
+export { ANNOTATION_RULES } from './injector/annotations.ts';
+export type { AnnotationRule } from './injector/annotations.ts';
+export { proxyImage } from './injector/containers.ts';
+export { INJECT_ANNOTATION, injectMode } from './injector/decision.ts';
+export type { SkipReason } from './injector/decision.ts';
+export { injectPod, patchPod, patchService } from './injector/inject.ts';
+export type { Injection, InjectionContext, PodPatch } from './injector/inject.ts';
 export { jsonPatch } from './injector/json-patch.ts';
 export type { PatchOperation } from './injector/json-patch.ts';
 export { DEFAULT_INJECTION_VALUES, injectionValues } from './injector/values.ts';

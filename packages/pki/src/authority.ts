@@ -36,6 +36,8 @@ export const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
 export interface AuthorityOptions {
   readonly commonName: string;
   readonly lifetimeMs?: number;
+  /** How long before now it is valid already, for machines whose clocks are behind; default {@link CLOCK_SKEW_MS}. */
+  readonly skewMs?: number;
   readonly clock?: Clock;
   readonly keys?: KeyPair;
 }

@@ -63,10 +63,22 @@ export interface PolicyRoleConfig extends CommonConfig, GrpcConfig {
   readonly policy: PolicyConfig;
 }
 
+/** Where the injector's serving certificate comes from, and who keeps it valid. */
+export type WebhookCertificateConfig =
+  /** A folder with `tls.crt` and `tls.key`, read again when they change. */
+  | { readonly kind: 'files'; readonly dir: string }
+  /** A Secret, read live; renewed by the injector unless somebody else does. */
+  | {
+      readonly kind: 'secret';
+      readonly secretName: string;
+      readonly renew: boolean;
+      readonly lifetimeMs: number;
+      readonly propagationMs: number;
+    };
+
 export interface InjectorConfig extends CommonConfig {
   readonly webhook: ListenAddress;
-  /** Folder with `tls.crt` and `tls.key`. */
-  readonly tlsDir: string;
+  readonly certificate: WebhookCertificateConfig;
 }
 
 /** Ports of Linkerd's control plane. */
@@ -75,7 +87,11 @@ const ANY_ADDRESS = '0.0.0.0';
 const DEFAULT_ISSUER_DIR = '/var/run/linkerd/identity/issuer';
 const DEFAULT_ANCHORS_FILE = '/var/run/linkerd/identity/trust-roots/ca-bundle.crt';
 const DEFAULT_TOKEN_FILE = '/var/run/secrets/tokens/linkerd-identity-token';
-const DEFAULT_TLS_DIR = '/var/run/linkerd/tls';
+const DEFAULT_WEBHOOK_SECRET = 'linkerd-proxy-injector-k8s-tls';
+/** As `mesh install` makes it. */
+const WEBHOOK_LIFETIME_MS = 365 * 86_400_000;
+/** API servers learn of a changed webhook by a watch, within a second unless they are in trouble. */
+const WEBHOOK_PROPAGATION_MS = 30_000;
 /** Private networks (RFC 1918, RFC 6598, RFC 4193), as Linkerd's chart has them. */
 const DEFAULT_CLUSTER_NETWORKS = '10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8';
 const DEFAULT_OPAQUE_PORTS = '25,587,3306,4444,5432,6379,9300,11211';
@@ -129,8 +145,27 @@ export function parseInjectorConfig(env: Env): InjectorConfig {
   return parse(env, (reader) => ({
     ...common(reader, 'injector'),
     webhook: reader.socketAddress('MESH_WEBHOOK_ADDRESS', { host: ANY_ADDRESS, port: 8443 }),
-    tlsDir: text(reader, 'MESH_WEBHOOK_TLS_DIR', DEFAULT_TLS_DIR),
+    certificate: webhookCertificate(reader),
   }));
+}
+
+function webhookCertificate(reader: ConfigReader): WebhookCertificateConfig {
+  const dir = text(reader, 'MESH_WEBHOOK_TLS_DIR', '');
+  const secret = {
+    kind: 'secret',
+    secretName: text(reader, 'MESH_WEBHOOK_TLS_SECRET', DEFAULT_WEBHOOK_SECRET),
+    renew: reader.boolean('MESH_WEBHOOK_RENEW', true),
+    lifetimeMs: duration(reader, 'MESH_WEBHOOK_CERTIFICATE_LIFETIME', WEBHOOK_LIFETIME_MS),
+    propagationMs: duration(reader, 'MESH_WEBHOOK_PROPAGATION', WEBHOOK_PROPAGATION_MS),
+  } as const;
+  // A certificate must outlive its own announcement several times.
+  if (secret.lifetimeMs < 10 * secret.propagationMs) {
+    reader.problem(
+      'MESH_WEBHOOK_CERTIFICATE_LIFETIME',
+      'must be at least ten times MESH_WEBHOOK_PROPAGATION: give a longer one, such as 8760h',
+    );
+  }
+  return dir === '' ? secret : { kind: 'files', dir };
 }
 
 /** @throws ConfigError with every problem. */

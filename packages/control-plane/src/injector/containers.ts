@@ -1,57 +1,57 @@
 /** The containers and volumes that make a pod meshed. */
-import type { Container, EnvVar, Pod, Volume } from '@mesh/kube';
+import type { Container, Pod, Probe, Volume } from '@mesh/kube';
 
-import type { InjectionResources, InjectionValues } from './values.ts';
+import type { PodConfig } from './annotations.ts';
+import { END_ENTITY_DIR, proxyEnv, TOKEN_DIR, TOKEN_NAME } from './proxy-env.ts';
+import type { ProxyEnvContext } from './proxy-env.ts';
+import type { InjectionImage, InjectionResources, InjectionValues } from './values.ts';
 
-export interface ContainerContext {
-  readonly values: InjectionValues;
-  readonly controlPlaneNamespace: string;
-  readonly trustAnchorsPem: string;
-  readonly annotations: Readonly<Record<string, string>>;
-  /** Ports of the application's containers and probes. */
-  readonly inboundPorts: readonly number[];
-  readonly opaquePorts: string;
-  readonly ingress: boolean;
-}
+export type ContainerContext = ProxyEnvContext;
 
-const END_ENTITY_DIR = '/var/run/linkerd/identity/end-entity';
-const TOKEN_DIR = '/var/run/secrets/tokens';
-const TOKEN_NAME = 'linkerd-identity-token';
+/** Programs of the image, at Linkerd's paths. */
+const INIT_PROGRAM = '/usr/lib/linkerd/linkerd2-proxy-init';
+const VALIDATOR_PROGRAM = '/usr/lib/linkerd/linkerd2-network-validator';
+const AWAIT_PROGRAM = '/usr/lib/linkerd/linkerd-await';
+
+const XTABLES_LOCK = 'linkerd-proxy-init-xtables-lock';
+
+/** Names of everything that injection puts into a pod. */
+export const OWN_CONTAINERS: ReadonlySet<string> = new Set([
+  'linkerd-proxy',
+  'linkerd-init',
+  'linkerd-network-validator',
+  'linkerd-debug',
+]);
 
 export function proxyContainer(context: ContainerContext): Container {
-  const { proxy } = context.values;
-  const resources = resourceRequirements(proxy.resources);
-  const wait = proxy.nativeSidecar && proxy.await;
+  const { values } = context.config;
+  const { proxy } = values;
+  const probe = (path: string, rest: Omit<Probe, 'httpGet'>): Probe => ({
+    httpGet: { path, port: proxy.ports.admin },
+    ...rest,
+  });
+  const native = proxy.nativeSidecar;
   return {
     name: 'linkerd-proxy',
-    image: imageOf(context.values),
-    imagePullPolicy: pullPolicyOf(context.values),
+    image: proxyImage(values),
+    imagePullPolicy: pullPolicyOf(values, proxy.image),
     args: ['proxy'],
-    ...(proxy.nativeSidecar ? { restartPolicy: 'Always' as const } : {}),
+    ...(native ? { restartPolicy: 'Always' as const } : {}),
     env: proxyEnv(context),
     ports: [
       { name: 'linkerd-proxy', containerPort: proxy.ports.inbound, protocol: 'TCP' },
       { name: 'linkerd-admin', containerPort: proxy.ports.admin, protocol: 'TCP' },
     ],
-    livenessProbe: { httpGet: { path: '/live', port: proxy.ports.admin }, initialDelaySeconds: 10, timeoutSeconds: 1 },
-    readinessProbe: { httpGet: { path: '/ready', port: proxy.ports.admin }, initialDelaySeconds: 2, timeoutSeconds: 1 },
-    ...(wait
-      ? {
-          startupProbe: {
-            httpGet: { path: '/ready', port: proxy.ports.admin },
-            periodSeconds: 1,
-            failureThreshold: 120,
-          },
-        }
-      : {}),
-    ...(proxy.waitBeforeExitSeconds > 0
-      ? { lifecycle: { preStop: { sleep: { seconds: proxy.waitBeforeExitSeconds } } } }
-      : {}),
-    ...(resources === undefined ? {} : { resources }),
+    livenessProbe: probe('/live', { initialDelaySeconds: 10, timeoutSeconds: 1 }),
+    readinessProbe: probe('/ready', { initialDelaySeconds: 2, timeoutSeconds: 1 }),
+    ...(native && proxy.await ? { startupProbe: probe('/ready', { periodSeconds: 1, failureThreshold: 120 }) } : {}),
+    ...lifecycle(values),
+    ...resourceRequirements(proxy.resources),
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },
       readOnlyRootFilesystem: true,
+      ...(proxy.gid >= 0 ? { runAsGroup: proxy.gid } : {}),
       runAsNonRoot: true,
       runAsUser: proxy.uid,
       seccompProfile: { type: 'RuntimeDefault' },
@@ -64,58 +64,28 @@ export function proxyContainer(context: ContainerContext): Container {
   };
 }
 
+/** Sends the pod's traffic to the sidecar; in a cluster with a CNI plugin, checks that it goes there. */
 export function initContainer(context: ContainerContext): Container {
-  const { proxy, proxyInit, disableIPv6 = true } = context.values;
-  const ownPorts = `${proxy.ports.control},${proxy.ports.admin}`;
-  const firewall =
-    proxyInit.iptablesMode === 'nft'
-      ? 'iptables-nft'
-      : proxyInit.iptablesMode === 'legacy'
-        ? 'iptables-legacy'
-        : 'iptables';
-  const list = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(',');
-  const outbound = list(proxyInit.ignoreOutboundPorts);
+  return context.config.values.cniEnabled ? networkValidator(context) : proxyInit(context);
+}
+
+/** Looks at the pod's traffic with whoever opens a shell in it. */
+export function debugContainer({ values }: PodConfig): Container {
+  const { image } = values.debugContainer;
   return {
-    name: 'linkerd-init',
-    image: imageOf(context.values),
-    imagePullPolicy: pullPolicyOf(context.values),
-    args: [
-      'proxy-init',
-      '--firewall-bin-path',
-      firewall,
-      '--firewall-save-bin-path',
-      `${firewall}-save`,
-      `--ipv6=${String(!disableIPv6)}`,
-      '--incoming-proxy-port',
-      String(proxy.ports.inbound),
-      '--outgoing-proxy-port',
-      String(proxy.ports.outbound),
-      '--proxy-uid',
-      String(proxy.uid),
-      '--inbound-ports-to-ignore',
-      list(ownPorts, proxyInit.ignoreInboundPorts),
-      ...(outbound === '' ? [] : ['--outbound-ports-to-ignore', outbound]),
-      ...(proxyInit.skipSubnets === '' ? [] : ['--subnets-to-ignore', proxyInit.skipSubnets]),
-    ],
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { add: ['NET_ADMIN', 'NET_RAW'] },
-      privileged: false,
-      readOnlyRootFilesystem: true,
-      runAsGroup: proxyInit.runAsGroup,
-      runAsNonRoot: true,
-      runAsUser: proxyInit.runAsUser,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    name: 'linkerd-debug',
+    image: imageRef(image),
+    imagePullPolicy: pullPolicyOf(values, image),
+    securityContext: { capabilities: { add: ['NET_ADMIN', 'NET_RAW'] } },
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    volumeMounts: [{ name: 'linkerd-proxy-init-xtables-lock', mountPath: '/run' }],
   };
 }
 
-export function meshVolumes(): readonly Volume[] {
+export function meshVolumes({ values }: PodConfig): readonly Volume[] {
   return [
-    { name: 'linkerd-proxy-init-xtables-lock', emptyDir: {} },
+    ...(values.cniEnabled ? [] : [{ name: XTABLES_LOCK, emptyDir: {} }]),
     { name: 'linkerd-identity-end-entity', emptyDir: { medium: 'Memory' } },
+    // Apart from the pod's own token: a pod may have turned that off.
     {
       name: TOKEN_NAME,
       projected: {
@@ -131,6 +101,7 @@ export function meshVolumes(): readonly Volume[] {
 export function inboundPortsOf(pod: Pick<Pod, 'spec'>): readonly number[] {
   const ports = new Set<number>();
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    if (OWN_CONTAINERS.has(container.name)) continue;
     const declared = container.ports ?? [];
     for (const port of declared) if ((port.protocol ?? 'TCP') === 'TCP') ports.add(port.containerPort);
     for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) {
@@ -143,135 +114,119 @@ export function inboundPortsOf(pod: Pick<Pod, 'spec'>): readonly number[] {
   return [...ports].toSorted((a, b) => a - b);
 }
 
-function proxyEnv(context: ContainerContext): readonly EnvVar[] {
-  const { values, controlPlaneNamespace: ns, inboundPorts, opaquePorts, ingress } = context;
-  const { proxy, clusterDomain, clusterNetworks } = values;
-  const suffix = proxy.enableExternalProfiles ? '.' : `svc.${clusterDomain}.`;
-  const trustDomain = values.identityTrustDomain === '' ? clusterDomain : values.identityTrustDomain;
-  const workload = 'serviceaccount.identity.$(_l5d_ns).$(_l5d_trustdomain)';
-  const destination = `linkerd-destination.$(_l5d_ns).${workload}`;
-  const has = (name: string): boolean => isEnabled(context.annotations[`config.linkerd.io/${name}`]);
-  const cores = Math.max(1, Math.ceil(proxy.cores));
-  const pairs: readonly (readonly [string, string])[] = [
-    ['CORES', String(cores)],
-    ['CORES_MIN', '1'],
-    ['SHUTDOWN_ENDPOINT_ENABLED', String(proxy.enableShutdownEndpoint)],
-    ['LOG', proxy.logLevel],
-    ['LOG_FORMAT', proxy.logFormat],
-    ['DESTINATION_SVC_ADDR', `linkerd-dst-headless.${ns}.svc.${clusterDomain}.:8086`],
-    ['DESTINATION_PROFILE_NETWORKS', clusterNetworks],
-    ['POLICY_SVC_ADDR', `linkerd-policy.${ns}.svc.${clusterDomain}.:8090`],
-    ['POLICY_WORKLOAD', '{"ns":"$(_pod_ns)", "pod":"$(_pod_name)"}\n'],
-    ['INBOUND_DEFAULT_POLICY', proxy.defaultInboundPolicy],
-    ['POLICY_CLUSTER_NETWORKS', clusterNetworks],
-    ['CONTROL_STREAM_INITIAL_TIMEOUT', proxy.control.streams.initialTimeout],
-    ['CONTROL_STREAM_IDLE_TIMEOUT', proxy.control.streams.idleTimeout],
-    ['CONTROL_STREAM_LIFETIME', proxy.control.streams.lifetime],
-    ['INBOUND_CONNECT_TIMEOUT', proxy.inboundConnectTimeout],
-    ['OUTBOUND_CONNECT_TIMEOUT', proxy.outboundConnectTimeout],
-    ['OUTBOUND_DISCOVERY_IDLE_TIMEOUT', proxy.outboundDiscoveryCacheUnusedTimeout],
-    ['INBOUND_DISCOVERY_IDLE_TIMEOUT', proxy.inboundDiscoveryCacheUnusedTimeout],
-    ...(has('proxy-disable-outbound-protocol-detect-timeout') ? [['OUTBOUND_DETECT_TIMEOUT', '365d'] as const] : []),
-    ...(has('proxy-disable-inbound-protocol-detect-timeout') ? [['INBOUND_DETECT_TIMEOUT', '365d'] as const] : []),
-    ['CONTROL_LISTEN_ADDR', `0.0.0.0:${proxy.ports.control}`],
-    ['ADMIN_LISTEN_ADDR', `0.0.0.0:${proxy.ports.admin}`],
-    ['OUTBOUND_LISTEN_ADDR', `127.0.0.1:${proxy.ports.outbound}`],
-    [
-      'OUTBOUND_LISTEN_ADDRS',
-      `127.0.0.1:${proxy.ports.outbound}${values.disableIPv6 === false ? `,[::1]:${proxy.ports.outbound}` : ''}`,
+/** The sidecar's image: each runtime has its own, and `proxy.image.name` is that of the default one. */
+export function proxyImage({ proxy }: Pick<InjectionValues, 'proxy'>): string {
+  const name = proxy.runtime === 'node' ? `${proxy.image.name}-node` : proxy.image.name;
+  return imageRef({ ...proxy.image, name });
+}
+
+/** The sidecar is waited for by a startup probe when it is native, and by a hook that holds up the next container when it is not. */
+function lifecycle({ proxy }: InjectionValues): Pick<Container, 'lifecycle'> {
+  const hooks = {
+    ...(proxy.await && !proxy.nativeSidecar
+      ? { postStart: { exec: { command: [AWAIT_PROGRAM, '--timeout=2m', `--port=${proxy.ports.admin}`] } } }
+      : {}),
+    // The image has no shell and no sleep(1).
+    ...(proxy.waitBeforeExitSeconds > 0 ? { preStop: { sleep: { seconds: proxy.waitBeforeExitSeconds } } } : {}),
+  };
+  return Object.keys(hooks).length === 0 ? {} : { lifecycle: hooks };
+}
+
+function proxyInit({ config: { values } }: ContainerContext): Container {
+  const { proxy, proxyInit: init, disableIPv6 } = values;
+  const firewall =
+    init.iptablesMode === 'nft' ? 'iptables-nft' : init.iptablesMode === 'legacy' ? 'iptables-legacy' : 'iptables';
+  const inbound = [`${proxy.ports.control},${proxy.ports.admin}`, init.ignoreInboundPorts].filter((one) => one !== '');
+  const option = (name: string, value: string): readonly string[] => (value === '' ? [] : [`--${name}`, value]);
+  return {
+    ...initBase(values, 'linkerd-init', INIT_PROGRAM),
+    args: [
+      ...option('firewall-bin-path', firewall),
+      ...option('firewall-save-bin-path', `${firewall}-save`),
+      `--ipv6=${String(!disableIPv6)}`,
+      ...option('incoming-proxy-port', String(proxy.ports.inbound)),
+      ...option('outgoing-proxy-port', String(proxy.ports.outbound)),
+      ...option('proxy-uid', String(proxy.uid)),
+      ...option('proxy-gid', proxy.gid >= 0 ? String(proxy.gid) : ''),
+      ...option('inbound-ports-to-ignore', inbound.join(',')),
+      ...option('outbound-ports-to-ignore', init.ignoreOutboundPorts),
+      ...option('subnets-to-ignore', init.skipSubnets),
+      ...option('timeout-close-wait-secs', init.closeWaitTimeoutSecs > 0 ? String(init.closeWaitTimeoutSecs) : ''),
+      ...option('log-format', init.logFormat === 'plain' ? '' : init.logFormat),
+      ...option('log-level', init.logLevel === 'info' ? '' : init.logLevel),
     ],
-    ['INBOUND_LISTEN_ADDR', `${values.disableIPv6 === false ? '[::]' : '0.0.0.0'}:${proxy.ports.inbound}`],
-    ['INBOUND_PORTS', inboundPorts.join(',')],
-    ...(ingress ? [['INGRESS_MODE', 'true'] as const] : []),
-    ...(has('enable-gateway') ? [['INBOUND_GATEWAY_SUFFIXES', `svc.${clusterDomain}.`] as const] : []),
-    ['DESTINATION_PROFILE_SUFFIXES', suffix],
-    ['INBOUND_ACCEPT_KEEPALIVE', '10000ms'],
-    ['OUTBOUND_CONNECT_KEEPALIVE', '10000ms'],
-    ['INBOUND_ACCEPT_USER_TIMEOUT', '30s'],
-    ['OUTBOUND_CONNECT_USER_TIMEOUT', '30s'],
-    ['INBOUND_SERVER_HTTP2_KEEP_ALIVE_INTERVAL', '10s'],
-    ['INBOUND_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT', '3s'],
-    ['OUTBOUND_SERVER_HTTP2_KEEP_ALIVE_INTERVAL', '10s'],
-    ['OUTBOUND_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT', '3s'],
-    ['INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION', opaquePorts],
-    ...accessLog(context.annotations),
-    ...shutdownGrace(context.annotations),
-    ...(proxy.requireIdentityOnInboundPorts === ''
-      ? []
-      : [['INBOUND_PORTS_REQUIRE_IDENTITY', proxy.requireIdentityOnInboundPorts] as const]),
-    ['DESTINATION_CONTEXT', '{"ns":"$(_pod_ns)", "nodeName":"$(_pod_nodeName)", "pod":"$(_pod_name)"}\n'],
-    ['IDENTITY_DIR', END_ENTITY_DIR],
-    ['IDENTITY_TRUST_ANCHORS', context.trustAnchorsPem],
-    ['IDENTITY_TOKEN_FILE', `${TOKEN_DIR}/${TOKEN_NAME}`],
-    ['IDENTITY_SVC_ADDR', `linkerd-identity-headless.${ns}.svc.${clusterDomain}.:8080`],
-    ['IDENTITY_LOCAL_NAME', `$(_pod_sa).$(_pod_ns).${workload}`],
-    ['IDENTITY_SVC_NAME', `linkerd-identity.$(_l5d_ns).${workload}`],
-    ['DESTINATION_SVC_NAME', destination],
-    ['POLICY_SVC_NAME', destination],
-  ];
-  return [
-    field('_pod_name', 'metadata.name'),
-    field('_pod_ns', 'metadata.namespace'),
-    field('_pod_uid', 'metadata.uid'),
-    field('_pod_ip', 'status.podIP'),
-    field('_pod_nodeName', 'spec.nodeName'),
-    { name: '_pod_containerName', value: 'linkerd-proxy' },
-    field('_pod_sa', 'spec.serviceAccountName'),
-    { name: '_l5d_ns', value: ns },
-    { name: '_l5d_trustdomain', value: trustDomain },
-    field('LINKERD2_PROXY_INBOUND_IPS', 'status.podIPs'),
-    ...pairs.map(([name, value]) => ({ name: `LINKERD2_PROXY_${name}`, value })),
-    ...additionalEnv(context.annotations),
-  ];
+    securityContext: initSecurity(init),
+    volumeMounts: [{ name: XTABLES_LOCK, mountPath: '/run' }],
+  };
 }
 
-function accessLog(annotations: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
-  const value = annotations['config.linkerd.io/access-log'];
-  return value === 'apache' || value === 'json' ? [['ACCESS_LOG', value]] : [];
+/** Kernel settings such as the close-wait timeout can only be written by a privileged container. */
+function initSecurity(init: InjectionValues['proxyInit']): Readonly<Record<string, unknown>> {
+  const privileged = init.privileged || init.closeWaitTimeoutSecs > 0;
+  const root = init.runAsRoot || init.closeWaitTimeoutSecs > 0;
+  return {
+    allowPrivilegeEscalation: privileged,
+    capabilities: { add: ['NET_ADMIN', 'NET_RAW'] },
+    privileged,
+    readOnlyRootFilesystem: true,
+    runAsGroup: root ? 0 : init.runAsGroup,
+    runAsNonRoot: !root,
+    runAsUser: root ? 0 : init.runAsUser,
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
 }
 
-function shutdownGrace(annotations: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
-  const value = annotations['config.linkerd.io/shutdown-grace-period'] ?? '';
-  return /^\d+(ms|s|m|h|d)$/.test(value) ? [['SHUTDOWN_GRACE_PERIOD', value]] : [];
+function networkValidator({ config: { values } }: ContainerContext): Container {
+  const { networkValidator: validator, proxy, proxyInit: init, disableIPv6 } = values;
+  const orElse = (text: string, otherwise: string): string => (text === '' ? otherwise : text);
+  return {
+    ...initBase(values, 'linkerd-network-validator', VALIDATOR_PROGRAM),
+    args: [
+      '--log-format',
+      validator.logFormat,
+      '--log-level',
+      validator.logLevel,
+      '--connect-addr',
+      // Nobody answers there: only a redirect makes the connection succeed.
+      orElse(validator.connectAddr, disableIPv6 ? '1.1.1.1:20001' : '[fd00::1]:20001'),
+      '--listen-addr',
+      orElse(validator.listenAddr, `${disableIPv6 ? '0.0.0.0' : '[::]'}:${proxy.ports.outbound}`),
+      '--timeout',
+      validator.timeout,
+    ],
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+      runAsGroup: init.runAsGroup,
+      runAsNonRoot: true,
+      runAsUser: init.runAsUser,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  };
 }
 
-/** `config.linkerd.io/proxy-additional-env`: a JSON list of `{ name, value }`. */
-function additionalEnv(annotations: Readonly<Record<string, string>>): readonly EnvVar[] {
-  const text = annotations['config.linkerd.io/proxy-additional-env'];
-  if (text === undefined) return [];
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (!Array.isArray(parsed)) return [];
-    return parsed.flatMap((one: unknown) => {
-      const { name, value } = (typeof one === 'object' && one !== null ? one : {}) as {
-        readonly name?: unknown;
-        readonly value?: unknown;
-      };
-      return typeof name === 'string' && typeof value === 'string' && name !== '' ? [{ name, value }] : [];
-    });
-  } catch {
-    return [];
-  }
+/** Resources as the sidecar's: they cost nothing more, since it has not started then, and a pod's class of service counts them too. */
+function initBase(values: InjectionValues, name: string, program: string): Container {
+  return {
+    name,
+    image: proxyImage(values),
+    imagePullPolicy: pullPolicyOf(values, values.proxy.image),
+    command: [program],
+    ...resourceRequirements(values.proxy.resources),
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+  };
 }
 
-function field(name: string, fieldPath: string): EnvVar {
-  return { name, valueFrom: { fieldRef: { fieldPath } } };
-}
-
-function isEnabled(text: string | undefined): boolean {
-  return text === 'true' || text === 'enabled';
-}
-
-function imageOf(values: InjectionValues): string {
-  const { name, version } = values.proxy.image;
+function imageRef({ name, version }: Pick<InjectionImage, 'name' | 'version'>): string {
   return version === '' ? name : `${name}:${version}`;
 }
 
-function pullPolicyOf(values: InjectionValues): string {
-  return values.proxy.image.pullPolicy === '' ? values.imagePullPolicy : values.proxy.image.pullPolicy;
+function pullPolicyOf(values: InjectionValues, image: InjectionImage): string {
+  return image.pullPolicy === '' ? values.imagePullPolicy : image.pullPolicy;
 }
 
-function resourceRequirements(resources: InjectionResources): Readonly<Record<string, unknown>> | undefined {
+function resourceRequirements(resources: InjectionResources): Pick<Container, 'resources'> {
   const of = (bound: 'request' | 'limit'): Record<string, string> =>
     Object.fromEntries(
       (['cpu', 'memory', 'ephemeral-storage'] as const).flatMap((kind) => {
@@ -285,5 +240,5 @@ function resourceRequirements(resources: InjectionResources): Readonly<Record<st
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
     ...(Object.keys(requests).length > 0 ? { requests } : {}),
   };
-  return Object.keys(parts).length === 0 ? undefined : parts;
+  return Object.keys(parts).length === 0 ? {} : { resources: parts };
 }

@@ -9,20 +9,17 @@ import { parsePortSet, PortSet } from '@mesh/model';
 
 import { OPAQUE_PORTS } from '../annotations.ts';
 import { ownerOf, portsFrom } from '../workload.ts';
-import { inboundPortsOf, initContainer, meshVolumes, proxyContainer } from './containers.ts';
+import { debugContainer, inboundPortsOf, initContainer, meshVolumes, proxyContainer } from './containers.ts';
+import type { ContainerContext } from './containers.ts';
+import { INJECT_ANNOTATION, skipOf } from './decision.ts';
+import type { Skip } from './decision.ts';
 import { jsonPatch } from './json-patch.ts';
 import type { PatchOperation } from './json-patch.ts';
-import { CONFIG_PREFIX, overrideValues } from './overrides.ts';
+import { configName, overrideValues } from './overrides.ts';
 import type { InjectionValues } from './values.ts';
 
-export const INJECT_ANNOTATION = 'linkerd.io/inject';
-
-/** Why a pod stays as it is: Linkerd's codes. */
-export type SkipReason =
-  | 'injection_enable_annotation_absent'
-  | 'injection_disable_annotation_present'
-  | 'host_network_enabled'
-  | 'sidecar_already_exists';
+/** Which container `kubectl logs` and `kubectl exec` mean when none is named. */
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
 export interface InjectionContext {
   readonly values: InjectionValues;
@@ -34,42 +31,61 @@ export interface InjectionContext {
   readonly createdBy: string;
 }
 
+interface Skipped extends Skip {
+  readonly kind: 'skipped';
+}
+
+/** An annotation that protects the pod cannot be used: it must not start without that protection. */
+interface Refused {
+  readonly kind: 'refused';
+  readonly message: string;
+}
+
 export type Injection =
   | { readonly kind: 'injected'; readonly pod: Pod; readonly warnings: readonly string[] }
-  | { readonly kind: 'skipped'; readonly reason: SkipReason; readonly message: string };
+  | Skipped
+  | Refused;
 
 export type PodPatch =
   | { readonly kind: 'patch'; readonly operations: readonly PatchOperation[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'skip'; readonly reason: SkipReason; readonly message: string };
+  | Skipped
+  | Refused;
 
 /** The JSON Patch for a pod at admission, or why there is none. */
 export function patchPod(pod: Pod, context: InjectionContext): PodPatch {
   const injection = injectPod(pod, context);
-  if (injection.kind === 'skipped') return { kind: 'skip', reason: injection.reason, message: injection.message };
+  if (injection.kind !== 'injected') return injection;
   return { kind: 'patch', operations: jsonPatch(pod, injection.pod), warnings: injection.warnings };
 }
 
 /** The pod (or pod template) with the sidecar in it. */
 export function injectPod(pod: Pod, context: InjectionContext): Injection {
-  const skip = skipReason(pod, context.namespace.annotations);
+  const skip = skipOf(pod, context.namespace.annotations);
   if (skip !== undefined) return { kind: 'skipped', ...skip };
   const inherited = inheritedAnnotations(context.namespace.annotations, pod.metadata.annotations ?? {});
   const annotations = { ...inherited, ...pod.metadata.annotations };
-  const { values, warnings } = overrideValues(context.values, annotations);
-  const inboundPorts = inboundPortsOf(pod);
-  const opaquePorts = annotations[OPAQUE_PORTS] ?? defaultOpaquePorts(values.proxy.opaquePorts, inboundPorts);
-  const parts = {
-    values,
+  const { config, warnings, refusal } = overrideValues(context.values, annotations, pod);
+  if (refusal !== undefined) return { kind: 'refused', message: refusal };
+  const inboundPorts = withListedPorts(inboundPortsOf(pod), config.values.proxy.podInboundPorts);
+  const opaquePorts = annotations[OPAQUE_PORTS] ?? defaultOpaquePorts(config.values.proxy.opaquePorts, inboundPorts);
+  const mode = annotations[INJECT_ANNOTATION] ?? context.namespace.annotations[INJECT_ANNOTATION];
+  const parts: ContainerContext = {
+    config,
     controlPlaneNamespace: context.controlPlaneNamespace,
     trustAnchorsPem: context.trustAnchorsPem,
     annotations,
     inboundPorts,
     opaquePorts: portsFrom(opaquePorts, pod).toString(),
-    ingress: annotations[INJECT_ANNOTATION] === 'ingress',
+    ingress: mode === 'ingress',
   };
+  const { nativeSidecar, await: waits, image } = config.values.proxy;
+  const first = pod.spec.containers[0]?.name ?? '';
+  // The sidecar would come first, and be taken for the one that people mean.
+  const named =
+    nativeSidecar || !waits || annotations[DEFAULT_CONTAINER] !== undefined ? {} : { [DEFAULT_CONTAINER]: first };
   return {
     kind: 'injected',
-    warnings,
+    warnings: [...warnings, ...udpWarnings(pod)],
     pod: {
       ...pod,
       metadata: {
@@ -77,9 +93,10 @@ export function injectPod(pod: Pod, context: InjectionContext): Injection {
         annotations: {
           ...annotations,
           'linkerd.io/created-by': context.createdBy,
-          'linkerd.io/proxy-version': values.proxy.image.version,
+          'linkerd.io/proxy-version': image.version,
           'linkerd.io/trust-root-sha256': createHash('sha256').update(context.trustAnchorsPem).digest('hex'),
           ...(opaquePorts === '' ? {} : { [OPAQUE_PORTS]: opaquePorts }),
+          ...named,
         },
         labels: { ...pod.metadata.labels, ...meshLabels(pod, context) },
       },
@@ -100,53 +117,23 @@ export function patchService(service: Service, namespace: Pick<Namespace, 'metad
   return jsonPatch(service, after);
 }
 
-/** The word that decides: the pod's, else its namespace's. */
-export function injectMode(
-  pod: Readonly<Record<string, string>> | undefined,
-  namespace: Readonly<Record<string, string>>,
-): string | undefined {
-  return pod?.[INJECT_ANNOTATION] ?? namespace[INJECT_ANNOTATION];
-}
-
-function skipReason(
-  pod: Pod,
-  namespace: Readonly<Record<string, string>>,
-): { readonly reason: SkipReason; readonly message: string } | undefined {
-  const mode = injectMode(pod.metadata.annotations, namespace);
-  if (mode === 'disabled') {
-    return { reason: 'injection_disable_annotation_present', message: `annotation ${INJECT_ANNOTATION} is "disabled"` };
-  }
-  if (mode !== 'enabled' && mode !== 'ingress') {
-    return {
-      reason: 'injection_enable_annotation_absent',
-      message: `neither the pod nor its namespace has annotation ${INJECT_ANNOTATION}: enabled`,
-    };
-  }
-  if (pod.spec.hostNetwork === true) {
-    return {
-      reason: 'host_network_enabled',
-      message: 'the pod uses the network of its node, where a sidecar would take the traffic of others',
-    };
-  }
-  const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((container) => container.name);
-  const own = names.find((name) => name === 'linkerd-proxy' || name === 'linkerd-init');
-  return own === undefined
-    ? undefined
-    : { reason: 'sidecar_already_exists', message: `the pod already has container ${own}` };
-}
-
-function meshedSpec(pod: Pod, parts: Parameters<typeof proxyContainer>[0]): Pod['spec'] {
+function meshedSpec(pod: Pod, parts: ContainerContext): Pod['spec'] {
   const { containers, initContainers = [], volumes = [] } = pod.spec;
   const init = initContainer(parts);
   const proxy = proxyContainer(parts);
-  const native = parts.values.proxy.nativeSidecar;
+  const { nativeSidecar, await: waits } = parts.config.values.proxy;
+  const debug = parts.config.debugSidecar && containers.every((one) => one.name !== 'linkerd-debug');
+  const ordinary = nativeSidecar ? containers : waits ? [proxy, ...containers] : [...containers, proxy];
   return {
     ...pod.spec,
     // A native sidecar runs before the application's own init containers, so that they are meshed too. Otherwise the redirect comes
     // last: nothing would answer them before the sidecar has started.
-    initContainers: native ? [init, proxy, ...initContainers] : [...initContainers, init],
-    ...(native ? {} : { containers: [proxy, ...containers] }),
-    volumes: [...volumes, ...meshVolumes().filter((volume) => !volumes.some((one) => one.name === volume.name))],
+    initContainers: nativeSidecar ? [init, proxy, ...initContainers] : [...initContainers, init],
+    containers: debug ? [...ordinary, debugContainer(parts.config)] : ordinary,
+    volumes: [
+      ...volumes,
+      ...meshVolumes(parts.config).filter((volume) => !volumes.some((one) => one.name === volume.name)),
+    ],
   };
 }
 
@@ -166,14 +153,20 @@ function inheritedAnnotations(
   namespace: Readonly<Record<string, string>>,
   pod: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
+  const own = new Set(Object.keys(pod).map((key) => configName(key) ?? key));
   return Object.fromEntries(
-    Object.entries(namespace).filter(
-      ([key]) =>
-        (key.startsWith(CONFIG_PREFIX) || /^config\.(alpha|beta)\.linkerd\.io\//.test(key)) &&
-        key !== 'config.linkerd.io/admission-webhooks' &&
-        pod[key] === undefined,
-    ),
+    Object.entries(namespace).filter(([key]) => {
+      const name = configName(key);
+      if (name === undefined) return key.startsWith('resource.opentelemetry.io/') && !own.has(key);
+      return name !== 'admission-webhooks' && !own.has(name);
+    }),
   );
+}
+
+function withListedPorts(ports: readonly number[], list: string): readonly number[] {
+  const listed = parsePortSet(list);
+  if (!(listed instanceof PortSet)) return ports;
+  return [...new Set([...ports, ...listed.ports()])].toSorted((a, b) => a - b);
 }
 
 /** Of the cluster's default opaque ports, those that the pod declares. */
@@ -181,4 +174,13 @@ function defaultOpaquePorts(defaults: string, inboundPorts: readonly number[]): 
   const ports = parsePortSet(defaults);
   if (!(ports instanceof PortSet)) return '';
   return inboundPorts.filter((port) => ports.has(port)).join(',');
+}
+
+/** A pod that speaks only UDP gains nothing but an identity. */
+function udpWarnings(pod: Pod): readonly string[] {
+  const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
+  if (ports.length === 0 || ports.some((port) => port.protocol !== 'UDP')) return [];
+  return [
+    `the pod declares only UDP ports (${ports.map((port) => port.containerPort).join(', ')}), and UDP goes around the sidecar: only TCP is meshed`,
+  ];
 }

@@ -1,150 +1,142 @@
-/** What a pod's (or its namespace's) annotations change in the values: each with its check. */
-import { parseDurationMs } from '@mesh/runtime';
-import { parseCidr, parsePortSet, PortSet } from '@mesh/model';
+/** What a pod's (or its namespace's) annotations change in the cluster's values. */
+import { parsePortSet, PortSet } from '@mesh/model';
+import type { Pod } from '@mesh/kube';
 
-import type { InjectionValues } from './values.ts';
+import { OPAQUE_PORTS } from '../annotations.ts';
+import { containerPort } from '../workload.ts';
+import { ANNOTATION_RULES, OTHER_ANNOTATIONS } from './annotations.ts';
+import type { PodConfig } from './annotations.ts';
+import { quantityOf } from './forms.ts';
+import type { InjectionResources, InjectionValues } from './values.ts';
 
-export const CONFIG_PREFIX = 'config.linkerd.io/';
+/** The first one that is there counts; Linkerd has moved annotations from the last to the first. */
+const PREFIXES = ['config.linkerd.io/', 'config.beta.linkerd.io/', 'config.alpha.linkerd.io/'] as const;
 
 export interface Overridden {
-  readonly values: InjectionValues;
-  /** One sentence per annotation that was not usable, and therefore not used. */
+  readonly config: PodConfig;
+  /** One sentence per annotation that could not be used, and therefore was not. */
   readonly warnings: readonly string[];
+  /** Set when the pod must not start as it is: why. */
+  readonly refusal?: string;
 }
 
-type Proxy = InjectionValues['proxy'];
-type Change = (values: InjectionValues, text: string) => InjectionValues | undefined;
-
-const proxy =
-  <K extends keyof Proxy>(field: K, parse: (text: string) => Proxy[K] | undefined): Change =>
-  (values, text) => {
-    const value = parse(text);
-    return value === undefined ? undefined : { ...values, proxy: { ...values.proxy, [field]: value } };
-  };
-
-const image =
-  (field: keyof Proxy['image']): Change =>
-  (values, text) =>
-    text === ''
-      ? undefined
-      : { ...values, proxy: { ...values.proxy, image: { ...values.proxy.image, [field]: text } } };
-
-const port =
-  (field: keyof Proxy['ports']): Change =>
-  (values, text) => {
-    const value = integer(1, 65_535)(text);
-    return value === undefined
-      ? undefined
-      : { ...values, proxy: { ...values.proxy, ports: { ...values.proxy.ports, [field]: value } } };
-  };
-
-const resource =
-  (kind: 'cpu' | 'memory' | 'ephemeral-storage', bound: 'request' | 'limit'): Change =>
-  (values, text) => {
-    if (!/^\d+(\.\d+)?([numkMGTPE]|[KMGTPE]i)?$/.test(text)) return undefined;
-    const { resources } = values.proxy;
-    const before = resources[kind] ?? { request: '', limit: '' };
-    return { ...values, proxy: { ...values.proxy, resources: { ...resources, [kind]: { ...before, [bound]: text } } } };
-  };
-
-const init =
-  (field: 'ignoreInboundPorts' | 'ignoreOutboundPorts', check: (text: string) => string | undefined): Change =>
-  (values, text) => {
-    const value = check(text);
-    if (value === undefined) return undefined;
-    const before = values.proxyInit[field];
-    return {
-      ...values,
-      proxyInit: { ...values.proxyInit, [field]: [before, value].filter((one) => one !== '').join(',') },
-    };
-  };
-
-const POLICIES = [
-  'all-unauthenticated',
-  'all-authenticated',
-  'cluster-unauthenticated',
-  'cluster-authenticated',
-  'deny',
-  'audit',
-];
-
-/** By annotation, without the prefix. Port lists that may name container ports are read elsewhere. */
-const CHANGES: Readonly<Record<string, Change>> = {
-  'proxy-image': image('name'),
-  'proxy-version': image('version'),
-  'image-pull-policy': (values, text) =>
-    ['Always', 'IfNotPresent', 'Never'].includes(text) ? image('pullPolicy')(values, text) : undefined,
-  'proxy-log-level': proxy('logLevel', nonEmpty),
-  'proxy-log-format': proxy('logFormat', oneOf(['plain', 'json'])),
-  'proxy-uid': proxy('uid', integer(0, 0x7fff_ffff)),
-  'proxy-enable-native-sidecar': proxy('nativeSidecar', boolean),
-  'proxy-await': proxy('await', oneOfEnabled),
-  'default-inbound-policy': proxy('defaultInboundPolicy', oneOf(POLICIES)),
-  'enable-external-profiles': proxy('enableExternalProfiles', boolean),
-  'proxy-admin-shutdown': proxy('enableShutdownEndpoint', oneOfEnabled),
-  'proxy-require-identity-inbound-ports': proxy('requireIdentityOnInboundPorts', portList),
-  'proxy-outbound-connect-timeout': proxy('outboundConnectTimeout', duration),
-  'proxy-inbound-connect-timeout': proxy('inboundConnectTimeout', duration),
-  'proxy-outbound-discovery-cache-unused-timeout': proxy('outboundDiscoveryCacheUnusedTimeout', duration),
-  'proxy-inbound-discovery-cache-unused-timeout': proxy('inboundDiscoveryCacheUnusedTimeout', duration),
-  'proxy-cpu-request': resource('cpu', 'request'),
-  'proxy-cpu-limit': resource('cpu', 'limit'),
-  'proxy-memory-request': resource('memory', 'request'),
-  'proxy-memory-limit': resource('memory', 'limit'),
-  'proxy-ephemeral-storage-request': resource('ephemeral-storage', 'request'),
-  'proxy-ephemeral-storage-limit': resource('ephemeral-storage', 'limit'),
-  'admin-port': port('admin'),
-  'control-port': port('control'),
-  'inbound-port': port('inbound'),
-  'outbound-port': port('outbound'),
-  'skip-inbound-ports': init('ignoreInboundPorts', portList),
-  'skip-outbound-ports': init('ignoreOutboundPorts', portList),
-  'skip-subnets': (values, text) => {
-    const good = text.split(',').every((item) => parseCidr(item.trim()) !== undefined);
-    return good ? { ...values, proxyInit: { ...values.proxyInit, skipSubnets: text } } : undefined;
-  },
-};
+/** The name behind one of the prefixes; undefined for other annotations. */
+export function configName(key: string): string | undefined {
+  const prefix = PREFIXES.find((one) => key.startsWith(one));
+  return prefix === undefined ? undefined : key.slice(prefix.length);
+}
 
 /** @param annotations The pod's over its namespace's. */
-export function overrideValues(values: InjectionValues, annotations: Readonly<Record<string, string>>): Overridden {
+export function overrideValues(
+  values: InjectionValues,
+  annotations: Readonly<Record<string, string>>,
+  pod: Pod,
+): Overridden {
   const warnings: string[] = [];
-  let changed = values;
+  const refusals: string[] = [];
+  let config: PodConfig = { values, gateway: false, debugSidecar: false };
   for (const [key, text] of Object.entries(annotations)) {
-    const name = key.replace(/^config\.(?:alpha\.|beta\.)?linkerd\.io\//, '');
-    const change = name === key ? undefined : Object.hasOwn(CHANGES, name) ? CHANGES[name] : undefined;
-    if (change === undefined) continue;
-    const next = change(changed, text.trim());
-    if (next === undefined) warnings.push(`annotation ${key}="${text}" is not usable and was ignored`);
-    else changed = next;
+    const name = configName(key);
+    if (name === undefined || !counts(key, name, annotations)) continue;
+    const rule = Object.hasOwn(ANNOTATION_RULES, name) ? ANNOTATION_RULES[name] : undefined;
+    if (rule === undefined) {
+      if (!OTHER_ANNOTATIONS.has(name)) warnings.push(unknownAnnotation(key, name));
+      continue;
+    }
+    const next = rule.apply(config, text.trim());
+    if (next !== undefined) config = next;
+    else if (rule.guards) refusals.push(`annotation ${key}: ${quoted(text)} cannot be used: give ${rule.words}`);
+    else warnings.push(`annotation ${key}: ${quoted(text)} cannot be used and changes nothing: give ${rule.words}`);
   }
-  return { values: changed, warnings };
+  config = withSoundPorts(config, values, pod, warnings);
+  config = withSoundResources(config, warnings);
+  warnings.push(...opaquePortWarnings(annotations[OPAQUE_PORTS], pod));
+  return { config, warnings, ...(refusals.length === 0 ? {} : { refusal: refusals.join('; ') }) };
 }
 
-function nonEmpty(text: string): string | undefined {
-  return text === '' ? undefined : text;
+function counts(key: string, name: string, annotations: Readonly<Record<string, string>>): boolean {
+  const first = PREFIXES.find((prefix) => Object.hasOwn(annotations, `${prefix}${name}`));
+  return key === `${first}${name}`;
 }
 
-function boolean(text: string): boolean | undefined {
-  return text === 'true' ? true : text === 'false' ? false : undefined;
+/** Two listeners cannot share a port, nor can the sidecar and the application. */
+function withSoundPorts(config: PodConfig, values: InjectionValues, pod: Pod, warnings: string[]): PodConfig {
+  const { ports } = config.values.proxy;
+  const numbers = Object.values(ports);
+  if (new Set(numbers).size < numbers.length) {
+    warnings.push(
+      `the ports of the sidecar would collide (${Object.entries(ports)
+        .map(([name, port]) => `${name}-port ${port}`)
+        .join(', ')}) and stay as they are: give four different ones`,
+    );
+    const proxy = { ...config.values.proxy, ports: values.proxy.ports };
+    return withSoundPorts({ ...config, values: { ...config.values, proxy } }, values, pod, warnings);
+  }
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    for (const { containerPort: number, protocol = 'TCP' } of container.ports ?? []) {
+      const taken = Object.entries(ports).find(([, one]) => one === number);
+      if (protocol !== 'TCP' || taken === undefined) continue;
+      warnings.push(
+        `container ${container.name} declares port ${number}, which the sidecar listens on: move one of them, the sidecar's with annotation config.linkerd.io/${taken[0]}-port`,
+      );
+    }
+  }
+  return config;
 }
 
-/** Linkerd writes some switches as words. */
-function oneOfEnabled(text: string): boolean | undefined {
-  return text === 'enabled' || text === 'true' ? true : text === 'disabled' || text === 'false' ? false : undefined;
+/** The API server refuses pods that ask for more than their limit. */
+function withSoundResources(config: PodConfig, warnings: string[]): PodConfig {
+  const { proxy } = config.values;
+  const sound: Record<string, { request: string; limit: string }> = {};
+  for (const [kind, { request, limit }] of Object.entries(proxy.resources)) {
+    const exceeds = request !== '' && limit !== '' && (quantityOf(request) ?? 0) > (quantityOf(limit) ?? Infinity);
+    if (exceeds) {
+      warnings.push(
+        `the sidecar's ${kind} request ${request} is above its limit ${limit}, so the request is lowered to it: give annotations config.linkerd.io/proxy-${kind}-request and config.linkerd.io/proxy-${kind}-limit that fit each other`,
+      );
+    }
+    sound[kind] = { request: exceeds ? limit : request, limit };
+  }
+  const resources = sound as unknown as InjectionResources;
+  return { ...config, values: { ...config.values, proxy: { ...proxy, resources } } };
 }
 
-function oneOf(words: readonly string[]): (text: string) => string | undefined {
-  return (text) => words.find((word) => word === text);
+function opaquePortWarnings(text: string | undefined, pod: Pod): readonly string[] {
+  return (text ?? '').split(',').flatMap((part) => {
+    const item = part.trim();
+    if (parsePortSet(item) instanceof PortSet || containerPort(pod, item) !== undefined) return [];
+    return [
+      `annotation ${OPAQUE_PORTS}: ${quoted(item)} is ignored: give ports, ranges, or names of ports of the pod's containers`,
+    ];
+  });
 }
 
-function integer(min: number, max: number): (text: string) => number | undefined {
-  return (text) => (/^\d+$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined);
+function unknownAnnotation(key: string, name: string): string {
+  const near = Object.keys(ANNOTATION_RULES)
+    .map((known) => ({ known, distance: editDistance(name, known) }))
+    .toSorted((a, b) => a.distance - b.distance)[0];
+  const hint =
+    near !== undefined && near.distance <= Math.max(2, name.length / 6)
+      ? `did you mean ${PREFIXES[0]}${near.known}?`
+      : 'remove it, or look its name up';
+  return `annotation ${key} is not known and changes nothing: ${hint}`;
 }
 
-function duration(text: string): string | undefined {
-  return parseDurationMs(text) === undefined ? undefined : text;
+/** Levenshtein's. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
 }
 
-function portList(text: string): string | undefined {
-  return parsePortSet(text) instanceof PortSet ? text.replaceAll(' ', '') : undefined;
+/** Annotations may hold anything; messages stay readable. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

@@ -1,34 +1,27 @@
-/** The HTTPS shell of the webhook: body in, body out. Its certificate is replaced when its files change. */
+/** The HTTPS shell of the webhook: body in, body out. New connections see a new certificate, open ones go on. */
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 
-import { parseCertificate, parsePrivateKey, PkiError } from '@mesh/pki';
 import type { Component, Logger } from '@mesh/runtime';
 import { messageOf } from '@mesh/runtime';
 
-import type { FileContents, WatchedFiles } from '../config/watched-files.ts';
+import type { CertificateSource } from './webhook-certificate.ts';
 
 export interface WebhookServerOptions {
   readonly host: string;
   readonly port: number;
-  readonly tlsDir: string;
 }
 
 /** The API server sends whole objects: etcd takes 1.5 MiB, requests may be twice that. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 
-export function webhookFiles(tlsDir: string): readonly string[] {
-  return [join(tlsDir, 'tls.crt'), join(tlsDir, 'tls.key')];
-}
-
 export class WebhookServer implements Component {
   readonly name = 'webhook server';
   readonly #options: WebhookServerOptions;
-  readonly #files: WatchedFiles;
+  readonly #certificate: CertificateSource;
   readonly #answer: (review: unknown) => Promise<object>;
   readonly #logger: Logger;
   #server: Server | undefined;
@@ -38,13 +31,13 @@ export class WebhookServer implements Component {
   constructor(
     options: WebhookServerOptions,
     deps: {
-      readonly files: WatchedFiles;
+      readonly certificate: CertificateSource;
       readonly answer: (review: unknown) => Promise<object>;
       readonly logger: Logger;
     },
   ) {
     this.#options = options;
-    this.#files = deps.files;
+    this.#certificate = deps.certificate;
     this.#answer = deps.answer;
     this.#logger = deps.logger;
   }
@@ -53,19 +46,14 @@ export class WebhookServer implements Component {
     return (this.#server?.address() as AddressInfo | null | undefined)?.port ?? 0;
   }
 
-  /** True once there is a certificate to serve with. */
-  get hasCertificate(): boolean {
-    return readPair(this.#files.contents, this.#options.tlsDir) !== undefined;
-  }
-
   async start(): Promise<void> {
     const server = createServer(
-      { ...this.#material(), minVersion: 'TLSv1.2', requestTimeout: REQUEST_TIMEOUT_MS },
+      { ...this.#certificate.current, minVersion: 'TLSv1.2', requestTimeout: REQUEST_TIMEOUT_MS },
       (request, response) => void this.#serve(request, response),
     );
     this.#server = server;
-    this.#unsubscribe = this.#files.onChange(() =>
-      server.setSecureContext({ ...this.#material(), minVersion: 'TLSv1.2' }),
+    this.#unsubscribe = this.#certificate.onChange(() =>
+      server.setSecureContext({ ...this.#certificate.current, minVersion: 'TLSv1.2' }),
     );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
@@ -87,19 +75,6 @@ export class WebhookServer implements Component {
     clearTimeout(cut);
   }
 
-  #material(): { cert?: string; key?: string } {
-    try {
-      const pair = readPair(this.#files.contents, this.#options.tlsDir);
-      if (pair !== undefined) return (this.#last = pair);
-      this.#logger.error('webhook certificate missing', { files: webhookFiles(this.#options.tlsDir) });
-    } catch (error) {
-      this.#logger.error('webhook certificate not usable; the previous one stays in use', { error });
-    }
-    return this.#last;
-  }
-
-  #last: { cert?: string; key?: string } = {};
-
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       if (request.method !== 'POST') return send(response, 405, 'only POST of an AdmissionReview\n');
@@ -119,19 +94,6 @@ export class WebhookServer implements Component {
       response.destroy();
     }
   }
-}
-
-/** @throws PkiError when the key does not belong to the certificate. */
-function readPair(contents: FileContents, tlsDir: string): { cert: string; key: string } | undefined {
-  const [certFile = '', keyFile = ''] = webhookFiles(tlsDir);
-  const cert = contents.get(certFile);
-  const key = contents.get(keyFile);
-  if (cert === undefined || key === undefined) return undefined;
-  const certificate = parseCertificate(cert, certFile);
-  if (!certificate.x509.checkPrivateKey(parsePrivateKey(key, { what: keyFile }))) {
-    throw new PkiError({ code: 'key_mismatch', subject: certificate.subject });
-  }
-  return { cert, key };
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
