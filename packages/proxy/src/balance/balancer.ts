@@ -5,6 +5,7 @@
  *                                ▲                    │ failed
  *                                └────────────────────┘
  *   ready ──undelivered──► resting ──time──► ready
+ *   ready ──connect slow──► stalled: the last choice ──ok──► ready, or failed ──► waiting
  */
 import { backoffMs, pickTwoChoices } from '@mesh/model';
 import type { BackoffOptions } from '@mesh/model';
@@ -31,6 +32,10 @@ export interface BalancerDeps {
 
 /** Doubled each time until the program answers, so that tries run out on no request. The most is short: a program restarts in less than a second. */
 const REST_MS = { min: 100, max: 1000 };
+/** How soon an endpoint that could not be reached is tried again while requests wait: a sidecar that was restarted serves within this. */
+const WANTED_PROBE_MS = 250;
+/** Endpoints that are tried sooner at a time: one that answers is enough. */
+const WANTED_PROBES_MAX = 4;
 const FORWARD_EWMA = { defaultRttMs: 30, decayMs: 10_000 };
 
 /** What a distribution needs of a backend. */
@@ -40,10 +45,19 @@ export interface Selectable {
   pick(nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined;
   /** `pick` would find one. */
   has(tried: ReadonlySet<string> | undefined): boolean;
+  /** `pick` would find one whose connections do not take long. */
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean;
+  /** Somebody waits, or was refused, as nothing is ready. */
+  wanted(): void;
   /** A backend of which a failed connect leaves other choices. */
   readonly balanced: boolean;
   /** Called each time something becomes ready, and when it is known that nothing is. Returns the unsubscribe function. */
   onChange(listener: () => void): () => void;
+}
+
+interface SlotTimer {
+  readonly timer: Timer;
+  readonly dueMs: number;
 }
 
 export class Balancer implements Selectable, SlotOwner {
@@ -55,9 +69,11 @@ export class Balancer implements Selectable, SlotOwner {
   readonly #unsubscribe: () => void;
   readonly #slots = new Map<string, EndpointSlot>();
   readonly #ready: EndpointSlot[] = [];
-  readonly #timers = new Map<EndpointSlot, Timer>();
+  readonly #timers = new Map<EndpointSlot, SlotTimer>();
   /** Those of `#timers` that wait for the program behind the endpoint, not for a connection. */
   readonly #resting = new Set<EndpointSlot>();
+  /** Those of `#ready` to which no connection is open and one is taking long. */
+  readonly #stalled = new Set<EndpointSlot>();
   readonly #listeners = new Set<() => void>();
 
   constructor(backend: Backend, watched: Watched<EndpointSet>, deps: BalancerDeps) {
@@ -74,12 +90,16 @@ export class Balancer implements Selectable, SlotOwner {
   }
 
   pick(nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
-    const among = tried === undefined ? this.#ready : this.#ready.filter((slot) => !tried.has(slot.program));
-    return pickTwoChoices(among, nowMs, this.#deps.random);
+    return pickTwoChoices(this.#candidates(tried), nowMs, this.#deps.random);
   }
 
   has(tried: ReadonlySet<string> | undefined): boolean {
     return tried === undefined ? this.available : this.#ready.some((slot) => !tried.has(slot.program));
+  }
+
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean {
+    if (this.#stalled.size === 0) return this.has(tried);
+    return this.#ready.some((slot) => !this.#stalled.has(slot) && tried?.has(slot.program) !== true);
   }
 
   onChange(listener: () => void): () => void {
@@ -94,14 +114,30 @@ export class Balancer implements Selectable, SlotOwner {
     const delayMs = backoffMs(connectBackoff, slot.failures, random);
     slot.failures += 1;
     engine.logger.debug('endpoint not ready', { endpoint: slot.endpoint.address, code: why.code, retryMs: delayMs });
-    const timer = engine.clock.after(delayMs, () => {
-      this.#timers.delete(slot);
-      if (this.#deps.kind === 'http') slot.pool.probe();
-      else probeTcp(slot, this, engine);
-    });
-    this.#timers.set(slot, timer);
+    this.#probeAfter(slot, delayMs);
     this.#count();
     if (!this.available) this.#notify();
+  }
+
+  /** Others are preferred until it is known whether this one can be reached. */
+  stalled(slot: EndpointSlot): void {
+    if (slot.readyIndex < 0) return;
+    this.#stalled.add(slot);
+    this.#count();
+  }
+
+  wanted(): void {
+    const now = this.#deps.engine.clock.monotonic();
+    let sooner = 0;
+    for (const [slot, { timer, dueMs }] of this.#timers) {
+      if (this.#resting.has(slot)) continue;
+      if (dueMs - now > WANTED_PROBE_MS) {
+        timer.cancel();
+        this.#probeAfter(slot, WANTED_PROBE_MS);
+      }
+      sooner += 1;
+      if (sooner === WANTED_PROBES_MAX) return;
+    }
   }
 
   /**
@@ -120,15 +156,16 @@ export class Balancer implements Selectable, SlotOwner {
       this.connected(slot);
     });
     this.#resting.add(slot);
-    this.#timers.set(slot, timer);
+    this.#timers.set(slot, { timer, dueMs: clock.monotonic() + restMs });
     this.#count();
     if (!this.available) this.#notify();
   }
 
   connected(slot: EndpointSlot): void {
+    if (this.#stalled.size > 0 && this.#stalled.delete(slot)) this.#count();
     if (slot.readyIndex >= 0 || slot.retired || this.#resting.has(slot)) return;
     slot.failures = 0;
-    this.#timers.get(slot)?.cancel();
+    this.#timers.get(slot)?.timer.cancel();
     this.#timers.delete(slot);
     this.#addReady(slot);
     this.#count();
@@ -138,9 +175,10 @@ export class Balancer implements Selectable, SlotOwner {
   dispose(): void {
     this.#unsubscribe();
     this.#watched.release();
-    for (const timer of this.#timers.values()) timer.cancel();
+    for (const { timer } of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     this.#resting.clear();
+    this.#stalled.clear();
     for (const slot of this.#slots.values()) slot.retire();
     this.#slots.clear();
     this.#ready.length = 0;
@@ -153,14 +191,16 @@ export class Balancer implements Selectable, SlotOwner {
     const next = this.#watched.current;
     if (next === undefined) return;
     const { updatesAdd, updatesRemove } = this.#deps.balancerCells;
+    const gone: EndpointSlot[] = [];
     for (const [key, slot] of this.#slots) {
       if (next.get(key) === slot.endpoint) continue;
       this.#slots.delete(key);
       this.#removeReady(slot);
-      this.#timers.get(slot)?.cancel();
+      this.#timers.get(slot)?.timer.cancel();
       this.#timers.delete(slot);
       this.#resting.delete(slot);
       slot.retire();
+      gone.push(slot);
       updatesRemove.add(1);
     }
     for (const [key, endpoint] of next) {
@@ -173,6 +213,14 @@ export class Balancer implements Selectable, SlotOwner {
     }
     this.#count();
     this.#notify();
+    for (const slot of gone) slot.pool.sendAway();
+  }
+
+  #candidates(tried: ReadonlySet<string> | undefined): readonly EndpointSlot[] {
+    if (tried === undefined && this.#stalled.size === 0) return this.#ready;
+    const wanted = tried === undefined ? this.#ready : this.#ready.filter((slot) => !tried.has(slot.program));
+    const quick = wanted.filter((slot) => !this.#stalled.has(slot));
+    return quick.length > 0 ? quick : wanted;
   }
 
   #createSlot(endpoint: Endpoint): EndpointSlot | undefined {
@@ -194,6 +242,16 @@ export class Balancer implements Selectable, SlotOwner {
     }
   }
 
+  #probeAfter(slot: EndpointSlot, delayMs: number): void {
+    const { engine, kind } = this.#deps;
+    const timer = engine.clock.after(delayMs, () => {
+      this.#timers.delete(slot);
+      if (kind === 'http') slot.pool.probe();
+      else probeTcp(slot, this, engine);
+    });
+    this.#timers.set(slot, { timer, dueMs: engine.clock.monotonic() + delayMs });
+  }
+
   #addReady(slot: EndpointSlot): void {
     slot.readyIndex = this.#ready.push(slot) - 1;
   }
@@ -202,6 +260,7 @@ export class Balancer implements Selectable, SlotOwner {
     const at = slot.readyIndex;
     if (at < 0) return;
     slot.readyIndex = -1;
+    this.#stalled.delete(slot);
     const last = this.#ready.pop();
     if (last === undefined || last === slot) return;
     this.#ready[at] = last;
@@ -210,8 +269,9 @@ export class Balancer implements Selectable, SlotOwner {
 
   #count(): void {
     const { endpointsReady, endpointsPending } = this.#deps.balancerCells;
-    endpointsReady.set(this.#ready.length);
-    endpointsPending.set(this.#slots.size - this.#ready.length);
+    const ready = this.#ready.length - this.#stalled.size;
+    endpointsReady.set(ready);
+    endpointsPending.set(this.#slots.size - ready);
   }
 
   #notify(): void {
@@ -243,6 +303,10 @@ export class ForwardTarget implements Selectable, SlotOwner {
     return tried === undefined || !tried.has(this.#slot.program);
   }
 
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean {
+    return this.has(tried);
+  }
+
   onChange(): () => void {
     return () => undefined;
   }
@@ -250,6 +314,10 @@ export class ForwardTarget implements Selectable, SlotOwner {
   connectFailed(): void {}
 
   connected(): void {}
+
+  stalled(): void {}
+
+  wanted(): void {}
 
   undelivered(): void {}
 

@@ -56,6 +56,10 @@ export class Distribution implements Dispatcher {
     return this.#members.some((member) => member.target.has(tried));
   }
 
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean {
+    return this.#members.some((member) => member.target.hasQuick(tried));
+  }
+
   acquire(waiter: Waiter): void {
     const slot = this.#queue.size === 0 ? this.#pickFor(waiter.tried) : undefined;
     if (slot !== undefined) {
@@ -66,6 +70,7 @@ export class Distribution implements Dispatcher {
     else if (this.#failfast) waiter.refused('failfast');
     else if (this.#queue.size >= this.#capacity) waiter.refused('queue_full');
     else this.#enqueue(waiter);
+    this.#want();
   }
 
   cancel(waiter: Waiter): void {
@@ -95,11 +100,16 @@ export class Distribution implements Dispatcher {
   #pickMember(tried: ReadonlySet<string> | undefined): DistributionMember | undefined {
     const members = this.#members;
     if (members.length === 1) return members[0];
-    if (this.#kind === 'first_available') return members.find((member) => member.target.has(tried));
-    return pickWeighted(
-      members.filter((member) => member.target.has(tried)),
-      this.#random,
-    );
+    if (this.#kind === 'first_available')
+      return (
+        members.find((member) => member.target.hasQuick(tried)) ?? members.find((member) => member.target.has(tried))
+      );
+    const quick = members.filter((member) => member.target.hasQuick(tried));
+    return pickWeighted(quick.length > 0 ? quick : members.filter((member) => member.target.has(tried)), this.#random);
+  }
+
+  #want(): void {
+    for (const member of this.#members) member.target.wanted();
   }
 
   #enqueue(waiter: Waiter): void {
@@ -125,7 +135,10 @@ export class Distribution implements Dispatcher {
   }
 
   #onChange(): void {
-    if (!this.hasReady(undefined)) return;
+    if (!this.hasReady(undefined)) {
+      if (this.#queue.size > 0) this.#want();
+      return;
+    }
     if (this.#failfast) {
       this.#failfast = false;
       this.#cells.gateOpen.add(1);

@@ -24,6 +24,8 @@ export interface Dispatcher {
   readonly retriesConnects: boolean;
   /** Whoever asks now is served now, by an endpoint that is not among `tried`. */
   hasReady(tried: ReadonlySet<string> | undefined): boolean;
+  /** As `hasReady`, by an endpoint whose connections do not take long. */
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean;
   acquire(waiter: Waiter): void;
   /** The waiter is gone; no call follows. */
   cancel(waiter: Waiter): void;
@@ -32,6 +34,8 @@ export interface Dispatcher {
 export interface SlotOwner {
   connectFailed(slot: EndpointSlot, why: Closed): void;
   connected(slot: EndpointSlot): void;
+  /** No connection is open, and the one that is being opened takes longer than it should: `connected` or `connectFailed` follows. */
+  stalled(slot: EndpointSlot): void;
   /** The endpoint's proxy answered that the program behind it saw nothing of a request. */
   undelivered(slot: EndpointSlot): void;
 }

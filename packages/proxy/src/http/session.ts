@@ -28,6 +28,8 @@ const TUNNEL = 4;
 const ATTEMPTS_MAX = 5;
 /** Endpoints that said that their program is down; each of them is asked once. */
 const TRIED_MAX = 16;
+/** How often a request leaves an endpoint whose connection takes long: where all are far away, moving on gains nothing. */
+const MOVES_MAX = 2;
 const INTERIM_MAX = 16;
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
 const LINGER_MS = 2000;
@@ -85,6 +87,7 @@ export class HttpSession implements Waiter {
   /** Tries of this request of which a program may have seen something. */
   #deliveries: number;
   #tried: Set<string> | undefined;
+  #moves: number;
   #startedAtMs: number;
   #sentAtMs: number;
   #latencyMs: number;
@@ -115,6 +118,7 @@ export class HttpSession implements Waiter {
     this.#attempts = 0;
     this.#deliveries = 0;
     this.#tried = undefined;
+    this.#moves = 0;
     this.#startedAtMs = 0;
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
@@ -211,11 +215,33 @@ export class HttpSession implements Waiter {
     this.#pooled = false;
     this.#slot?.ewma.finish(undefined, 0);
     this.#slot = undefined;
-    if (this.#dispatcher?.retriesConnects === true && this.#attempts < ATTEMPTS_MAX) {
+    const dispatcher = this.#dispatcher;
+    // While others are ready nothing is lost by asking them: the request went nowhere yet.
+    const most = dispatcher?.hasReady(undefined) === true ? TRIED_MAX : ATTEMPTS_MAX;
+    if (dispatcher?.retriesConnects === true && this.#attempts < most) {
       this.rerouted();
       return;
     }
     this.reject(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
+  }
+
+  /** The connection that it waits for takes long: it goes to another endpoint, if one is ready. */
+  connectSlow(): void {
+    const slot = this.#slot;
+    const dispatcher = this.#dispatcher;
+    if (slot === undefined || dispatcher?.retriesConnects !== true || this.#moves >= MOVES_MAX) return;
+    if (!dispatcher.hasQuick(new Set(this.#tried).add(slot.program))) return;
+    this.#moves += 1;
+    this.#detach();
+    this.rerouted();
+  }
+
+  /** Discovery took the endpoint away while a connection to it was being opened. */
+  endpointGone(): void {
+    if (this.#dispatcher?.retriesConnects !== true) return;
+    this.#attempts -= 1;
+    this.#detach();
+    this.rerouted();
   }
 
   upstreamDrained(): void {
@@ -367,6 +393,7 @@ export class HttpSession implements Waiter {
     this.#attempts = 0;
     this.#deliveries = 0;
     this.#tried = undefined;
+    this.#moves = 0;
     this.#interim = 0;
     this.#responseStarted = false;
     this.#status = 0;

@@ -6,12 +6,19 @@
  *                 └──► wait; connections are opened while more wait than are being opened
  */
 import type { Closed, Conn, Handlers, PeerInfo } from '@mesh/net';
+import type { Timer } from '@mesh/runtime';
 import { MessageReader } from '@mesh/wire';
 import type { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import { CONNECTING_MAX_PER_ENDPOINT } from './engine.ts';
 import type { HttpEngine } from './engine.ts';
 import type { HttpSession } from './session.ts';
+
+/**
+ * Opening a connection takes a few milliseconds within a cluster and two or three round trips between clusters. After this, those who
+ * wait look for another endpoint: an address without a machine behind it says nothing until the connect timeout.
+ */
+export const CONNECT_SLOW_MS = 250;
 
 export class Upstream {
   conn: Conn<Upstream> | undefined;
@@ -45,6 +52,9 @@ export class HttpPool {
   readonly #idle: Upstream[] = [];
   readonly #waiters = new Set<HttpSession>();
   #connecting = 0;
+  /** Open connections, idle and busy. */
+  #open = 0;
+  #slowTimer: Timer | undefined;
   #closed = false;
 
   constructor(slot: EndpointSlot, engine: HttpEngine) {
@@ -117,8 +127,14 @@ export class HttpPool {
     this.closeIdle(Number.POSITIVE_INFINITY);
   }
 
+  /** The endpoint is no more: whoever waits for a connection to it asks for another one. */
+  sendAway(): void {
+    for (const session of [...this.#waiters]) session.endpointGone();
+  }
+
   onOpen(up: Upstream): void {
-    this.#connecting -= 1;
+    this.#connectEnded();
+    this.#open += 1;
     up.opened = true;
     const preface = this.slot.plan.http1Preface;
     if (preface.length > 0) up.conn?.write(preface);
@@ -130,10 +146,11 @@ export class HttpPool {
 
   onClose(up: Upstream, why: Closed): void {
     if (!up.opened) {
-      this.#connecting -= 1;
+      this.#connectEnded();
       this.#failWaiters(why);
       return;
     }
+    this.#open -= 1;
     this.slot.cells.tcp.openConnections.add(-1);
     this.slot.cells.tcp.closeTotal(why.kind === 'clean' || why.kind === 'aborted' ? '' : why.code.toUpperCase()).add(1);
     this.#forget(up);
@@ -185,8 +202,28 @@ export class HttpPool {
     }
     const up = new Upstream(this, this.#engine);
     this.#connecting += 1;
+    this.#armSlowTimer();
     up.conn = driver.connect(target, UPSTREAM_HANDLERS, up);
     return true;
+  }
+
+  /** With whatever result: the endpoint gives signs of life, or is about to be left. */
+  #connectEnded(): void {
+    this.#connecting -= 1;
+    this.#slowTimer?.cancel();
+    this.#slowTimer = undefined;
+  }
+
+  #armSlowTimer(): void {
+    this.#slowTimer ??= this.#engine.clock.after(CONNECT_SLOW_MS, () => this.#onSlow());
+  }
+
+  #onSlow(): void {
+    this.#slowTimer = undefined;
+    if (this.#open === 0) this.slot.owner.stalled(this.slot);
+    for (const session of [...this.#waiters]) session.connectSlow();
+    // Whoever had nowhere to go looks again.
+    if (this.#waiters.size > 0) this.#armSlowTimer();
   }
 
   #failWaiters(why: Closed): void {

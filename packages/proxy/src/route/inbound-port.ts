@@ -81,6 +81,10 @@ export class InboundPort implements Dispatcher, SlotOwner {
     return true;
   }
 
+  hasQuick(): boolean {
+    return true;
+  }
+
   acquire(waiter: Waiter): void {
     waiter.assigned(this.#slot);
   }
@@ -91,6 +95,8 @@ export class InboundPort implements Dispatcher, SlotOwner {
   connectFailed(): void {}
 
   connected(): void {}
+
+  stalled(): void {}
 
   undelivered(): void {}
 

@@ -253,6 +253,10 @@ class RequireIdentity implements Dispatcher {
     return this.#inner.hasReady(tried);
   }
 
+  hasQuick(tried: ReadonlySet<string> | undefined): boolean {
+    return this.#inner.hasQuick(tried);
+  }
+
   acquire(waiter: Waiter): void {
     const checked: Waiter = {
       tried: waiter.tried,

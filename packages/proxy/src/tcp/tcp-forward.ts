@@ -1,13 +1,20 @@
 /** One opaque connection: waits for an endpoint, dials it, then becomes a tunnel. */
 import type { Closed, Conn, Handlers } from '@mesh/net';
+import type { Timer } from '@mesh/runtime';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { FailureCode } from '../http/rescue.ts';
+import { CONNECT_SLOW_MS } from '../http/upstream-pool.ts';
 import type { TcpCells } from '../ports.ts';
 import { joinTunnel } from './tunnel.ts';
 
 const ATTEMPTS_MAX = 5;
+/** As long as other endpoints are ready nothing is lost by asking them. */
+const ENDPOINTS_MAX = 16;
+/** How often an endpoint is left because its connection takes long. */
+const MOVES_MAX = 2;
+const SLOW: Closed = { kind: 'timeout', code: 'connect_slow' };
 
 export interface TcpForwardOptions {
   readonly conn: Conn<unknown>;
@@ -33,6 +40,8 @@ export class TcpForward implements Waiter {
   #slot: EndpointSlot | undefined;
   #dispatcher: Dispatcher | undefined;
   #attempts = 0;
+  #moves = 0;
+  #slowTimer: Timer | undefined;
   #waiting = false;
   #over = false;
   #startedAtMs = 0;
@@ -67,6 +76,7 @@ export class TcpForward implements Waiter {
     this.#startedAtMs = clock.monotonic();
     slot.ewma.start();
     this.#upstream = driver.connect(target, SERVER_HANDLERS, this);
+    this.#armSlowTimer(slot);
   }
 
   refused(code: FailureCode): void {
@@ -87,7 +97,8 @@ export class TcpForward implements Waiter {
 
   onConnected(upstream: Conn<TcpForward>): void {
     const slot = this.#slot;
-    if (slot === undefined || this.#over) {
+    this.#slowTimer?.cancel();
+    if (slot === undefined || this.#over || upstream !== this.#upstream) {
       upstream.reset();
       return;
     }
@@ -124,18 +135,23 @@ export class TcpForward implements Waiter {
     );
   }
 
-  onConnectFailed(why: Closed): void {
+  onConnectFailed(upstream: Conn<TcpForward>, why: Closed): void {
+    // One that was left.
+    if (upstream !== this.#upstream) return;
+    this.#slowTimer?.cancel();
     const slot = this.#slot;
     this.#slot = undefined;
     this.#upstream = undefined;
     if (slot === undefined || this.#over) return;
     slot.ewma.finish(undefined, 0);
     slot.owner.connectFailed(slot, why);
-    if (this.#dispatcher?.retriesConnects === true && this.#attempts < ATTEMPTS_MAX) this.#acquire();
+    const most = this.#dispatcher?.hasReady(undefined) === true ? ENDPOINTS_MAX : ATTEMPTS_MAX;
+    if (this.#dispatcher?.retriesConnects === true && this.#attempts < most) this.#acquire();
     else this.refused(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
   }
 
   onClientClosed(why: Closed): void {
+    this.#slowTimer?.cancel();
     if (this.#waiting) this.#dispatcher?.cancel(this);
     const slot = this.#slot;
     this.#slot = undefined;
@@ -144,6 +160,29 @@ export class TcpForward implements Waiter {
     this.#upstream?.reset();
     this.#options.engine.forwards.delete(this);
     this.#options.closed(why);
+  }
+
+  #armSlowTimer(slot: EndpointSlot): void {
+    if (this.#moves >= MOVES_MAX) return;
+    this.#slowTimer = this.#options.engine.clock.after(CONNECT_SLOW_MS, () => this.#onSlow(slot));
+  }
+
+  /** Another endpoint, if one is ready, may answer sooner; this one comes back when a probe gets through. */
+  #onSlow(slot: EndpointSlot): void {
+    const dispatcher = this.#dispatcher;
+    if (this.#over || this.#slot !== slot || dispatcher?.retriesConnects !== true) return;
+    if (!dispatcher.hasQuick(new Set([slot.program]))) {
+      this.#armSlowTimer(slot);
+      return;
+    }
+    this.#moves += 1;
+    const left = this.#upstream;
+    this.#slot = undefined;
+    this.#upstream = undefined;
+    slot.ewma.finish(undefined, 0);
+    slot.owner.connectFailed(slot, SLOW);
+    left?.reset();
+    this.#acquire();
   }
 
   #acquire(): void {
@@ -179,5 +218,5 @@ const SERVER_HANDLERS: Handlers<TcpForward> = {
   data: (conn) => conn.reset(),
   end() {},
   drain() {},
-  close: (conn, why) => conn.state.onConnectFailed(why),
+  close: (conn, why) => conn.state.onConnectFailed(conn, why),
 };
