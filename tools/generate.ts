@@ -1,5 +1,5 @@
 /**
- * Makes the generated files anew: the gRPC contract's types and the built-in Kubernetes schemas.
+ * Makes the generated files anew: the gRPC contract's types, the built-in Kubernetes schemas and the Helm charts.
  *
  * Usage: npm run generate; `git diff` then shows what changed.
  */
@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../..');
-const GENERATORS = ['packages/proxy-api/tools/generate.ts', 'packages/embedded-cluster/tools/gen-schemas.ts'];
+const GENERATORS = ['packages/proxy-api/tools/generate.ts', 'packages/embedded-cluster/tools/gen-schemas.ts', 'packages/cli/tools/generate-charts.ts'];
 
 for (const generator of GENERATORS) {
   const result = spawnSync(process.execPath, [join(ROOT, generator)], { stdio: 'inherit' });

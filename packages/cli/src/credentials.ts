@@ -4,23 +4,32 @@
  */
 import {
   chainPem,
+  checkValidity,
   createIssuer,
   createTrustAnchor,
+  isPkiError,
   issueCertificate,
   loadIssuer,
   parseCertificates,
   privateKeyPem,
 } from '@mesh/pki';
-import { messageOf } from '@mesh/runtime';
+import type { Certificate } from '@mesh/pki';
+import { systemClock } from '@mesh/runtime';
 import { CliError } from './errors.ts';
 import { trustDomain } from './values/control-plane.ts';
 import type { ControlPlaneValues } from './values/control-plane.ts';
 
-/** PEM texts; empty where no file was given. */
+/** A PEM text and what to call it in errors; an empty text where nothing was given. */
+export interface Pem {
+  readonly text: string;
+  /** Such as "--identity-issuer-key-file issuer.key". */
+  readonly from: string;
+}
+
 export interface IdentityFiles {
-  readonly anchorsPem: string;
-  readonly certificatePem: string;
-  readonly keyPem: string;
+  readonly anchors: Pem;
+  readonly certificate: Pem;
+  readonly key: Pem;
 }
 
 /** As cert-manager and Linkerd renew them: the webhook's certificate lives a year. */
@@ -36,27 +45,80 @@ export async function withIdentity(
   files: IdentityFiles,
   ns: string,
 ): Promise<ControlPlaneValues> {
-  const anchorsPem = files.anchorsPem === '' ? values.identityTrustAnchorsPEM : files.anchorsPem;
-  const certificatePem = files.certificatePem === '' ? values.identity.issuer.tls.crtPEM : files.certificatePem;
-  const keyPem = files.keyPem === '' ? values.identity.issuer.tls.keyPEM : files.keyPem;
-  if (anchorsPem === '' && certificatePem === '' && keyPem === '') return withNewIdentity(values, ns);
-  requireAll({ anchorsPem, certificatePem, keyPem });
-  try {
-    const anchors = parseCertificates(anchorsPem, 'the trust anchor bundle');
-    loadIssuer({ certificatePem, keyPem, anchors });
-  } catch (error) {
-    throw new CliError({ code: 'bad_certificate' }, messageOf(error), { cause: error });
-  }
-  return withIssuer(values, anchorsPem, certificatePem, keyPem);
+  const { tls } = values.identity.issuer;
+  const anchors = given(files.anchors, values.identityTrustAnchorsPEM, 'value identityTrustAnchorsPEM');
+  const certificate = given(files.certificate, tls.crtPEM, 'value identity.issuer.tls.crtPEM');
+  const key = given(files.key, tls.keyPEM, 'value identity.issuer.tls.keyPEM');
+  if (anchors.text === '' && certificate.text === '' && key.text === '') return withNewIdentity(values, ns);
+  requireAll({ anchors, certificate, key });
+  checkIdentity({ anchors, certificate, key });
+  return withIssuer(values, anchors.text, certificate.text, key.text);
 }
 
-function requireAll(given: IdentityFiles): void {
-  const flags: readonly (readonly [string, string])[] = [
-    ['--identity-trust-anchors-file', given.anchorsPem],
-    ['--identity-issuer-certificate-file', given.certificatePem],
-    ['--identity-issuer-key-file', given.keyPem],
+function given(file: Pem, value: string, name: string): Pem {
+  return file.text === '' ? { text: value, from: name } : file;
+}
+
+/** Readable, valid now, a CA with a P-256 key, key and certificate of each other, below the anchors. @throws CliError */
+export function checkIdentity({ anchors, certificate, key }: IdentityFiles): void {
+  const bundle = checkAnchors(anchors);
+  try {
+    loadIssuer({
+      certificatePem: certificate.text,
+      keyPem: key.text,
+      anchors: bundle,
+      certificateName: certificate.from,
+      keyName: key.from,
+    });
+  } catch (error) {
+    if (!isPkiError(error)) throw error;
+    const { code } = error.info;
+    const where =
+      code === 'key_mismatch'
+        ? `${key.from} and ${certificate.from}: `
+        : code === 'untrusted'
+          ? `${certificate.from} and ${anchors.from}: `
+          : code === 'malformed' || code === 'password_needed' || code === 'wrong_password'
+            ? ''
+            : `${certificate.from}: `;
+    const decrypt =
+      code === 'password_needed' ? ' Write it without one: openssl pkcs8 -in KEY -out PLAIN -topk8 -nocrypt.' : '';
+    throw badCertificate(certificate.from, `${where}${error.message}${decrypt}`, error);
+  }
+}
+
+/** @throws CliError naming the file and the certificate in it. */
+export function checkAnchors(anchors: Pem): readonly Certificate[] {
+  try {
+    const bundle = parseCertificates(anchors.text, anchors.from);
+    for (const anchor of bundle) {
+      checkValidity(anchor, systemClock.now());
+      if (!anchor.isCa) throw badCertificate(anchors.from, `${anchors.from}: ${notAnAnchor(anchor)}`);
+    }
+    return bundle;
+  } catch (error) {
+    if (!isPkiError(error)) throw error;
+    const remedy = error.info.code === 'expired' ? ' Or take it out of the bundle, if others are left.' : '';
+    const where = error.info.code === 'malformed' ? '' : `${anchors.from}: `;
+    throw badCertificate(anchors.from, `${where}${error.message}${remedy}`, error);
+  }
+}
+
+function notAnAnchor(certificate: Certificate): string {
+  return `Certificate "${certificate.subject}" is not a CA certificate, so nothing can be trusted by it. Give the root certificate.`;
+}
+
+function badCertificate(file: string, message: string, cause?: unknown): CliError {
+  return new CliError({ code: 'bad_certificate', file }, message, cause === undefined ? undefined : { cause });
+}
+
+function requireAll(files: IdentityFiles): void {
+  const flags: readonly (readonly [string, Pem])[] = [
+    ['--identity-trust-anchors-file', files.anchors],
+    ['--identity-issuer-certificate-file', files.certificate],
+    ['--identity-issuer-key-file', files.key],
   ];
-  const missing = flags.filter(([, text]) => text === '').map(([flag]) => flag);
+  const missing = flags.filter(([, pem]) => pem.text === '').map(([flag]) => flag);
   if (missing.length === 0) return;
   throw new CliError(
     { code: 'bad_certificate' },
@@ -64,14 +126,15 @@ function requireAll(given: IdentityFiles): void {
   );
 }
 
-async function withNewIdentity(values: ControlPlaneValues, ns: string): Promise<ControlPlaneValues> {
+/** A new anchor and an issuer below it. */
+export async function withNewIdentity(values: ControlPlaneValues, ns: string): Promise<ControlPlaneValues> {
   const domain = trustDomain(values);
   const anchor = await createTrustAnchor({ commonName: `root.linkerd.${domain}` });
   const issuer = await createIssuer(anchor, { commonName: `identity.${ns}.${domain}` });
   return withIssuer(values, chainPem(anchor.chain), chainPem(issuer.chain), privateKeyPem(issuer.key));
 }
 
-function withIssuer(
+export function withIssuer(
   values: ControlPlaneValues,
   anchorsPem: string,
   crtPEM: string,

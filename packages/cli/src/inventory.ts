@@ -3,7 +3,8 @@ import { apiVersionOf, dynamicKind, isKubeError } from '@mesh/kube';
 import type { KubeClient, ResourceKind } from '@mesh/kube';
 import type { Manifest } from './manifests/object.ts';
 
-type Scope = 'cluster' | 'namespaced';
+/** Cluster-wide objects, rights in namespaces, and everything else in namespaces. */
+type Scope = 'cluster' | 'namespaced' | 'workloads';
 
 /** In the order in which they are safe to delete: what calls us first, then rights, then namespaces. */
 const CLUSTER_KINDS: readonly ResourceKind[] = [
@@ -29,6 +30,15 @@ const NAMESPACED_KINDS: readonly ResourceKind[] = [
   dynamicKind('rbac.authorization.k8s.io/v1', 'roles', 'Role', true),
 ];
 
+const WORKLOAD_KINDS: readonly ResourceKind[] = [
+  dynamicKind('policy/v1', 'poddisruptionbudgets', 'PodDisruptionBudget', true),
+  dynamicKind('apps/v1', 'deployments', 'Deployment', true),
+  dynamicKind('v1', 'services', 'Service', true),
+  dynamicKind('v1', 'configmaps', 'ConfigMap', true),
+  dynamicKind('v1', 'secrets', 'Secret', true),
+  dynamicKind('v1', 'serviceaccounts', 'ServiceAccount', true),
+];
+
 /** References (no spec) to every object with these labels, in deletion order. Kinds that the user may not list are left out. */
 export async function findLabelled(
   client: KubeClient,
@@ -37,6 +47,7 @@ export async function findLabelled(
 ): Promise<readonly Manifest[]> {
   const kinds = [
     ...(scopes.includes('namespaced') ? NAMESPACED_KINDS : []),
+    ...(scopes.includes('workloads') ? WORKLOAD_KINDS : []),
     ...(scopes.includes('cluster') ? CLUSTER_KINDS : []),
   ];
   const lists = await Promise.all(kinds.map((kind) => listKind(client, kind, labelSelector)));
@@ -63,6 +74,11 @@ export function reference(object: Manifest): Manifest {
     kind: object.kind,
     metadata: { ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) },
   };
+}
+
+/** Equal for two references to one object, whatever version of its API they name. */
+export function referenceKey(object: Manifest): string {
+  return `${object.kind}/${keyOf(object)}`;
 }
 
 function keyOf(object: Manifest): string {

@@ -8,7 +8,9 @@ import { addIdentity } from './commands/identity.ts';
 import { addInject } from './commands/inject.ts';
 import { addInstall } from './commands/install.ts';
 import { addMulticluster } from './commands/multicluster.ts';
+import { addPrune } from './commands/prune.ts';
 import { addUninstall } from './commands/uninstall.ts';
+import { addUpgrade } from './commands/upgrade.ts';
 import { addVersion } from './commands/version.ts';
 import { ExitCode } from './exit-code.ts';
 import type { CliIo, GlobalFlags } from './io.ts';
@@ -60,7 +62,9 @@ export function createProgram(io: CliIo): Command {
     addInject,
     addInstall,
     addMulticluster,
+    addPrune,
     addUninstall,
+    addUpgrade,
     addVersion,
   ]) {
     add(program, io);

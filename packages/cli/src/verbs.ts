@@ -11,7 +11,9 @@ export const BUILT_IN_VERBS: ReadonlySet<string> = new Set([
   'install',
   'mc',
   'multicluster',
+  'prune',
   'uninject',
   'uninstall',
+  'upgrade',
   'version',
 ]);

@@ -13,8 +13,9 @@ export function printManifests(objects: readonly Manifest[], format: ManifestFor
   return objects.map((object) => `---\n${toYaml(object)}`).join('');
 }
 
+/** Texts that YAML 1.1, which kubectl and Helm read, takes for something else (`off`) are quoted. */
 export function toYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' });
 }
 
 /** @throws CliError `bad_manifest` naming the source, the document and the fault. */

@@ -5,7 +5,7 @@ import { FakeApi } from '@mesh/kube/testing';
 import { loadIssuer, parseCertificates } from '@mesh/pki';
 import { controlPlaneManifests } from '../manifests/control-plane.ts';
 import { crdManifests } from '../manifests/crds.ts';
-import { defaultControlPlaneValues, highAvailability } from '../values/control-plane.ts';
+import { installDefaults } from '../values/installed.ts';
 import { mesh, matchGolden } from '../testing/harness.ts';
 import { createTestIdentity } from '../testing/pem.ts';
 import { parseManifests, printManifests } from '../yaml.ts';
@@ -15,8 +15,8 @@ const FILES = { 'ca.crt': identity.anchorPem, 'issuer.crt': identity.issuerPem, 
 const WITH_IDENTITY =
   '--identity-trust-anchors-file ca.crt --identity-issuer-certificate-file issuer.crt --identity-issuer-key-file issuer.key';
 
-function fixedValues() {
-  const values = defaultControlPlaneValues();
+function fixedValues(options = { ha: false }) {
+  const values = installDefaults(options);
   return {
     ...values,
     identityTrustAnchorsPEM: 'ANCHORS\n',
@@ -29,7 +29,7 @@ test('the default manifests are the golden ones', () =>
   matchGolden('install.yaml', printManifests(controlPlaneManifests(fixedValues(), 'linkerd'))));
 
 test('the high availability manifests are the golden ones', () =>
-  matchGolden('install-ha.yaml', printManifests(controlPlaneManifests(highAvailability(fixedValues()), 'linkerd'))));
+  matchGolden('install-ha.yaml', printManifests(controlPlaneManifests(fixedValues({ ha: true }), 'linkerd'))));
 
 test('linkerd-config remembers the values without private keys', () => {
   const config = controlPlaneManifests(fixedValues(), 'linkerd').find(

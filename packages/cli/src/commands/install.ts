@@ -3,27 +3,21 @@ import type { Command } from 'commander';
 import { CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, isKubeError } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import { CliError } from '../errors.ts';
-import { withIdentity, withWebhookCertificate } from '../credentials.ts';
-import type { CliIo, GlobalFlags } from '../io.ts';
-import { controlPlaneManifests } from '../manifests/control-plane.ts';
+import { checkIdentity, withIdentity, withIssuer, withWebhookCertificate } from '../credentials.ts';
+import { readAnchors, readIssuer } from '../installed-identity.ts';
+import type { CliIo } from '../io.ts';
+import { controlPlaneManifests, overridesManifest } from '../manifests/control-plane.ts';
 import { crdManifests } from '../manifests/crds.ts';
-import { defaultControlPlaneValues, highAvailability } from '../values/control-plane.ts';
 import type { ControlPlaneValues } from '../values/control-plane.ts';
-import type { ManifestFlags, ValuesFlags } from './shared.ts';
-import { applyValuesFlags, connectWith, manifestOutput, readInput, valuesFlags, writeManifests } from './shared.ts';
+import { installDefaults } from '../values/installed.ts';
+import type { ValueFlags } from './install-values.ts';
+import { addValueFlags, readIdentityFiles, withFlags } from './install-values.ts';
+import { connectWith, manifestOutput, writeManifests } from './shared.ts';
 
-interface InstallFlags extends ManifestFlags, ValuesFlags, GlobalFlags {
+interface InstallFlags extends ValueFlags {
   readonly crds?: boolean;
-  readonly ha?: boolean;
   readonly ignoreCluster?: boolean;
-  readonly clusterDomain?: string;
-  readonly identityTrustDomain?: string;
-  readonly identityTrustAnchorsFile?: string;
-  readonly identityIssuerCertificateFile?: string;
-  readonly identityIssuerKeyFile?: string;
-  readonly identityIssuanceLifetime?: string;
-  readonly identityClockSkewAllowance?: string;
-  readonly controllerLogLevel?: string;
+  readonly skipChecks?: boolean;
 }
 
 export function addInstall(parent: Command, io: CliIo): void {
@@ -33,69 +27,64 @@ export function addInstall(parent: Command, io: CliIo): void {
       'print the manifests of the control plane (or, with --crds, of the resource definitions it needs first)',
     )
     .option('--crds', 'print only the custom resource definitions')
-    .option('--ha', 'three replicas apart from each other, resource limits, webhook fails closed')
     .option(
       '--ignore-cluster',
       "don't look at the cluster: print even if it is unreachable or has a control plane already",
     )
-    .option('--cluster-domain <domain>', "the cluster's DNS domain (default: cluster.local)")
-    .option('--identity-trust-domain <domain>', 'domain of workload identities (default: the cluster domain)')
-    .option('--identity-trust-anchors-file <path>', 'PEM bundle of trust anchors (default: a new anchor)')
-    .option(
-      '--identity-issuer-certificate-file <path>',
-      'PEM of the issuer certificate (default: a new issuer under the new anchor)',
-    )
-    .option('--identity-issuer-key-file <path>', "PEM of the issuer's private key")
-    .option('--identity-issuance-lifetime <duration>', 'how long workload certificates live (default: 24h0m0s)')
-    .option('--identity-clock-skew-allowance <duration>', 'clock skew tolerated when issuing (default: 20s)')
-    .option('--controller-log-level <level>', 'debug, info, warn or error (default: info)');
-  manifestOutput(valuesFlags(command)).action(async (_options: unknown, self: Command) => {
+    .option('--skip-checks', "don't refuse a cluster where something is missing or in the way");
+  manifestOutput(addValueFlags(command)).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<InstallFlags>();
+    const ns = flags.linkerdNamespace;
     if (flags.crds === true) {
       writeManifests(io, crdManifests(), flags);
       return;
     }
-    if (flags.ignoreCluster !== true) await assertInstallable(self, io, flags.linkerdNamespace);
-    const values = await installValues(flags, io);
-    writeManifests(io, controlPlaneManifests(values, flags.linkerdNamespace), flags);
+    if (flags.ignoreCluster !== true && flags.skipChecks !== true) await assertInstallable(self, io, ns);
+    const chosen = await withFlags(installDefaults({ ha: flags.ha === true }), flags, io);
+    const identified = await identify(chosen, flags, self, io);
+    const values = await withWebhookCertificate(identified, ns);
+    writeManifests(io, [...controlPlaneManifests(values, ns), overridesManifest(values, ns)], flags);
   });
 }
 
-/** The values that the flags ask for, with certificates made or read. */
-export async function installValues(flags: Omit<InstallFlags, 'output'>, io: CliIo): Promise<ControlPlaneValues> {
-  const defaults = defaultControlPlaneValues();
-  const base = flags.ha === true ? highAvailability(defaults) : defaults;
-  const values = withFlags(await applyValuesFlags(base, flags, io), flags);
-  const read = async (path: string | undefined, flag: string): Promise<string> =>
-    path === undefined ? '' : readInput(io, path, flag);
-  const identified = await withIdentity(
-    values,
-    {
-      anchorsPem: await read(flags.identityTrustAnchorsFile, '--identity-trust-anchors-file'),
-      certificatePem: await read(flags.identityIssuerCertificateFile, '--identity-issuer-certificate-file'),
-      keyPem: await read(flags.identityIssuerKeyFile, '--identity-issuer-key-file'),
-    },
-    flags.linkerdNamespace,
-  );
-  return withWebhookCertificate(identified, flags.linkerdNamespace);
-}
-
-function withFlags(values: ControlPlaneValues, flags: Omit<InstallFlags, 'output'>): ControlPlaneValues {
-  const { issuer } = values.identity;
-  return {
-    ...values,
-    clusterDomain: flags.clusterDomain ?? values.clusterDomain,
-    identityTrustDomain: flags.identityTrustDomain ?? values.identityTrustDomain,
-    controllerLogLevel: flags.controllerLogLevel ?? values.controllerLogLevel,
-    identity: {
-      ...values.identity,
-      issuer: {
-        ...issuer,
-        issuanceLifetime: flags.identityIssuanceLifetime ?? issuer.issuanceLifetime,
-        clockSkewAllowance: flags.identityClockSkewAllowance ?? issuer.clockSkewAllowance,
-      },
-    },
-  };
+/** Anchors and issuer from files, from the cluster when somebody else keeps them there, or new ones. */
+async function identify(
+  values: ControlPlaneValues,
+  flags: InstallFlags,
+  command: Command,
+  io: CliIo,
+): Promise<ControlPlaneValues> {
+  const files = await readIdentityFiles(flags, io);
+  const isExternal = values.identity.issuer.scheme === 'kubernetes.io/tls';
+  if (!isExternal && !values.identity.externalCA) return withIdentity(values, files, flags.linkerdNamespace);
+  if (isExternal && (files.certificate.text !== '' || files.key.text !== '')) {
+    throw new CliError(
+      { code: 'usage', flag: '--identity-external-issuer' },
+      '--identity-external-issuer: somebody else keeps the issuer, so leave out --identity-issuer-certificate-file and --identity-issuer-key-file',
+    );
+  }
+  if (flags.ignoreCluster === true) {
+    if (files.anchors.text !== '')
+      return withIssuer(values, files.anchors.text, files.certificate.text, files.key.text);
+    throw new CliError(
+      { code: 'usage', flag: '--identity-trust-anchors-file' },
+      'without looking at the cluster, trust anchors that somebody else keeps must be given: --identity-trust-anchors-file FILE',
+    );
+  }
+  using connection = await connectWith(command, io);
+  const ns = flags.linkerdNamespace;
+  const issuer = isExternal ? await readIssuer(connection.client, ns) : undefined;
+  const kept = values.identity.externalCA ? await readAnchors(connection.client, ns) : issuer?.ca;
+  const anchors = files.anchors.text === '' && kept !== undefined ? kept : files.anchors;
+  if (anchors.text === '') {
+    throw new CliError(
+      { code: 'bad_certificate', file: anchors.from },
+      `${anchors.from} is empty or missing; put the trust anchors there, or give --identity-trust-anchors-file FILE`,
+    );
+  }
+  if (issuer === undefined) return withIdentity(values, { ...files, anchors }, ns);
+  checkIdentity({ ...issuer, anchors });
+  return withIssuer(values, anchors.text, '', '');
 }
 
 /** A second install would replace anchors and issuer under running workloads, so it is refused; missing CRDs are named first. */
@@ -112,7 +101,7 @@ async function assertInstallable(command: Command, io: CliIo, ns: string): Promi
   if (existing === undefined) return;
   throw new CliError(
     { code: 'already_installed', namespace: ns },
-    `there is a control plane in namespace ${ns} already (ConfigMap ${ns}/linkerd-config); to print manifests nevertheless, pass --ignore-cluster together with the present trust anchors and issuer`,
+    `there is a control plane in namespace ${ns} already (ConfigMap ${ns}/linkerd-config); to change it, run: mesh upgrade | kubectl apply -f -`,
   );
 }
 

@@ -5,10 +5,21 @@ import type { Link } from '@mesh/kube';
 import { FakeApi } from '@mesh/kube/testing';
 import { multiclusterManifests } from '../manifests/multicluster.ts';
 import { defaultMulticlusterValues, highAvailabilityMulticluster } from '../values/multicluster.ts';
+import type { MulticlusterValues } from '../values/multicluster.ts';
+import { CLI_VERSION } from '../values/installed.ts';
 import { matchGolden, mesh } from '../testing/harness.ts';
 import { parseManifests, printManifests } from '../yaml.ts';
 
 const MC = 'linkerd-multicluster';
+
+function fixedValues(): MulticlusterValues {
+  return {
+    ...defaultMulticlusterValues(),
+    cliVersion: CLI_VERSION,
+    installNamespace: true,
+    identityTrustAnchorsPEM: 'ANCHORS\n',
+  };
+}
 
 /** A cluster with the control plane, the extension, and a gateway that has an address. */
 function installed(options: { readonly ingress?: boolean } = {}): FakeApi {
@@ -52,15 +63,12 @@ function installed(options: { readonly ingress?: boolean } = {}): FakeApi {
 }
 
 test('the default manifests are the golden ones', () =>
-  matchGolden(
-    'multicluster-install.yaml',
-    printManifests(multiclusterManifests(defaultMulticlusterValues(), MC, 'ANCHORS\n')),
-  ));
+  matchGolden('multicluster-install.yaml', printManifests(multiclusterManifests(fixedValues(), MC))));
 
 test('the high availability manifests are the golden ones', () =>
   matchGolden(
     'multicluster-install-ha.yaml',
-    printManifests(multiclusterManifests(highAvailabilityMulticluster(defaultMulticlusterValues()), MC, 'ANCHORS\n')),
+    printManifests(multiclusterManifests(highAvailabilityMulticluster(fixedValues()), MC)),
   ));
 
 test('install takes domains and anchors from the control plane that is there', async () => {

@@ -6,6 +6,7 @@ import { kubeConfigOptions } from '../io.ts';
 import type { CliIo, Connection, GlobalFlags } from '../io.ts';
 import type { Manifest } from '../manifests/object.ts';
 import { applySet, assign, mergeFile } from '../values/overrides.ts';
+import type { GroupSpec } from '../values/spec.ts';
 import { printManifests } from '../yaml.ts';
 import type { ManifestFormat } from '../yaml.ts';
 
@@ -49,16 +50,22 @@ export function valuesFlags(command: Command): Command {
     .addOption(new Option('--set-file <name=path>', "set a value to a file's content").argParser(repeat));
 }
 
-export async function applyValuesFlags<V extends object>(values: V, flags: ValuesFlags, io: CliIo): Promise<V> {
+/** @throws CliError naming the value, what is wrong with it, and what to give. */
+export async function applyValuesFlags<V extends object>(
+  spec: GroupSpec,
+  values: V,
+  flags: ValuesFlags,
+  io: CliIo,
+): Promise<V> {
   let result = values;
-  for (const file of flags.values ?? []) result = mergeFile(result, await readInput(io, file, '--values'), file);
-  for (const text of flags.set ?? []) result = applySet(result, text);
-  for (const text of flags.setString ?? []) result = applySet(result, text, 'string');
+  for (const file of flags.values ?? []) result = mergeFile(spec, result, await readInput(io, file, '--values'), file);
+  for (const text of flags.set ?? []) result = applySet(spec, result, text);
+  for (const text of flags.setString ?? []) result = applySet(spec, result, text, 'string');
   for (const text of flags.setFile ?? []) {
     const equals = text.indexOf('=');
     if (equals <= 0)
       throw new CliError({ code: 'usage', flag: '--set-file' }, `--set-file ${text}: expected NAME=PATH`);
-    result = assign(result, text.slice(0, equals), await readInput(io, text.slice(equals + 1), '--set-file'));
+    result = assign(spec, result, text.slice(0, equals), await readInput(io, text.slice(equals + 1), '--set-file'));
   }
   return result;
 }

@@ -1,7 +1,7 @@
 /** `mesh uninstall`: what to pipe into `kubectl delete -f -` to remove the control plane. */
 import type { Command } from 'commander';
-import { PODS } from '@mesh/kube';
-import type { KubeClient } from '@mesh/kube';
+import { CUSTOM_RESOURCE_DEFINITIONS, isKubeError, LINKS, NAMESPACES, PODS } from '@mesh/kube';
+import type { KubeClient, ResourceKind } from '@mesh/kube';
 import { CliError } from '../errors.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
 import { crdManifests } from '../manifests/crds.ts';
@@ -18,23 +18,51 @@ export function addUninstall(parent: Command, io: CliIo): void {
   const command = parent
     .command('uninstall')
     .description('print the objects to delete to remove the control plane')
-    .option('--force', 'even if there are injected pods still');
+    .option('--force', 'even if there are injected pods or the multi-cluster extension still');
   manifestOutput(command).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<UninstallFlags>();
     using connection = await connectWith(self, io);
-    if (flags.force !== true) await assertNoInjectedPods(connection.client, flags.linkerdNamespace);
+    if (flags.force !== true) {
+      await assertNoInjectedPods(connection.client, flags.linkerdNamespace);
+      await assertNoLinks(connection.client);
+    }
     writeManifests(io, await uninstallManifests(connection.client, flags.linkerdNamespace), flags);
   });
 }
 
-/** Cluster-wide objects first, so that the webhook is gone before its server is; the namespace takes the rest with it. */
-export async function uninstallManifests(client: KubeClient, ns: string): Promise<readonly Manifest[]> {
+/**
+ * Cluster-wide objects first, so that the webhook is gone before its server is; the namespace takes the rest with it. Only what is
+ * there, so that deleting it succeeds.
+ */
+async function uninstallManifests(client: KubeClient, ns: string): Promise<readonly Manifest[]> {
   const labelled = await findLabelled(client, `linkerd.io/control-plane-ns=${ns}`, ['cluster']);
-  return [
-    ...labelled.filter((object) => object.kind !== 'Namespace'),
+  const rest: readonly Manifest[] = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ns } },
     ...crdManifests().map(reference),
   ];
+  const there = await Promise.all(
+    rest.map((object) =>
+      exists(
+        client,
+        object.kind === 'Namespace' ? NAMESPACES : CUSTOM_RESOURCE_DEFINITIONS,
+        object.metadata.name ?? '',
+      ),
+    ),
+  );
+  return [
+    ...labelled.filter((object) => object.kind !== 'Namespace'),
+    ...rest.filter((_, index) => there[index] === true),
+  ];
+}
+
+async function exists(client: KubeClient, kind: ResourceKind, name: string): Promise<boolean> {
+  try {
+    return (await client.get(kind, { name })) !== undefined;
+  } catch (error) {
+    // Who may not look may still be allowed to delete; the API will say.
+    if (isKubeError(error, 'forbidden')) return true;
+    throw error;
+  }
 }
 
 async function assertNoInjectedPods(client: KubeClient, ns: string): Promise<void> {
@@ -50,4 +78,18 @@ async function assertNoInjectedPods(client: KubeClient, ns: string): Promise<voi
     { code: 'already_installed', namespace: ns },
     `${injected.length} injected pods are running still (${names.join(', ')}${injected.length > 5 ? ', …' : ''}); uninject them, or pass --force`,
   );
+}
+
+/** Mirrors are removed by the controller, which needs certificates from this control plane. */
+async function assertNoLinks(client: KubeClient): Promise<void> {
+  try {
+    const links = (await client.list(LINKS)).items.map((link) => link.metadata.name).sort();
+    if (links.length === 0) return;
+    throw new CliError(
+      { code: 'links_exist', links },
+      `there are Links still: ${links.join(', ')}; remove them (mesh multicluster unlink) and the extension (mesh multicluster uninstall) first, or pass --force`,
+    );
+  } catch (error) {
+    if (!isKubeError(error, 'not_found', 'forbidden')) throw error;
+  }
 }

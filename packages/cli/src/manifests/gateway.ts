@@ -1,8 +1,10 @@
 /** The multi-cluster gateway: its Deployment, the Service that peers reach, its rights and its policy. */
-import type { MulticlusterValues } from '../values/multicluster.ts';
-import { createdBy, EXTENSION_LABELS, extensionEnv } from './extension.ts';
-import type { Manifest } from './object.ts';
-import { clusterAccess, EVENT_RULES, namespacedAccess, READ, rule, serviceAccount } from './object.ts';
+import { CONTROL_PLANE_NAMESPACE, EXTENSION_LABELS, extensionEnv } from './extension.ts';
+import type { Labels, RbacRule } from './object.ts';
+import { clusterAccess, namespacedAccess, rule, serviceAccount, WATCH } from './object.ts';
+import { controlPlaneAddress, controlPlaneIdentity, CREATED_BY, TRUST_DOMAIN } from './provenance.ts';
+import type { Expression } from './template.ts';
+import { asText, both, extension, isAbove, isSet, NAMESPACE, overlaid, text, tree, when } from './template.ts';
 import {
   container,
   deployment,
@@ -13,148 +15,146 @@ import {
   TRUST_ROOTS_VOLUME,
 } from './workload.ts';
 
-/** The identity that peers demand of the gateway, and Links carry. */
-export function gatewayIdentity(values: MulticlusterValues, ns: string): string {
-  return `${values.gateway.name}.${ns}.serviceaccount.identity.${values.linkerdNamespace}.${values.identityTrustDomain}`;
-}
+const NAME = extension('gateway.name');
+const LABELS: Labels = { ...EXTENSION_LABELS, app: NAME };
+const SELECTOR: Labels = { app: NAME };
 
-export function gatewayManifests(values: MulticlusterValues, ns: string): readonly Manifest[] {
-  const { gateway } = values;
-  const { name } = gateway;
-  const labels = { ...EXTENSION_LABELS, app: name };
-  const selector = { app: name };
-  const account = { name, namespace: ns };
-  return [
-    serviceAccount(name, ns, labels),
-    // The gateway forwards to exported Services only, so it must see which are.
-    ...clusterAccess(name, account, labels, [
-      rule('', ['services'], READ),
-      rule('discovery.k8s.io', ['endpointslices'], READ),
-      ...EVENT_RULES,
-    ]),
-    ...namespacedAccess(`${name}-links`, ns, account, labels, [rule('multicluster.linkerd.io', ['links'], READ)]),
-    gatewayService(values, ns, labels, selector),
-    ...policy(name, ns, labels),
-    ...(gateway.replicas > 1 ? [disruptionBudget(name, ns, labels, selector)] : []),
+/** The gateway forwards to exported Services only, so it must see which are. */
+export const GATEWAY_RULES: readonly RbacRule[] = [rule('', ['services'], WATCH)];
+/** Peers are those that a Link names. */
+export const GATEWAY_LINK_RULES: readonly RbacRule[] = [rule('multicluster.linkerd.io', ['links'], WATCH)];
+
+export function gatewayManifests(): readonly unknown[] {
+  const account = { name: NAME, namespace: NAMESPACE };
+  const several = isAbove(extension('gateway.replicas'), 1);
+  const objects = [
+    serviceAccount(NAME, NAMESPACE, LABELS),
+    ...clusterAccess(NAME, account, LABELS, GATEWAY_RULES),
+    ...namespacedAccess(text`${NAME}-links`, NAMESPACE, account, LABELS, GATEWAY_LINK_RULES),
+    gatewayService(),
+    ...policy(),
+    when(several, disruptionBudget(NAME, NAMESPACE, LABELS, SELECTOR)),
     deployment({
-      name,
-      namespace: ns,
-      labels,
-      selector,
+      name: NAME,
+      namespace: NAMESPACE,
+      labels: LABELS,
+      selector: SELECTOR,
       podLabels: {
-        'linkerd.io/control-plane-ns': values.linkerdNamespace,
-        'linkerd.io/workload-ns': ns,
-        'linkerd.io/proxy-deployment': name,
+        'linkerd.io/control-plane-ns': CONTROL_PLANE_NAMESPACE,
+        'linkerd.io/workload-ns': NAMESPACE,
+        'linkerd.io/proxy-deployment': NAME,
       },
-      annotations: { ...createdBy(values), 'linkerd.io/inject': 'disabled' },
-      replicas: gateway.replicas,
-      serviceAccount: name,
-      terminationGracePeriodSeconds: gateway.terminationGracePeriodSeconds,
-      containers: [
-        container({
-          name: 'gateway',
-          args: ['gateway'],
-          image: {
-            name: values.controllerImage,
-            version: values.controllerImageVersion,
-            pullPolicy: values.imagePullPolicy,
-          },
-          ports: [
-            { name: 'mc-gateway', containerPort: gateway.port },
-            { name: 'mc-probe', containerPort: gateway.probe.port },
-            { name: 'gw-admin', containerPort: 9994 },
-          ],
-          adminPort: 9994,
-          uid: gateway.UID,
-          env: [...extensionEnv(values), ...gatewayEnv(values)],
-          mounts: [TRUST_ROOTS_MOUNT, IDENTITY_TOKEN_MOUNT],
-        }),
-      ],
+      annotations: { ...CREATED_BY, 'linkerd.io/inject': 'disabled' },
+      podAnnotations: [extension('gateway.deploymentAnnotations')],
+      replicas: extension('gateway.replicas'),
+      // The next one serves before the old one leaves; on few nodes anti-affinity leaves no room for more than are there.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: when(several, 1, 0), maxSurge: 1 } },
+      serviceAccount: NAME,
+      terminationGracePeriodSeconds: extension('gateway.terminationGracePeriodSeconds'),
+      containers: [gatewayContainer()],
       volumes: [TRUST_ROOTS_VOLUME, IDENTITY_TOKEN_VOLUME],
-      nodeSelector: values.nodeSelector,
-      antiAffinity: values.enablePodAntiAffinity && gateway.replicas > 1,
+      antiAffinity: both(extension('enablePodAntiAffinity'), several),
     }),
   ];
+  return objects.map((object) => when(extension('gateway.enabled'), object));
 }
 
-function gatewayEnv(values: MulticlusterValues): readonly Readonly<Record<string, unknown>>[] {
-  const cp = values.linkerdNamespace;
-  const destination = `linkerd-destination.${cp}.serviceaccount.identity.${cp}.${values.identityTrustDomain}`;
-  return [
-    { name: 'MESH_GATEWAY_PORT', value: String(values.gateway.port) },
-    { name: 'MESH_GATEWAY_PROBE_PORT', value: String(values.gateway.probe.port) },
-    { name: 'MESH_GATEWAY_PROBE_PATH', value: values.gateway.probe.path },
-    { name: 'MESH_DESTINATION_ADDRESS', value: `linkerd-dst-headless.${cp}.svc.${values.clusterDomain}.:8086` },
-    { name: 'MESH_DESTINATION_NAME', value: destination },
-    { name: 'MESH_POLICY_ADDRESS', value: `linkerd-policy.${cp}.svc.${values.clusterDomain}.:8090` },
-    { name: 'MESH_POLICY_NAME', value: destination },
-  ];
+function gatewayContainer(): unknown {
+  const cp = CONTROL_PLANE_NAMESPACE;
+  const destination = controlPlaneIdentity('linkerd-destination', cp);
+  return container({
+    name: 'gateway',
+    args: ['gateway'],
+    ports: [
+      { name: 'mc-gateway', containerPort: extension('gateway.port') },
+      { name: 'mc-probe', containerPort: extension('gateway.probe.port') },
+      { name: 'gw-admin', containerPort: 9994 },
+    ],
+    adminPort: 9994,
+    uid: extension('gateway.UID'),
+    gid: extension('gateway.GID'),
+    env: [
+      ...extensionEnv({ level: extension('controllerLogLevel'), format: extension('controllerLogFormat') }),
+      { name: 'MESH_GATEWAY_PORT', value: asText(extension('gateway.port')) },
+      { name: 'MESH_GATEWAY_PROBE_PORT', value: asText(extension('gateway.probe.port')) },
+      { name: 'MESH_GATEWAY_PROBE_PATH', value: extension('gateway.probe.path') },
+      { name: 'MESH_DESTINATION_ADDRESS', value: controlPlaneAddress('linkerd-dst-headless', cp, 8086) },
+      { name: 'MESH_DESTINATION_NAME', value: destination },
+      { name: 'MESH_POLICY_ADDRESS', value: controlPlaneAddress('linkerd-policy', cp, 8090) },
+      { name: 'MESH_POLICY_NAME', value: destination },
+    ],
+    mounts: [TRUST_ROOTS_MOUNT, IDENTITY_TOKEN_MOUNT],
+    resources: {
+      cpu: { request: extension('gateway.resources.cpu.request'), limit: extension('gateway.resources.cpu.limit') },
+      memory: {
+        request: extension('gateway.resources.memory.request'),
+        limit: extension('gateway.resources.memory.limit'),
+      },
+    },
+  });
 }
 
-function gatewayService(
-  values: MulticlusterValues,
-  ns: string,
-  labels: Readonly<Record<string, string>>,
-  selector: Readonly<Record<string, string>>,
-): Manifest {
-  const { gateway } = values;
+function gatewayService(): unknown {
+  const trafficPolicy = extension('gateway.serviceExternalTrafficPolicy');
+  const optional = (name: 'healthCheckNodePort' | 'loadBalancerClass' | 'loadBalancerIP') =>
+    when(isSet(extension(`gateway.${name}`)), extension(`gateway.${name}`));
+  const ranges = extension('gateway.loadBalancerSourceRanges');
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
-      name: gateway.name,
-      namespace: ns,
-      annotations: {
-        ...createdBy(values),
-        'mirror.linkerd.io/gateway-identity': gatewayIdentity(values, ns),
-        'mirror.linkerd.io/probe-period': String(gateway.probe.seconds),
-        'mirror.linkerd.io/probe-path': gateway.probe.path,
-        'mirror.linkerd.io/multicluster-gateway': 'true',
-        component: 'gateway',
-        ...gateway.serviceAnnotations,
-      },
-      labels,
+      name: NAME,
+      namespace: NAMESPACE,
+      annotations: overlaid(
+        {
+          ...CREATED_BY,
+          // Peers demand this identity, and Links carry it.
+          'mirror.linkerd.io/gateway-identity': text`${NAME}.${NAMESPACE}.serviceaccount.identity.${CONTROL_PLANE_NAMESPACE}.${TRUST_DOMAIN}`,
+          'mirror.linkerd.io/probe-period': asText(extension('gateway.probe.seconds')),
+          'mirror.linkerd.io/probe-path': extension('gateway.probe.path'),
+          'mirror.linkerd.io/multicluster-gateway': 'true',
+          component: 'gateway',
+        },
+        extension('gateway.serviceAnnotations'),
+      ),
+      labels: LABELS,
     },
     spec: {
-      type: gateway.serviceType,
-      ...(gateway.serviceExternalTrafficPolicy === ''
-        ? {}
-        : { externalTrafficPolicy: gateway.serviceExternalTrafficPolicy }),
-      ...(gateway.healthCheckNodePort === 0 ? {} : { healthCheckNodePort: gateway.healthCheckNodePort }),
-      ...(gateway.loadBalancerClass === '' ? {} : { loadBalancerClass: gateway.loadBalancerClass }),
-      ...(gateway.loadBalancerIP === '' ? {} : { loadBalancerIP: gateway.loadBalancerIP }),
-      ...(gateway.loadBalancerSourceRanges.length === 0
-        ? {}
-        : { loadBalancerSourceRanges: gateway.loadBalancerSourceRanges }),
-      selector,
+      type: extension('gateway.serviceType'),
+      externalTrafficPolicy: when(isSet(trafficPolicy), trafficPolicy),
+      healthCheckNodePort: optional('healthCheckNodePort'),
+      loadBalancerClass: optional('loadBalancerClass'),
+      loadBalancerIP: optional('loadBalancerIP'),
+      loadBalancerSourceRanges: when(isSet(ranges), tree(ranges)),
+      selector: SELECTOR,
       ports: [
-        port('mc-gateway', gateway.port, gateway.nodePort),
-        port('mc-probe', gateway.probe.port, gateway.probe.nodePort),
+        port('mc-gateway', extension('gateway.port'), extension('gateway.nodePort')),
+        port('mc-probe', extension('gateway.probe.port'), extension('gateway.probe.nodePort')),
       ],
     },
   };
 }
 
-function port(name: string, number: number, nodePort: number): Readonly<Record<string, unknown>> {
-  return { name, port: number, protocol: 'TCP', targetPort: number, ...(nodePort === 0 ? {} : { nodePort }) };
+function port(name: string, number: Expression<number>, nodePort: Expression<number>): unknown {
+  return { name, port: number, protocol: 'TCP', targetPort: number, nodePort: when(isSet(nodePort), nodePort) };
 }
 
 /** As Linkerd states it: any meshed identity, from networks that an operator narrows to the peers'. */
-function policy(name: string, ns: string, labels: Readonly<Record<string, string>>): readonly Manifest[] {
-  const meta = (objectName: string) => ({ name: objectName, namespace: ns, labels });
+function policy(): readonly unknown[] {
+  const meta = (name: unknown) => ({ name, namespace: NAMESPACE, labels: LABELS });
   return [
     {
       apiVersion: 'policy.linkerd.io/v1beta3',
       kind: 'Server',
-      metadata: meta(name),
-      spec: { podSelector: { matchLabels: { app: name } }, port: 'mc-gateway' },
+      metadata: meta(NAME),
+      spec: { podSelector: { matchLabels: SELECTOR }, port: 'mc-gateway' },
     },
     {
       apiVersion: 'policy.linkerd.io/v1alpha1',
       kind: 'AuthorizationPolicy',
-      metadata: meta(name),
+      metadata: meta(NAME),
       spec: {
-        targetRef: { group: 'policy.linkerd.io', kind: 'Server', name },
+        targetRef: { group: 'policy.linkerd.io', kind: 'Server', name: NAME },
         requiredAuthenticationRefs: [
           { group: 'policy.linkerd.io', kind: 'MeshTLSAuthentication', name: 'any-meshed' },
           { group: 'policy.linkerd.io', kind: 'NetworkAuthentication', name: 'source-cluster' },

@@ -1,152 +1,215 @@
-/** `mesh multicluster install`: gateway, mirror controller and what a linked cluster may read here. */
+/** The multi-cluster extension's objects: gateway, mirror controller and what a linked cluster may read here. */
+import { defaultMulticlusterValues } from '../values/multicluster.ts';
 import type { MulticlusterValues } from '../values/multicluster.ts';
+import type { TemplateFile } from './chart-template.ts';
+import { linkCrdManifest } from './crds.ts';
+import { CONTROL_PLANE_NAMESPACE, EXTENSION_LABELS, extensionEnv } from './extension.ts';
 import { gatewayManifests } from './gateway.ts';
-import { createdBy, EXTENSION_LABELS, extensionEnv } from './extension.ts';
-import type { Manifest } from './object.ts';
-import { clusterAccess, EVENT_RULES, namespace, namespacedAccess, READ, rule, serviceAccount } from './object.ts';
+import type { Labels, Manifest, RbacRule } from './object.ts';
+import { clusterAccess, EVENT_RULES, namespace, namespacedAccess, rule, serviceAccount, WATCH } from './object.ts';
+import { CREATED_BY } from './provenance.ts';
+import type { Text } from './template.ts';
+import {
+  asText,
+  both,
+  choose,
+  equals,
+  evaluateManifests,
+  Expression,
+  extension,
+  isAbove,
+  NAMESPACE,
+  orElse,
+  text,
+  when,
+  withNewline,
+} from './template.ts';
 import {
   container,
   deployment,
   disruptionBudget,
   IDENTITY_TOKEN_MOUNT,
   IDENTITY_TOKEN_VOLUME,
+  TRUST_ROOTS_MOUNT,
   TRUST_ROOTS_VOLUME,
 } from './workload.ts';
 
-const REMOTE_ACCESS_ROLE = 'linkerd-service-mirror-remote-access-default';
+const REMOTE_ACCESS = 'linkerd-service-mirror-remote-access-default';
 
-/** Every object of the extension but the Link CRD. `trustAnchorsPem` is copied, as a pod cannot mount another namespace's ConfigMap. */
-export function multiclusterManifests(
-  values: MulticlusterValues,
-  ns: string,
-  trustAnchorsPem: string,
-): readonly Manifest[] {
-  return [
-    namespace(ns, { ...EXTENSION_LABELS, 'pod-security.kubernetes.io/enforce': 'privileged' }),
-    {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: {
-        name: 'linkerd-identity-trust-roots',
-        namespace: ns,
-        annotations: createdBy(values),
-        labels: EXTENSION_LABELS,
-      },
-      data: { 'ca-bundle.crt': trustAnchorsPem.endsWith('\n') ? trustAnchorsPem : `${trustAnchorsPem}\n` },
-    },
-    ...(values.gateway.enabled ? gatewayManifests(values, ns) : []),
-    ...(values.remoteMirrorServiceAccount
-      ? remoteAccessManifests(values.remoteMirrorServiceAccountName, ns, createdBy(values))
-      : []),
-    ...mirrorManifests(values, ns),
-  ];
+/** Every object of the extension, the Link CRD first. */
+export function multiclusterManifests(values: MulticlusterValues, ns: string): readonly Manifest[] {
+  const scope = { values, namespace: ns };
+  return MULTICLUSTER_FILES.flatMap(({ manifests }) => evaluateManifests(manifests, scope));
 }
 
 /**
  * One ServiceAccount that a linked cluster's mirror uses here, with a token that does not expire and the right to read Services
  * and their endpoints. One account per linked cluster makes access revocable one by one (`mesh multicluster allow`).
  */
-export function remoteAccessManifests(
-  account: string,
-  ns: string,
-  annotations: Readonly<Record<string, string>>,
-): readonly Manifest[] {
-  const subject = { name: account, namespace: ns };
+export function remoteAccessManifests(account: string, ns: string, cliVersion: string): readonly Manifest[] {
+  const values: MulticlusterValues = {
+    ...defaultMulticlusterValues(),
+    cliVersion,
+    remoteMirrorServiceAccountName: account,
+  };
+  return evaluateManifests(remoteAccess(), { values, namespace: ns });
+}
+
+/** What the mirror of a linked cluster watches here, and what `check` compares. */
+export const REMOTE_ACCESS_RULES: readonly RbacRule[] = [
+  rule('', ['services', 'endpoints'], ['get', ...WATCH]),
+  rule('discovery.k8s.io', ['endpointslices'], ['get', ...WATCH]),
+  rule('', ['configmaps'], ['get'], ['linkerd-config', 'linkerd-identity-trust-roots']),
+];
+
+function remoteAccess(): readonly unknown[] {
+  const account = extension('remoteMirrorServiceAccountName');
+  const role = choose<string>(
+    equals(account, REMOTE_ACCESS),
+    account,
+    text`linkerd-service-mirror-remote-access-${account}`,
+  );
   return [
-    serviceAccount(account, ns, EXTENSION_LABELS),
+    serviceAccount(account, NAMESPACE, EXTENSION_LABELS),
     {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: {
-        name: `${account}-token`,
-        namespace: ns,
-        annotations: { ...annotations, 'kubernetes.io/service-account.name': account },
+        name: text`${account}-token`,
+        namespace: NAMESPACE,
+        annotations: { ...CREATED_BY, 'kubernetes.io/service-account.name': account },
         labels: EXTENSION_LABELS,
       },
       type: 'kubernetes.io/service-account-token',
     },
-    ...clusterAccess(
-      account === REMOTE_ACCESS_ROLE ? REMOTE_ACCESS_ROLE : `linkerd-service-mirror-remote-access-${account}`,
-      subject,
-      EXTENSION_LABELS,
-      [
-        rule('', ['services', 'endpoints'], READ),
-        rule('discovery.k8s.io', ['endpointslices'], READ),
-        rule('', ['configmaps'], ['get'], ['linkerd-config', 'linkerd-identity-trust-roots']),
-        ...EVENT_RULES,
-      ],
-    ),
+    ...clusterAccess(role, { name: account, namespace: NAMESPACE }, EXTENSION_LABELS, REMOTE_ACCESS_RULES),
   ];
 }
 
-function mirrorManifests(values: MulticlusterValues, ns: string): readonly Manifest[] {
+const WRITE = ['create', 'update', 'delete'] as const;
+
+/** Mirrors are Services with EndpointSlices of ours, in any namespace; single ones are read again after a conflict. */
+export const MIRROR_RULES: readonly unknown[] = [
+  rule('', ['services'], ['get', ...WATCH, ...WRITE]),
+  rule('discovery.k8s.io', ['endpointslices'], ['get', ...WATCH, ...WRITE]),
+  rule('', ['namespaces'], [...WATCH, when(extension('enableNamespaceCreation'), 'create')]),
+  ...EVENT_RULES,
+];
+
+/** In its own namespace: Links with finalizer and status, credentials, and the Lease that decides who works. */
+export const MIRROR_LINK_RULES: readonly RbacRule[] = [
+  rule('', ['secrets'], WATCH),
+  rule('multicluster.linkerd.io', ['links'], [...WATCH, 'patch']),
+  rule('multicluster.linkerd.io', ['links/status'], ['patch']),
+  rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
+];
+
+function mirrorManifests(): readonly unknown[] {
   const name = 'linkerd-service-mirror';
-  const account = { name, namespace: ns };
-  const labels = { ...EXTENSION_LABELS, component: name };
-  const selector = { component: name };
-  const defaults = values.controllerDefaults;
+  const account = { name, namespace: NAMESPACE };
+  const labels: Labels = { ...EXTENSION_LABELS, component: name };
+  const selector: Labels = { component: name };
+  const several = isAbove(extension('controllerDefaults.replicas'), 1);
   return [
-    serviceAccount(name, ns, labels),
-    ...clusterAccess(`${name}-access-local-resources`, account, labels, [
-      rule('', ['services'], [...READ, 'create', 'update', 'patch', 'delete']),
-      // Endpoint slices of a Service that the writer may not finalize need this on clusters that block owner deletion.
-      rule('', ['services/finalizers'], ['update']),
-      rule('discovery.k8s.io', ['endpointslices'], [...READ, 'create', 'update', 'patch', 'delete']),
-      rule('', ['endpoints'], READ),
-      rule('', ['namespaces'], values.enableNamespaceCreation ? [...READ, 'create'] : READ),
-      ...EVENT_RULES,
-    ]),
-    ...namespacedAccess(`${name}-manage-links`, ns, account, labels, [
-      rule('', ['secrets'], READ),
-      rule('multicluster.linkerd.io', ['links'], [...READ, 'update', 'patch']),
-      rule('multicluster.linkerd.io', ['links/status'], ['update', 'patch']),
-      rule('multicluster.linkerd.io', ['links/finalizers'], ['update']),
-      rule('coordination.k8s.io', ['leases'], ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete']),
-    ]),
-    ...namespacedAccess('linkerd-service-mirror-read-config', values.linkerdNamespace, account, labels, [
-      rule('', ['configmaps'], READ, ['linkerd-config', 'linkerd-identity-trust-roots']),
-    ]),
-    ...(defaults.replicas > 1 ? [disruptionBudget(name, ns, labels, selector)] : []),
+    serviceAccount(name, NAMESPACE, labels),
+    ...clusterAccess(`${name}-access-local-resources`, account, labels, MIRROR_RULES),
+    ...namespacedAccess(`${name}-manage-links`, NAMESPACE, account, labels, MIRROR_LINK_RULES),
+    when(several, disruptionBudget(name, NAMESPACE, labels, selector)),
     deployment({
       name,
-      namespace: ns,
+      namespace: NAMESPACE,
       labels,
       selector,
-      annotations: { ...createdBy(values), 'linkerd.io/inject': 'disabled' },
+      annotations: { ...CREATED_BY, 'linkerd.io/inject': 'disabled' },
       podLabels: {
-        'linkerd.io/control-plane-ns': values.linkerdNamespace,
-        'linkerd.io/workload-ns': ns,
+        'linkerd.io/control-plane-ns': CONTROL_PLANE_NAMESPACE,
+        'linkerd.io/workload-ns': NAMESPACE,
         'linkerd.io/proxy-deployment': name,
       },
-      replicas: defaults.replicas,
+      replicas: extension('controllerDefaults.replicas'),
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 1 } },
       serviceAccount: name,
-      containers: [
-        container({
-          name: 'mirror',
-          args: ['mirror'],
-          image: {
-            name: values.controllerImage,
-            version: values.controllerImageVersion,
-            pullPolicy: values.imagePullPolicy,
-          },
-          ports: [{ name: 'ctrl-admin', containerPort: 9999 }],
-          adminPort: 9999,
-          uid: defaults.UID,
-          env: [
-            ...extensionEnv(values),
-            { name: 'MESH_NAMESPACE', value: ns },
-            { name: 'MESH_ENABLE_NAMESPACE_CREATION', value: String(values.enableNamespaceCreation) },
-            { name: 'MESH_ENABLE_HEADLESS_SERVICES', value: String(defaults.enableHeadlessServices) },
-          ],
-          mounts: [
-            { name: 'trust-roots', mountPath: '/var/run/linkerd/identity/trust-roots', readOnly: true },
-            IDENTITY_TOKEN_MOUNT,
-          ],
-        }),
-      ],
+      containers: [mirrorContainer()],
       volumes: [TRUST_ROOTS_VOLUME, IDENTITY_TOKEN_VOLUME],
-      nodeSelector: values.nodeSelector,
-      antiAffinity: values.enablePodAntiAffinity && defaults.replicas > 1,
+      antiAffinity: both(extension('enablePodAntiAffinity'), several),
     }),
   ];
 }
+
+function mirrorContainer(): unknown {
+  const orCommon = (own: Expression<string>, common: Expression<string>): Text => orElse(own, common);
+  return container({
+    name: 'mirror',
+    args: ['mirror'],
+    ports: [{ name: 'ctrl-admin', containerPort: 9999 }],
+    adminPort: 9999,
+    uid: extension('controllerDefaults.UID'),
+    gid: extension('controllerDefaults.GID'),
+    env: [
+      ...extensionEnv({
+        level: orCommon(extension('controllerDefaults.logLevel'), extension('controllerLogLevel')),
+        format: orCommon(extension('controllerDefaults.logFormat'), extension('controllerLogFormat')),
+      }),
+      { name: 'MESH_NAMESPACE', value: NAMESPACE },
+      { name: 'MESH_ENABLE_NAMESPACE_CREATION', value: asText(extension('enableNamespaceCreation')) },
+    ],
+    mounts: [TRUST_ROOTS_MOUNT, IDENTITY_TOKEN_MOUNT],
+    resources: {
+      cpu: {
+        request: extension('controllerDefaults.resources.cpu.request'),
+        limit: extension('controllerDefaults.resources.cpu.limit'),
+      },
+      memory: {
+        request: extension('controllerDefaults.resources.memory.request'),
+        limit: extension('controllerDefaults.resources.memory.limit'),
+      },
+    },
+  });
+}
+
+/** A pod cannot mount another namespace's ConfigMap, so the anchors are copied; in the chart from the control plane, unless given. */
+const ANCHORS = `{{- $anchors := .Values.identityTrustAnchorsPEM }}
+{{- if not $anchors }}
+{{- $roots := lookup "v1" "ConfigMap" .Values.linkerdNamespace "linkerd-identity-trust-roots" }}
+{{- $anchors = get (default dict $roots.data) "ca-bundle.crt" }}
+{{- end }}
+{{- if not $anchors }}
+{{- fail (printf "no trust anchors: ConfigMap %s/linkerd-identity-trust-roots cannot be read; install the control plane first, set linkerdNamespace to its namespace, or pass --set-file identityTrustAnchorsPEM=ca.crt" .Values.linkerdNamespace) }}
+{{- end }}
+`;
+
+const TRUST_ROOTS = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: {
+    name: 'linkerd-identity-trust-roots',
+    namespace: NAMESPACE,
+    annotations: CREATED_BY,
+    labels: EXTENSION_LABELS,
+  },
+  data: {
+    'ca-bundle.crt': withNewline(
+      new Expression(({ values }) => (values as MulticlusterValues).identityTrustAnchorsPEM, '$anchors'),
+    ),
+  },
+};
+
+export const MULTICLUSTER_FILES: readonly TemplateFile[] = [
+  { name: 'link-crd', manifests: [linkCrdManifest()] },
+  {
+    name: 'namespace',
+    manifests: [
+      when(
+        extension('installNamespace'),
+        namespace(NAMESPACE, { ...EXTENSION_LABELS, 'pod-security.kubernetes.io/enforce': 'restricted' }),
+      ),
+    ],
+  },
+  { name: 'trust-roots', preamble: ANCHORS, manifests: [TRUST_ROOTS] },
+  { name: 'gateway', manifests: gatewayManifests() },
+  {
+    name: 'remote-access',
+    manifests: remoteAccess().map((object) => when(extension('remoteMirrorServiceAccount'), object)),
+  },
+  { name: 'service-mirror', manifests: mirrorManifests() },
+];

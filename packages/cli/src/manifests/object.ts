@@ -1,4 +1,16 @@
 /** The shape of the objects that the CLI prints, and the few helpers that every manifest needs. */
+import type { Text } from './template.ts';
+
+/** Labels or annotations, some of them computed. */
+export type Labels = Readonly<Record<string, Text>>;
+
+/** A manifest that may hold expressions. */
+export interface ManifestTemplate {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
+}
 
 export interface ObjectMeta {
   readonly name?: string;
@@ -19,32 +31,26 @@ export interface Manifest {
 export interface RbacRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
-  readonly resourceNames?: readonly string[];
-  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly Text[];
+  readonly verbs: readonly unknown[];
 }
 
-export const READ = ['get', 'list', 'watch'] as const;
+/** What an informer needs. */
+export const WATCH = ['list', 'watch'] as const;
 
 export function rule(
   group: string,
   resources: readonly string[],
-  verbs: readonly string[],
-  names?: readonly string[],
+  verbs: readonly unknown[],
+  names?: readonly Text[],
 ): RbacRule {
   return { apiGroups: [group], resources, ...(names === undefined ? {} : { resourceNames: names }), verbs };
 }
 
-/** Recording an Event: created once, then counted up by patches. Both APIs, as either may be what the recorder speaks. */
-export const EVENT_RULES: readonly RbacRule[] = [
-  rule('', ['events'], ['create', 'patch']),
-  rule('events.k8s.io', ['events'], ['create', 'patch']),
-];
+/** Recording an Event: created once, then counted up by patches. */
+export const EVENT_RULES: readonly RbacRule[] = [rule('', ['events'], ['create', 'patch'])];
 
-export function namespace(
-  name: string,
-  labels: Readonly<Record<string, string>>,
-  annotations?: Readonly<Record<string, string>>,
-): Manifest {
+export function namespace(name: Text, labels: Labels, annotations?: Labels): ManifestTemplate {
   return {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -52,21 +58,32 @@ export function namespace(
   };
 }
 
-export function serviceAccount(name: string, ns: string, labels: Readonly<Record<string, string>>): Manifest {
+export function serviceAccount(name: Text, ns: Text, labels: Labels): ManifestTemplate {
   return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: ns, labels } };
 }
 
+export interface Subject {
+  readonly name: Text;
+  readonly namespace: Text;
+}
+
+export function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
+const RBAC_VERSION = 'rbac.authorization.k8s.io/v1';
+
 /** A ClusterRole and its binding to one ServiceAccount. */
 export function clusterAccess(
-  name: string,
-  subject: { readonly name: string; readonly namespace: string },
-  labels: Readonly<Record<string, string>>,
-  rules: readonly RbacRule[],
-): readonly Manifest[] {
+  name: Text,
+  subject: Subject,
+  labels: Labels,
+  rules: readonly unknown[],
+): readonly ManifestTemplate[] {
   return [
-    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name, labels }, rules },
+    { apiVersion: RBAC_VERSION, kind: 'ClusterRole', metadata: { name, labels }, rules },
     {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
+      apiVersion: RBAC_VERSION,
       kind: 'ClusterRoleBinding',
       metadata: { name, labels },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
@@ -77,36 +94,20 @@ export function clusterAccess(
 
 /** A Role in `ns` and its binding to one ServiceAccount. */
 export function namespacedAccess(
-  name: string,
-  ns: string,
-  subject: { readonly name: string; readonly namespace: string },
-  labels: Readonly<Record<string, string>>,
+  name: Text,
+  ns: Text,
+  subject: Subject,
+  labels: Labels,
   rules: readonly RbacRule[],
-): readonly Manifest[] {
+): readonly ManifestTemplate[] {
   return [
-    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name, namespace: ns, labels }, rules },
+    { apiVersion: RBAC_VERSION, kind: 'Role', metadata: { name, namespace: ns, labels }, rules },
     {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
+      apiVersion: RBAC_VERSION,
       kind: 'RoleBinding',
       metadata: { name, namespace: ns, labels },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
       subjects: [{ kind: 'ServiceAccount', ...subject }],
     },
   ];
-}
-
-/** What every container of ours is allowed: nothing that it does not need. */
-export function restrictedSecurity(uid: number): Readonly<Record<string, unknown>> {
-  return {
-    allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
-    readOnlyRootFilesystem: true,
-    runAsNonRoot: true,
-    runAsUser: uid,
-    seccompProfile: { type: 'RuntimeDefault' },
-  };
-}
-
-export function base64(text: string): string {
-  return Buffer.from(text, 'utf8').toString('base64');
 }

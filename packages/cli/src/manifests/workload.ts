@@ -1,105 +1,133 @@
 /** Deployments, Services and the pod parts that the mesh's own processes share. */
-import type { ImageValues, Resources } from '../values/control-plane.ts';
-import type { Manifest } from './object.ts';
-import { restrictedSecurity } from './object.ts';
+import type { Labels, ManifestTemplate } from './object.ts';
+import type { Expression, Text } from './template.ts';
+import { anyOf, choose, isAbove, isSet, looseText, overlaid, shared, text, tree, when } from './template.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 export interface ContainerPort {
   readonly name: string;
-  readonly containerPort: number;
+  readonly containerPort: number | Expression<number>;
+}
+
+/** Requests and limits by value. */
+export interface ResourceValues {
+  readonly cpu: { readonly request: Expression<string>; readonly limit: Expression<string> };
+  readonly memory: { readonly request: Expression<string>; readonly limit: Expression<string> };
 }
 
 export interface ContainerSpec {
   readonly name: string;
   readonly args: readonly string[];
-  readonly image: Pick<ImageValues, 'name' | 'version' | 'pullPolicy'>;
   readonly ports: readonly ContainerPort[];
   readonly adminPort: number;
-  readonly uid: number;
-  readonly env?: readonly Readonly<Record<string, unknown>>[];
-  readonly mounts?: readonly Readonly<Record<string, unknown>>[];
-  readonly resources?: Resources;
+  readonly uid: Expression<number>;
+  readonly gid: Expression<number>;
+  readonly env: readonly unknown[];
+  readonly mounts: readonly unknown[];
+  readonly resources: ResourceValues;
 }
 
-/** A container of image `mesh` with its admin server's probes. */
-export function container(spec: ContainerSpec): Readonly<Record<string, unknown>> {
-  const resources = spec.resources === undefined ? undefined : resourceRequirements(spec.resources);
+const CONTROLLER_IMAGE = choose<string>(
+  isSet(shared('controllerImageVersion')),
+  text`${shared('controllerImage')}:${shared('controllerImageVersion')}`,
+  shared('controllerImage'),
+);
+
+/** A container of image `mesh` with its admin server's probes. A slow answer is no reason to kill it, a missing one is. */
+export function container(spec: ContainerSpec): Fields {
   return {
     name: spec.name,
-    image: imageRef(spec.image),
-    imagePullPolicy: spec.image.pullPolicy,
+    image: CONTROLLER_IMAGE,
+    imagePullPolicy: shared('imagePullPolicy'),
     args: spec.args,
-    ...(spec.env === undefined || spec.env.length === 0 ? {} : { env: spec.env }),
+    env: spec.env,
     ports: spec.ports.map((port) => ({ ...port, protocol: 'TCP' })),
-    livenessProbe: { httpGet: { path: '/live', port: spec.adminPort }, initialDelaySeconds: 10, periodSeconds: 10 },
+    livenessProbe: {
+      httpGet: { path: '/live', port: spec.adminPort },
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+    },
     readinessProbe: { httpGet: { path: '/ready', port: spec.adminPort }, periodSeconds: 1, failureThreshold: 7 },
-    ...(resources === undefined ? {} : { resources }),
-    securityContext: restrictedSecurity(spec.uid),
+    resources: resourceRequirements(spec.resources),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      runAsUser: spec.uid,
+      runAsGroup: when(isAbove(spec.gid, -1), spec.gid),
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    ...(spec.mounts === undefined || spec.mounts.length === 0 ? {} : { volumeMounts: spec.mounts }),
+    volumeMounts: spec.mounts,
   };
 }
 
-export function imageRef(image: Pick<ImageValues, 'name' | 'version'>): string {
+/** `repository:tag`, or the repository alone when it names its tag itself. */
+export function imageRef(image: { readonly name: string; readonly version: string }): string {
   return image.version === '' ? image.name : `${image.name}:${image.version}`;
 }
 
-/** Requests and limits without the empty ones; `undefined` when nothing is asked for. */
-export function resourceRequirements(resources: Resources): Readonly<Record<string, unknown>> | undefined {
-  const of = (which: 'request' | 'limit'): Record<string, string> => ({
-    ...(resources.cpu[which] === '' ? {} : { cpu: resources.cpu[which] }),
-    ...(resources.memory[which] === '' ? {} : { memory: resources.memory[which] }),
-  });
-  const requests = of('request');
-  const limits = of('limit');
-  if (Object.keys(requests).length === 0 && Object.keys(limits).length === 0) return undefined;
-  return {
-    ...(Object.keys(limits).length === 0 ? {} : { limits }),
-    ...(Object.keys(requests).length === 0 ? {} : { requests }),
-  };
+/** Requests and limits without the empty ones; nothing when nothing is asked for. */
+function resourceRequirements({ cpu, memory }: ResourceValues): unknown {
+  const of = (which: 'request' | 'limit') =>
+    when(anyOf(isSet(cpu[which]), isSet(memory[which])), {
+      cpu: when(isSet(cpu[which]), looseText(cpu[which])),
+      memory: when(isSet(memory[which]), looseText(memory[which])),
+    });
+  const all = [cpu.limit, memory.limit, cpu.request, memory.request];
+  return when(anyOf(...all.map(isSet)), { limits: of('limit'), requests: of('request') });
 }
 
 export interface DeploymentSpec {
-  readonly name: string;
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
+  readonly name: Text;
+  readonly namespace: Text;
+  readonly labels: Labels;
   /** The subset of `labels` that identifies the pods, and never changes. */
-  readonly selector: Readonly<Record<string, string>>;
-  readonly podLabels?: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly replicas: number;
-  readonly serviceAccount: string;
-  readonly containers: readonly Readonly<Record<string, unknown>>[];
-  readonly volumes: readonly Readonly<Record<string, unknown>>[];
-  readonly nodeSelector: Readonly<Record<string, string>>;
-  readonly tolerations?: readonly unknown[];
-  readonly antiAffinity: boolean;
-  readonly terminationGracePeriodSeconds?: number;
+  readonly selector: Labels;
+  readonly podLabels: Labels;
+  readonly annotations: Labels;
+  readonly podAnnotations?: readonly Expression<Readonly<Record<string, string>>>[];
+  readonly replicas: Expression<number>;
+  readonly strategy: unknown;
+  readonly serviceAccount: Text;
+  readonly containers: readonly unknown[];
+  readonly volumes: readonly unknown[];
+  readonly antiAffinity: Expression<boolean>;
+  readonly runtimeClassName?: Expression<string>;
+  readonly terminationGracePeriodSeconds?: Expression<number>;
 }
 
-export function deployment(spec: DeploymentSpec): Manifest {
+export function deployment(spec: DeploymentSpec): ManifestTemplate {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: spec.name, namespace: spec.namespace, annotations: spec.annotations, labels: spec.labels },
     spec: {
       replicas: spec.replicas,
+      revisionHistoryLimit: shared('revisionHistoryLimit'),
       selector: { matchLabels: spec.selector },
-      // One may be missing, none may be doubled where only one may lead: a surge keeps the service up while it is replaced.
-      strategy: {
-        type: 'RollingUpdate',
-        rollingUpdate: { maxUnavailable: spec.antiAffinity ? 1 : '25%', maxSurge: '25%' },
-      },
+      strategy: spec.strategy,
       template: {
-        metadata: { annotations: spec.annotations, labels: { ...spec.labels, ...spec.podLabels, ...spec.selector } },
+        metadata: {
+          annotations: overlaid(spec.annotations, shared('podAnnotations'), ...(spec.podAnnotations ?? [])),
+          labels: overlaid({ ...spec.labels, ...spec.podLabels, ...spec.selector }, shared('podLabels')),
+        },
         spec: {
-          ...(spec.antiAffinity ? { affinity: podAntiAffinity(spec.selector) } : {}),
-          nodeSelector: spec.nodeSelector,
-          ...(spec.tolerations === undefined || spec.tolerations.length === 0 ? {} : { tolerations: spec.tolerations }),
+          affinity: when(spec.antiAffinity, podAntiAffinity(spec.selector)),
+          // Variables of Services in the namespace could be taken for configuration.
+          enableServiceLinks: false,
+          imagePullSecrets: when(isSet(shared('imagePullSecrets')), tree(shared('imagePullSecrets'))),
+          nodeSelector: tree(shared('nodeSelector')),
+          priorityClassName: when(isSet(shared('priorityClassName')), shared('priorityClassName')),
+          runtimeClassName:
+            spec.runtimeClassName === undefined ? undefined : when(isSet(spec.runtimeClassName), spec.runtimeClassName),
           securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
           serviceAccountName: spec.serviceAccount,
-          ...(spec.terminationGracePeriodSeconds === undefined
-            ? {}
-            : { terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds }),
+          terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
+          tolerations: when(isSet(shared('tolerations')), tree(shared('tolerations'))),
           containers: spec.containers,
           volumes: spec.volumes,
         },
@@ -108,7 +136,7 @@ export function deployment(spec: DeploymentSpec): Manifest {
   };
 }
 
-function podAntiAffinity(selector: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
+function podAntiAffinity(selector: Labels): Fields {
   const labelSelector = { matchLabels: selector };
   return {
     podAntiAffinity: {
@@ -124,19 +152,17 @@ export interface ServicePort {
   readonly name: string;
   readonly port: number;
   readonly targetPort: number;
-  readonly nodePort?: number;
 }
 
 export function service(spec: {
   readonly name: string;
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly selector: Readonly<Record<string, string>>;
+  readonly namespace: Text;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly selector: Labels;
   readonly ports: readonly ServicePort[];
   readonly headless?: boolean;
-  readonly publishNotReady?: boolean;
-}): Manifest {
+}): ManifestTemplate {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -144,7 +170,6 @@ export function service(spec: {
     spec: {
       type: 'ClusterIP',
       ...(spec.headless === true ? { clusterIP: 'None' } : {}),
-      ...(spec.publishNotReady === true ? { publishNotReadyAddresses: true } : {}),
       selector: spec.selector,
       ports: spec.ports.map((port) => ({ ...port, protocol: 'TCP' })),
     },
@@ -152,23 +177,23 @@ export function service(spec: {
 }
 
 export function disruptionBudget(
-  name: string,
-  ns: string,
-  labels: Readonly<Record<string, string>>,
-  selector: Readonly<Record<string, string>>,
-): Manifest {
+  name: Text,
+  ns: Text,
+  labels: Labels,
+  selector: Labels,
+  maxUnavailable: number | Expression<number> = 1,
+): ManifestTemplate {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: { name, namespace: ns, labels },
-    spec: { maxUnavailable: 1, selector: { matchLabels: selector } },
+    spec: { maxUnavailable, selector: { matchLabels: selector } },
   };
 }
 
 /** Where a process of ours finds what it needs for its workload certificate; the paths are Linkerd's. */
 export const IDENTITY_PATHS = {
   token: '/var/run/secrets/tokens/linkerd-identity-token',
-  endEntity: '/var/run/linkerd/identity/end-entity',
   trustRoots: '/var/run/linkerd/identity/trust-roots/ca-bundle.crt',
   issuer: '/var/run/linkerd/identity/issuer',
 } as const;
@@ -199,6 +224,6 @@ export const TRUST_ROOTS_MOUNT = {
 } as const;
 
 /** A name that Kubernetes fills in from the pod itself. */
-export function fieldEnv(name: string, fieldPath: string): Readonly<Record<string, unknown>> {
+export function fieldEnv(name: string, fieldPath: string): Fields {
   return { name, valueFrom: { fieldRef: { fieldPath } } };
 }

@@ -1,212 +1,143 @@
 /**
- * The values of the control plane's manifests, by Linkerd's names: what `mesh install` takes with `--set` and `--values`, what
- * the Helm chart will take, and what ConfigMap `linkerd-config` remembers (without private keys).
+ * The values of the control plane, by Linkerd's names: what `mesh install` and the chart `mesh-control-plane` take, and what ConfigMap
+ * `linkerd-config` remembers (without private keys).
  */
 import { MESH_VERSION } from '../version.ts';
+import { deepMerge } from './merge.ts';
+import type { PartialValues } from './merge.ts';
+import { cidrs, openMap, PROXY_INIT_SPEC, PROXY_SPEC, NETWORK_VALIDATOR_SPEC, PULL_POLICIES } from './proxy-spec.ts';
+import { defaultsOf, duration, flag, group, integer, list, map, oneOf, resources, text } from './spec.ts';
+import type { ValuesOf } from './spec.ts';
 
-export interface Resources {
-  readonly cpu: { readonly request: string; readonly limit: string };
-  readonly memory: { readonly request: string; readonly limit: string };
-}
+/** What of Linkerd's log levels our controllers know. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
-export interface ImageValues {
-  readonly name: string;
-  readonly version: string;
-  readonly pullPolicy: string;
-}
-
-export interface ControlPlaneValues {
-  readonly linkerdVersion: string;
-  readonly clusterDomain: string;
-  readonly clusterNetworks: string;
-  readonly identityTrustDomain: string;
-  readonly identityTrustAnchorsPEM: string;
-  readonly cliVersion: string;
-  readonly controllerImage: string;
-  readonly controllerImageVersion: string;
-  readonly controllerLogLevel: string;
-  readonly controllerLogFormat: string;
-  readonly controllerReplicas: number;
-  readonly controllerUID: number;
-  readonly imagePullPolicy: string;
-  readonly enablePodAntiAffinity: boolean;
-  readonly enablePodDisruptionBudget: boolean;
-  readonly enableH2Upgrade: boolean;
-  readonly enableEndpointSlices: boolean;
-  readonly highAvailability: boolean;
-  readonly webhookFailurePolicy: string;
-  readonly nodeSelector: Readonly<Record<string, string>>;
-  readonly tolerations: readonly unknown[];
-  readonly identity: {
-    readonly serviceAccountTokenProjection: boolean;
-    readonly issuer: {
-      readonly scheme: string;
-      readonly clockSkewAllowance: string;
-      readonly issuanceLifetime: string;
-      readonly tls: { readonly crtPEM: string; readonly keyPEM: string };
-    };
-  };
-  readonly proxy: {
-    readonly image: ImageValues;
-    readonly logLevel: string;
-    readonly logFormat: string;
-    readonly nativeSidecar: boolean;
-    readonly await: boolean;
-    readonly uid: number;
-    readonly cores: number;
-    readonly opaquePorts: string;
-    readonly defaultInboundPolicy: string;
-    readonly inboundConnectTimeout: string;
-    readonly outboundConnectTimeout: string;
-    readonly outboundDiscoveryCacheUnusedTimeout: string;
-    readonly inboundDiscoveryCacheUnusedTimeout: string;
-    readonly outboundTransportMode: string;
-    readonly enableExternalProfiles: boolean;
-    readonly enableShutdownEndpoint: boolean;
-    readonly requireIdentityOnInboundPorts: string;
-    readonly waitBeforeExitSeconds: number;
-    readonly ports: {
-      readonly admin: number;
-      readonly control: number;
-      readonly inbound: number;
-      readonly outbound: number;
-    };
-    readonly control: {
-      readonly streams: { readonly initialTimeout: string; readonly idleTimeout: string; readonly lifetime: string };
-    };
-    readonly resources: Resources;
-  };
-  readonly proxyInit: {
-    readonly ignoreInboundPorts: string;
-    readonly ignoreOutboundPorts: string;
-    readonly kubeAPIServerPorts: string;
-    readonly skipSubnets: string;
-    readonly iptablesMode: string;
-    readonly runAsUser: number;
-    readonly runAsGroup: number;
-  };
-  readonly proxyInjector: {
-    readonly timeoutSeconds: number;
-    readonly caBundle: string;
-    readonly crtPEM: string;
-    readonly keyPEM: string;
-    readonly namespaceSelector: Readonly<Record<string, unknown>>;
-    readonly objectSelector: Readonly<Record<string, unknown>>;
-  };
-  readonly identityResources: Resources;
-  readonly destinationResources: Resources;
-  readonly proxyInjectorResources: Resources;
-}
-
-const NO_RESOURCES: Resources = { cpu: { request: '', limit: '' }, memory: { request: '', limit: '' } };
-const HA_RESOURCES: Resources = { cpu: { request: '100m', limit: '' }, memory: { request: '50Mi', limit: '250Mi' } };
-
-/** Linkerd's defaults, where the value exists there; certificates are empty until someone fills them in. */
-export function defaultControlPlaneValues(): ControlPlaneValues {
-  return {
-    linkerdVersion: MESH_VERSION,
-    cliVersion: `linkerd/cli ${MESH_VERSION}`,
-    clusterDomain: 'cluster.local',
-    clusterNetworks: '10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8',
-    identityTrustDomain: '',
-    identityTrustAnchorsPEM: '',
-    controllerImage: 'mesh',
-    controllerImageVersion: MESH_VERSION,
-    controllerLogLevel: 'info',
-    controllerLogFormat: 'plain',
-    controllerReplicas: 1,
-    controllerUID: 2103,
-    imagePullPolicy: 'IfNotPresent',
-    enablePodAntiAffinity: false,
-    enablePodDisruptionBudget: false,
-    enableH2Upgrade: false, // Between our proxies HTTP/1.1 stays HTTP/1.1; turning the hint on is another issue's work.
-    enableEndpointSlices: true,
-    highAvailability: false,
-    webhookFailurePolicy: 'Ignore',
-    nodeSelector: { 'kubernetes.io/os': 'linux' },
-    tolerations: [],
-    identity: {
-      serviceAccountTokenProjection: true,
-      issuer: {
-        scheme: 'linkerd.io/tls',
-        clockSkewAllowance: '20s',
-        issuanceLifetime: '24h0m0s',
-        tls: { crtPEM: '', keyPEM: '' },
-      },
-    },
-    proxy: {
-      image: { name: 'mesh-proxy', version: MESH_VERSION, pullPolicy: '' },
-      logLevel: 'warn,linkerd=info,hickory=error',
-      logFormat: 'plain',
-      nativeSidecar: true,
-      await: true,
-      uid: 2102,
-      cores: 0,
-      opaquePorts: '25,587,3306,4444,5432,6379,9300,11211',
-      defaultInboundPolicy: 'all-unauthenticated',
-      inboundConnectTimeout: '100ms',
-      outboundConnectTimeout: '1000ms',
-      outboundDiscoveryCacheUnusedTimeout: '5s',
-      inboundDiscoveryCacheUnusedTimeout: '90s',
-      outboundTransportMode: 'transport-header',
-      enableExternalProfiles: false,
-      enableShutdownEndpoint: false,
-      requireIdentityOnInboundPorts: '',
-      waitBeforeExitSeconds: 0,
-      ports: { admin: 4191, control: 4190, inbound: 4143, outbound: 4140 },
-      control: { streams: { initialTimeout: '3s', idleTimeout: '5m', lifetime: '1h' } },
-      resources: NO_RESOURCES,
-    },
-    proxyInit: {
-      ignoreInboundPorts: '4567,4568',
-      ignoreOutboundPorts: '4567,4568',
-      kubeAPIServerPorts: '443,6443',
-      skipSubnets: '',
-      iptablesMode: 'nft',
-      runAsUser: 65534,
-      runAsGroup: 65534,
-    },
-    proxyInjector: {
-      timeoutSeconds: 10,
-      caBundle: '',
-      crtPEM: '',
-      keyPEM: '',
-      namespaceSelector: {
+export const CONTROL_PLANE_SPEC = group('values of the control plane', {
+  linkerdVersion: text(MESH_VERSION, 'version that the objects carry'),
+  cliVersion: text('', 'what made the objects, for annotation linkerd.io/created-by; empty: the chart'),
+  clusterDomain: text('cluster.local', 'DNS domain of the cluster'),
+  clusterNetworks: cidrs(
+    '10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8',
+    'networks of pods, Services and nodes; addresses outside are not looked up',
+  ),
+  identityTrustDomain: text('', 'domain of workload identities; empty: clusterDomain'),
+  identityTrustAnchorsPEM: text('', 'trust anchors of all linked clusters, PEM; required by the chart'),
+  controllerImage: text('mesh', 'image of every controller: repository'),
+  controllerImageVersion: text(MESH_VERSION, 'image of every controller: tag'),
+  controllerLogLevel: oneOf('info', LOG_LEVELS, 'level of logs'),
+  controllerLogFormat: oneOf('plain', ['plain', 'json'], 'format of logs'),
+  controllerReplicas: integer(1, 'pods of each controller', 0, 100),
+  controllerUID: integer(2103, 'user of the controllers', 1),
+  controllerGID: integer(-1, 'group of the controllers; below 0: none set', -1),
+  imagePullPolicy: oneOf('IfNotPresent', PULL_POLICIES, 'when images are pulled'),
+  imagePullSecrets: list('Secrets with registry credentials, each {name: …}'),
+  priorityClassName: text('', 'priority of the controllers, such as system-cluster-critical'),
+  runtimeClassName: text('', 'runtime class of the controllers'),
+  podAnnotations: openMap('more annotations of the pods of the controllers'),
+  podLabels: openMap('more labels of the pods of the controllers'),
+  revisionHistoryLimit: integer(10, 'old ReplicaSets to keep', 0, 1000),
+  deploymentStrategy: map(
+    { rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } },
+    'how pods of the controllers are replaced',
+    'any',
+  ),
+  enablePodAntiAffinity: flag(false, 'keep replicas on separate nodes, in separate zones where there are several'),
+  enablePodDisruptionBudget: flag(false, 'let evictions take only some replicas'),
+  controller: group('what all controllers share', {
+    podDisruptionBudget: group('used with enablePodDisruptionBudget', {
+      maxUnavailable: integer(1, 'pods that may be away at a time', 0, 100),
+    }),
+  }),
+  enableH2Upgrade: flag(false, 'tell sidecars that HTTP/1.1 between them may travel in HTTP/2'),
+  disableIPv6: flag(true, 'redirect and listen on IPv4 only'),
+  cniEnabled: flag(false, 'a CNI plugin redirects the traffic of pods, so pods get no init container with NET_ADMIN'),
+  highAvailability: flag(false, 'what check expects; set by --ha and values-ha.yaml with all that belongs to it'),
+  webhookFailurePolicy: oneOf('Ignore', ['Ignore', 'Fail'], 'what happens to new pods when no injector answers'),
+  installNamespace: flag(false, 'print the Namespace too; needs a release that is stored in another namespace'),
+  nodeSelector: map({ 'kubernetes.io/os': 'linux' }, 'nodes for the controllers', 'text'),
+  tolerations: list('tolerations of the controllers'),
+  identity: group('issuing certificates', {
+    externalCA: flag(false, 'somebody else keeps ConfigMap linkerd-identity-trust-roots'),
+    issuer: group('the issuer of this cluster', {
+      scheme: oneOf(
+        'linkerd.io/tls',
+        ['linkerd.io/tls', 'kubernetes.io/tls'],
+        'kubernetes.io/tls: somebody else (cert-manager) keeps Secret linkerd-identity-issuer',
+      ),
+      clockSkewAllowance: duration('20s', 'clock skew tolerated when issuing'),
+      issuanceLifetime: duration('24h0m0s', 'how long workload certificates live'),
+      tls: group('used with scheme linkerd.io/tls', {
+        crtPEM: text('', 'certificate of the issuer, PEM; required by the chart'),
+        keyPEM: text('', 'private key of the issuer, PEM; required by the chart'),
+      }),
+    }),
+  }),
+  proxy: PROXY_SPEC,
+  proxyInit: PROXY_INIT_SPEC,
+  networkValidator: NETWORK_VALIDATOR_SPEC,
+  debugContainer: group('the container that annotation config.linkerd.io/enable-debug-sidecar adds', {
+    image: group('its image', {
+      name: text('cr.l5d.io/linkerd/debug', 'repository'),
+      version: text('stable-2.14.10', 'tag'),
+      pullPolicy: oneOf('', PULL_POLICIES, 'empty: imagePullPolicy'),
+    }),
+  }),
+  proxyInjector: group('the webhook that injects', {
+    timeoutSeconds: integer(10, 'how long the API server waits for it', 1, 30),
+    caBundle: text('', 'authority of its certificate, PEM; empty with crtPEM: made anew'),
+    crtPEM: text('', 'certificate for linkerd-proxy-injector.NAMESPACE.svc, PEM'),
+    keyPEM: text('', 'private key of that certificate, PEM'),
+    namespaceSelector: map(
+      {
         matchExpressions: [
           { key: 'config.linkerd.io/admission-webhooks', operator: 'NotIn', values: ['disabled'] },
           { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', 'cert-manager'] },
         ],
       },
-      objectSelector: {
+      'namespaces that it is asked about',
+      'any',
+    ),
+    objectSelector: map(
+      {
         matchExpressions: [
           { key: 'linkerd.io/control-plane-component', operator: 'DoesNotExist' },
           { key: 'linkerd.io/cni-resource', operator: 'DoesNotExist' },
         ],
       },
-    },
-    identityResources: NO_RESOURCES,
-    destinationResources: NO_RESOURCES,
-    proxyInjectorResources: NO_RESOURCES,
-  };
+      'objects that it is asked about',
+      'any',
+    ),
+  }),
+  identityResources: resources('requests and limits of the identity controller'),
+  destinationResources: resources('requests and limits of the destination and policy controllers'),
+  proxyInjectorResources: resources('requests and limits of the injector'),
+});
+
+export type ControlPlaneValues = ValuesOf<typeof CONTROL_PLANE_SPEC>;
+
+/** Linkerd's defaults, where the value exists there; certificates are empty until someone fills them in. */
+export function defaultControlPlaneValues(): ControlPlaneValues {
+  return defaultsOf(CONTROL_PLANE_SPEC);
 }
 
-/** What `--ha` changes: three replicas kept apart, requests and limits, and a webhook that fails closed. */
+const CONTROLLER_RESOURCES = { cpu: { request: '100m' }, memory: { request: '50Mi', limit: '250Mi' } } as const;
+
+/** What `--ha` and `values-ha.yaml` change: three replicas kept apart, requests and limits, and a webhook that fails closed. */
+export const HA_CONTROL_PLANE_VALUES: PartialValues<ControlPlaneValues> = {
+  highAvailability: true,
+  controllerReplicas: 3,
+  enablePodAntiAffinity: true,
+  enablePodDisruptionBudget: true,
+  deploymentStrategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: '25%' } },
+  webhookFailurePolicy: 'Fail',
+  proxy: { resources: { cpu: { request: '100m' }, memory: { request: '20Mi', limit: '250Mi' } } },
+  identityResources: { cpu: { request: '100m' }, memory: { request: '10Mi', limit: '250Mi' } },
+  destinationResources: CONTROLLER_RESOURCES,
+  proxyInjectorResources: CONTROLLER_RESOURCES,
+};
+
 export function highAvailability(values: ControlPlaneValues): ControlPlaneValues {
-  return {
-    ...values,
-    highAvailability: true,
-    controllerReplicas: 3,
-    enablePodAntiAffinity: true,
-    enablePodDisruptionBudget: true,
-    webhookFailurePolicy: 'Fail',
-    proxy: {
-      ...values.proxy,
-      resources: { cpu: { request: '100m', limit: '' }, memory: { request: '20Mi', limit: '250Mi' } },
-    },
-    identityResources: { cpu: { request: '100m', limit: '' }, memory: { request: '10Mi', limit: '250Mi' } },
-    destinationResources: HA_RESOURCES,
-    proxyInjectorResources: HA_RESOURCES,
-  };
+  return deepMerge(CONTROL_PLANE_SPEC, values, HA_CONTROL_PLANE_VALUES);
 }
 
 /** The trust domain, which is the cluster domain unless someone says otherwise. */

@@ -1,96 +1,103 @@
-/** The values of the multi-cluster extension's manifests, by the names of Linkerd's multicluster chart. */
+/** The values of the multi-cluster extension, by the names of Linkerd's multicluster chart. */
 import { MESH_VERSION } from '../version.ts';
+import { LOG_LEVELS } from './control-plane.ts';
+import { deepMerge } from './merge.ts';
+import type { PartialValues } from './merge.ts';
+import { openMap, PULL_POLICIES } from './proxy-spec.ts';
+import { defaultsOf, flag, group, integer, list, map, oneOf, resources, text } from './spec.ts';
+import type { ValuesOf } from './spec.ts';
 
-export interface MulticlusterValues {
-  readonly linkerdVersion: string;
-  readonly linkerdNamespace: string;
-  readonly clusterDomain: string;
-  readonly identityTrustDomain: string;
-  readonly controllerImage: string;
-  readonly controllerImageVersion: string;
-  readonly controllerLogLevel: string;
-  readonly controllerLogFormat: string;
-  readonly imagePullPolicy: string;
-  readonly enableNamespaceCreation: boolean;
-  readonly remoteMirrorServiceAccount: boolean;
-  readonly remoteMirrorServiceAccountName: string;
-  readonly enablePodAntiAffinity: boolean;
-  readonly nodeSelector: Readonly<Record<string, string>>;
-  readonly gateway: {
-    readonly enabled: boolean;
-    readonly name: string;
-    readonly replicas: number;
-    readonly port: number;
-    readonly serviceType: string;
-    readonly nodePort: number;
-    readonly healthCheckNodePort: number;
-    readonly loadBalancerIP: string;
-    readonly loadBalancerClass: string;
-    readonly loadBalancerSourceRanges: readonly string[];
-    readonly serviceExternalTrafficPolicy: string;
-    readonly serviceAnnotations: Readonly<Record<string, string>>;
-    readonly terminationGracePeriodSeconds: number;
-    readonly UID: number;
-    readonly probe: {
-      readonly path: string;
-      readonly port: number;
-      readonly nodePort: number;
-      readonly seconds: number;
-    };
-  };
-  /** One controller serves all Links, so these are the values of one Deployment, not of one per Link. */
-  readonly controllerDefaults: {
-    readonly replicas: number;
-    readonly logLevel: string;
-    readonly logFormat: string;
-    readonly enableHeadlessServices: boolean;
-    readonly UID: number;
-  };
-}
+export const MULTICLUSTER_SPEC = group('values of the multi-cluster extension', {
+  linkerdVersion: text(MESH_VERSION, 'version that the objects carry'),
+  cliVersion: text('', 'what made the objects, for annotation linkerd.io/created-by; empty: the chart'),
+  linkerdNamespace: text('linkerd', 'namespace of the control plane'),
+  clusterDomain: text('cluster.local', 'DNS domain of the cluster'),
+  identityTrustDomain: text('', 'domain of workload identities; empty: clusterDomain'),
+  identityTrustAnchorsPEM: text(
+    '',
+    'trust anchors, PEM; empty: the chart copies them from the installed control plane',
+  ),
+  controllerImage: text('mesh', 'image of gateway and mirror: repository'),
+  controllerImageVersion: text(MESH_VERSION, 'image of gateway and mirror: tag'),
+  controllerLogLevel: oneOf('info', LOG_LEVELS, 'level of logs of the gateway'),
+  controllerLogFormat: oneOf('plain', ['plain', 'json'], 'format of logs of the gateway'),
+  imagePullPolicy: oneOf('IfNotPresent', PULL_POLICIES, 'when images are pulled'),
+  imagePullSecrets: list('Secrets with registry credentials, each {name: …}'),
+  priorityClassName: text('', 'priority of gateway and mirror, such as system-cluster-critical'),
+  podAnnotations: openMap('more annotations of the pods'),
+  podLabels: openMap('more labels of the pods'),
+  revisionHistoryLimit: integer(10, 'old ReplicaSets to keep', 0, 1000),
+  installNamespace: flag(false, 'print the Namespace too; needs a release that is stored in another namespace'),
+  enableNamespaceCreation: flag(false, 'the mirror creates namespaces that exported Services need'),
+  remoteMirrorServiceAccount: flag(true, 'with an account that linked clusters use here'),
+  remoteMirrorServiceAccountName: text('linkerd-service-mirror-remote-access-default', 'name of that account', {
+    pattern: {
+      source: '^[a-z0-9]([-a-z0-9]{0,57}[a-z0-9])?$',
+      words: 'lower-case letters, digits and dashes, at most 59',
+    },
+  }),
+  enablePodAntiAffinity: flag(false, 'keep replicas on separate nodes, in separate zones where there are several'),
+  nodeSelector: map({ 'kubernetes.io/os': 'linux' }, 'nodes for gateway and mirror', 'text'),
+  tolerations: list('tolerations of gateway and mirror'),
+  gateway: group('the gateway that other clusters reach', {
+    enabled: flag(true, 'with a gateway'),
+    name: text('linkerd-gateway', 'name of its Deployment, Service and account', {
+      pattern: {
+        source: '^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$',
+        words: 'a DNS label: lower-case letters, digits, dashes',
+      },
+    }),
+    replicas: integer(1, 'pods', 0, 100),
+    port: integer(4143, 'port for traffic', 1, 65_535),
+    serviceType: oneOf('LoadBalancer', ['LoadBalancer', 'NodePort', 'ClusterIP'], 'type of its Service'),
+    nodePort: integer(0, 'node port for traffic; 0: chosen by the cluster', 0, 65_535),
+    healthCheckNodePort: integer(0, 'node port of health checks; 0: chosen by the cluster', 0, 65_535),
+    loadBalancerIP: text('', 'address to ask the load balancer for'),
+    loadBalancerClass: text('', 'class of the load balancer'),
+    loadBalancerSourceRanges: list('networks that the load balancer admits', 'text'),
+    serviceExternalTrafficPolicy: oneOf('', ['Cluster', 'Local'], 'external traffic policy of its Service'),
+    serviceAnnotations: openMap('more annotations of its Service, such as those of a cloud'),
+    deploymentAnnotations: openMap('more annotations of its pods'),
+    terminationGracePeriodSeconds: integer(30, 'how long open connections may take to end', 0, 86_400),
+    UID: integer(2103, 'user', 1),
+    GID: integer(-1, 'group; below 0: none set', -1),
+    resources: resources('requests and limits'),
+    probe: group('how peers find out whether it lives', {
+      path: text('/ready', 'path'),
+      port: integer(4191, 'port', 1, 65_535),
+      nodePort: integer(0, 'node port; 0: chosen by the cluster', 0, 65_535),
+      seconds: integer(3, 'how often', 1, 3600),
+    }),
+  }),
+  controllerDefaults: group('the mirror: one Deployment serves all Links', {
+    replicas: integer(1, 'pods; one works, the others wait', 0, 100),
+    logLevel: oneOf('', LOG_LEVELS, 'level of logs; empty: controllerLogLevel'),
+    logFormat: oneOf('', ['plain', 'json'], 'format of logs; empty: controllerLogFormat'),
+    UID: integer(2103, 'user', 1),
+    GID: integer(-1, 'group; below 0: none set', -1),
+    resources: resources('requests and limits'),
+  }),
+});
+
+export type MulticlusterValues = ValuesOf<typeof MULTICLUSTER_SPEC>;
 
 export function defaultMulticlusterValues(): MulticlusterValues {
-  return {
-    linkerdVersion: MESH_VERSION,
-    linkerdNamespace: 'linkerd',
-    clusterDomain: 'cluster.local',
-    identityTrustDomain: 'cluster.local',
-    controllerImage: 'mesh',
-    controllerImageVersion: MESH_VERSION,
-    controllerLogLevel: 'info',
-    controllerLogFormat: 'plain',
-    imagePullPolicy: 'IfNotPresent',
-    enableNamespaceCreation: false,
-    remoteMirrorServiceAccount: true,
-    remoteMirrorServiceAccountName: 'linkerd-service-mirror-remote-access-default',
-    enablePodAntiAffinity: false,
-    nodeSelector: { 'kubernetes.io/os': 'linux' },
-    gateway: {
-      enabled: true,
-      name: 'linkerd-gateway',
-      replicas: 1,
-      port: 4143,
-      serviceType: 'LoadBalancer',
-      nodePort: 0,
-      healthCheckNodePort: 0,
-      loadBalancerIP: '',
-      loadBalancerClass: '',
-      loadBalancerSourceRanges: [],
-      serviceExternalTrafficPolicy: '',
-      serviceAnnotations: {},
-      terminationGracePeriodSeconds: 30,
-      UID: 2103,
-      probe: { path: '/ready', port: 4191, nodePort: 0, seconds: 3 },
-    },
-    controllerDefaults: { replicas: 1, logLevel: 'info', logFormat: 'plain', enableHeadlessServices: false, UID: 2103 },
-  };
+  return defaultsOf(MULTICLUSTER_SPEC);
 }
 
-/** What `--ha` changes: three gateways and two mirror controllers, one of them a warm standby, kept apart. */
+/** What `--ha` and `values-ha.yaml` change: three gateways and two mirror controllers, one of them a warm standby, kept apart. */
+export const HA_MULTICLUSTER_VALUES: PartialValues<MulticlusterValues> = {
+  enablePodAntiAffinity: true,
+  gateway: {
+    replicas: 3,
+    resources: { cpu: { request: '100m' }, memory: { request: '50Mi', limit: '500Mi' } },
+  },
+  controllerDefaults: {
+    replicas: 2,
+    resources: { cpu: { request: '100m' }, memory: { request: '50Mi', limit: '500Mi' } },
+  },
+};
+
 export function highAvailabilityMulticluster(values: MulticlusterValues): MulticlusterValues {
-  return {
-    ...values,
-    enablePodAntiAffinity: true,
-    gateway: { ...values.gateway, replicas: 3 },
-    controllerDefaults: { ...values.controllerDefaults, replicas: 2 },
-  };
+  return deepMerge(MULTICLUSTER_SPEC, values, HA_MULTICLUSTER_VALUES);
 }

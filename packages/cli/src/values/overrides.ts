@@ -1,14 +1,26 @@
 /**
- * `--set a.b=c`, `--set-string`, `--set-file` and `--values`: changes to a values object, checked against its shape, so that a
- * misspelt name is an error and not a silent default.
+ * `--set a.b=c`, `--set-string`, `--set-file` and `--values`: changes to a values object, checked against the description of its values,
+ * so that a misspelt name or a bad value is an error and not a silent default.
  */
 import { parse } from 'yaml';
+import { messageOf } from '@mesh/runtime';
 import { CliError } from '../errors.ts';
+import { reasonForAbsence } from './absent.ts';
+import { nearest } from './nearest.ts';
+import { faultOf, isMap } from './spec.ts';
+import type { GroupSpec, LeafSpec } from './spec.ts';
 
-type Tree = Record<string, unknown>;
+type Tree = Readonly<Record<string, unknown>>;
+/** A name in a map, or an index in a list. */
+type Step = string | number;
 
-/** `text` is `path=value[,path=value…]`, Helm's grammar: `\,` and `\.` escape, `{a,b}` is a list. */
-export function applySet<V extends object>(values: V, text: string, as: 'typed' | 'string' = 'typed'): V {
+/** `text` is `path=value[,path=value…]`, Helm's grammar: `\,` and `\.` escape, `{a,b}` is a list, `a[0].b` an item's field. */
+export function applySet<V extends object>(
+  spec: GroupSpec,
+  values: V,
+  text: string,
+  as: 'typed' | 'string' = 'typed',
+): V {
   let result = values;
   for (const part of splitOutside(text, ',')) {
     const equals = part.indexOf('=');
@@ -18,87 +30,174 @@ export function applySet<V extends object>(values: V, text: string, as: 'typed' 
         `--set ${part}: expected NAME=VALUE, such as proxy.logLevel=info`,
       );
     }
-    result = assign(result, part.slice(0, equals), scalar(part.slice(equals + 1), as));
+    result = assign(spec, result, part.slice(0, equals), scalar(part.slice(equals + 1), as));
   }
   return result;
 }
 
-/** Sets one value at a dotted path. @throws CliError `bad_value` when no such value exists or the type differs. */
-export function assign<V extends object>(values: V, path: string, value: unknown): V {
-  const names = splitOutside(path, '.').map((name) => name.replaceAll('\\.', '.'));
-  return descend(values as Tree, names, path, value) as V;
+/** Sets one value at a dotted path. @throws CliError `bad_value` when no such value exists or the value is not allowed. */
+export function assign<V extends object>(spec: GroupSpec, values: V, path: string, value: unknown): V {
+  const steps = splitOutside(path, '.').flatMap(stepsOf);
+  return assignInGroup(spec, values as Tree, steps, [], value, spec) as V;
 }
 
-/** Merges a `--values` file: objects deeply, everything else replaced. */
-export function mergeFile<V extends object>(values: V, text: string, file: string): V {
+/** Merges a `--values` file as Helm does: maps deeply, lists as a whole, and `null` takes an entry of a map away. */
+export function mergeFile<V extends object>(spec: GroupSpec, values: V, text: string, file: string): V {
   let tree: unknown;
   try {
     tree = parse(text);
   } catch (error) {
-    throw new CliError(
-      { code: 'bad_value', field: file },
-      `${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new CliError({ code: 'bad_value', field: file }, `${file} is not YAML: ${messageOf(error)}`);
   }
   if (tree === null || tree === undefined) return values;
-  if (!isTree(tree)) throw new CliError({ code: 'bad_value', field: file }, `${file} must hold a map of values`);
-  return merge(values as Tree, tree, '') as V;
+  if (!isMap(tree)) throw new CliError({ code: 'bad_value', field: file }, `${file} must hold a map of values`);
+  return mergeTree(spec, values as Tree, tree, [], spec) as V;
 }
 
-function merge(into: Tree, from: Tree, prefix: string): Tree {
+function mergeTree(group: GroupSpec, into: Tree, from: Tree, prefix: readonly Step[], root: GroupSpec): Tree {
   let result = into;
   for (const [name, value] of Object.entries(from)) {
-    const path = prefix === '' ? name : `${prefix}.${name}`;
-    const current = result[name];
-    const next =
-      isTree(value) && isTree(current) && !isOpenMap(path)
-        ? merge(current, value, path)
-        : check(result, name, path, value);
-    result = { ...result, [name]: next };
+    const path = [...prefix, name];
+    const field = Object.hasOwn(group.fields, name) ? group.fields[name] : undefined;
+    if (field === undefined) {
+      refuseUnknown(path, value, root);
+      continue;
+    }
+    if (value === null) continue; // As Helm has it: the default stays.
+    if (field.kind === 'group') {
+      if (!isMap(value)) throw bad(path, `is ${JSON.stringify(value)}: give a map of ${namesOf(field)}`);
+      result = { ...result, [name]: mergeTree(field, result[name] as Tree, value, path, root) };
+    } else {
+      const laid = field.kind === 'map' && isMap(value) ? mergeOpen(result[name], value) : value;
+      result = { ...result, [name]: checked(field, path, laid) };
+    }
   }
   return result;
 }
 
-function descend(tree: Tree, names: readonly string[], path: string, value: unknown, prefix = ''): Tree {
-  const [name = '', ...rest] = names;
-  if (rest.length === 0) return { ...tree, [name]: check(tree, name, path, value, prefix) };
-  const child = tree[name];
-  if (!isTree(child)) throw unknownValue(path, tree);
-  return { ...tree, [name]: descend(child, rest, path, value, prefix === '' ? name : `${prefix}.${name}`) };
-}
-
-function check(
-  tree: Tree,
-  name: string,
-  path: string,
-  value: unknown,
-  parent = path.split('.').slice(0, -1).join('.'),
-): unknown {
-  if (isOpenMap(parent)) return value;
-  if (!(name in tree)) throw unknownValue(path, tree);
-  const current = tree[name];
-  if (typeof current === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return String(value);
-  const same = Array.isArray(current) ? Array.isArray(value) : typeof current === typeof value && !Array.isArray(value);
-  if (!same) {
-    const wanted = Array.isArray(current) ? 'a list' : `a ${typeof current === 'object' ? 'map' : typeof current}`;
-    throw new CliError(
-      { code: 'bad_value', field: path },
-      `value ${path}: ${JSON.stringify(value)} given, ${wanted} needed`,
-    );
+function mergeOpen(into: unknown, from: Tree): Tree {
+  const merged: Record<string, unknown> = isMap(into) ? { ...into } : {};
+  for (const [name, value] of Object.entries(from)) {
+    if (value === null) delete merged[name];
+    else merged[name] = isMap(value) ? mergeOpen(merged[name], value) : value;
   }
-  return value;
+  return merged;
 }
 
-/** Maps whose keys are the user's, not ours. */
-function isOpenMap(path: string): boolean {
-  return /(^|\.)(nodeSelector|serviceAnnotations|namespaceSelector|objectSelector)$/.test(path);
+function assignInGroup(
+  group: GroupSpec,
+  tree: Tree,
+  steps: readonly Step[],
+  prefix: readonly Step[],
+  value: unknown,
+  root: GroupSpec,
+): Tree {
+  const [name = '', ...rest] = steps;
+  const path = [...prefix, name];
+  const field = typeof name === 'string' && Object.hasOwn(group.fields, name) ? group.fields[name] : undefined;
+  if (field === undefined) {
+    refuseUnknown([...prefix, ...steps], value, root);
+    return tree;
+  }
+  if (field.kind === 'group') {
+    if (rest.length > 0) {
+      return { ...tree, [name]: assignInGroup(field, tree[name] as Tree, rest, path, value, root) };
+    }
+    throw bad(path, `is a group: set one of ${namesOf(field)}`);
+  }
+  const open = field.kind === 'list' || field.kind === 'map';
+  if (rest.length > 0 && !open) refuseUnknown([...prefix, ...steps], value, root);
+  return { ...tree, [name]: checked(field, path, assignOpen(tree[name], rest, value)) };
 }
 
-function unknownValue(path: string, tree: Tree): CliError {
-  return new CliError(
-    { code: 'bad_value', field: path },
-    `no value is called ${path}; known here: ${Object.keys(tree).sort().join(', ')}`,
+/** Inside of the user's own maps and lists every name is allowed. */
+function assignOpen(current: unknown, steps: readonly Step[], value: unknown): unknown {
+  const [step, ...rest] = steps;
+  if (step === undefined) return value;
+  if (typeof step === 'number') {
+    const items: unknown[] = Array.isArray(current) ? [...(current as unknown[])] : [];
+    items[step] = assignOpen(items[step], rest, value);
+    return Array.from(items, (item) => item ?? {});
+  }
+  const map = isMap(current) ? current : {};
+  return { ...map, [step]: assignOpen(map[step], rest, value) };
+}
+
+function checked(spec: LeafSpec, path: readonly Step[], value: unknown): unknown {
+  const plain =
+    spec.kind === 'text' && (typeof value === 'number' || typeof value === 'boolean') ? String(value) : value;
+  const fault = faultOf(spec, plain);
+  if (fault === undefined) return plain;
+  throw bad(path, `${fault} (${spec.about})`);
+}
+
+/** @throws CliError, but where a value of Linkerd's is set to what holds here anyway. */
+function refuseUnknown(path: readonly Step[], value: unknown, root: GroupSpec): void {
+  const name = pathText(path);
+  const absence = reasonForAbsence(name, value);
+  if (absence === 'holds') return;
+  if (absence !== undefined) throw new CliError({ code: 'bad_value', field: name }, `value ${name}: ${absence}`);
+  const close = nearest(name, leafPaths(root));
+  throw new CliError(
+    { code: 'bad_value', field: name },
+    close === undefined
+      ? `no value is called ${name}; known there: ${namesOf(groupAround(path, root))}`
+      : `no value is called ${name}; did you mean ${close}? docs/install.md lists all`,
   );
+}
+
+function bad(path: readonly Step[], fault: string): CliError {
+  const name = pathText(path);
+  return new CliError({ code: 'bad_value', field: name }, `value ${name} ${fault}`);
+}
+
+/** The dotted path of every value and group. */
+export function leafPaths(group: GroupSpec, prefix = ''): readonly string[] {
+  return Object.entries(group.fields).flatMap(([name, field]) =>
+    field.kind === 'group' ? [prefix + name, ...leafPaths(field, `${prefix}${name}.`)] : [prefix + name],
+  );
+}
+
+/** The innermost group of the path that exists. */
+function groupAround(path: readonly Step[], root: GroupSpec): GroupSpec {
+  let group = root;
+  for (const step of path) {
+    const field = group.fields[step];
+    if (field?.kind !== 'group') break;
+    group = field;
+  }
+  return group;
+}
+
+/** The values of a tree of changes, each with its dotted path; the user's own maps and lists as a whole. */
+export function leafValues(
+  group: GroupSpec,
+  tree: Tree,
+  prefix = '',
+): readonly (readonly [path: string, value: unknown])[] {
+  return Object.entries(tree).flatMap(([name, value]) => {
+    const field = group.fields[name];
+    const path = `${prefix}${name.replaceAll('.', '\\.')}`;
+    return field?.kind === 'group' && isMap(value) ? leafValues(field, value, `${path}.`) : [[path, value] as const];
+  });
+}
+
+function namesOf(group: GroupSpec): string {
+  return Object.keys(group.fields).join(', ');
+}
+
+function pathText(path: readonly Step[]): string {
+  return path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : step))
+    .join('.')
+    .replaceAll('.[', '[');
+}
+
+/** `name[0][1]` is a name and two indexes. */
+function stepsOf(text: string): readonly Step[] {
+  const match = /^(.*?)((?:\[\d{1,4}\])*)$/s.exec(text);
+  const name = (match?.[1] ?? text).replaceAll('\\.', '.');
+  return [name, ...[...(match?.[2] ?? '').matchAll(/\[(\d+)\]/g)].map(([, index]) => Number(index))];
 }
 
 function scalar(text: string, as: 'typed' | 'string'): unknown {
@@ -109,7 +208,7 @@ function scalar(text: string, as: 'typed' | 'string'): unknown {
   const plain = text.replaceAll('\\,', ',');
   if (as === 'string') return plain;
   if (plain === 'true' || plain === 'false') return plain === 'true';
-  return /^-?(0|[1-9]\d*)$/.test(plain) ? Number(plain) : plain;
+  return /^-?(0|[1-9]\d{0,14})$/.test(plain) ? Number(plain) : plain;
 }
 
 /** Splits at `separator`, but not inside `{…}` and not where a backslash precedes it. */
@@ -132,8 +231,4 @@ function splitOutside(text: string, separator: string): string[] {
     }
   }
   return [...parts, part];
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

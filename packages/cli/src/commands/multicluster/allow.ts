@@ -4,7 +4,7 @@ import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { readMeshConfig } from '../../mesh-config.ts';
 import { remoteAccessManifests } from '../../manifests/multicluster.ts';
-import { MESH_VERSION } from '../../version.ts';
+import { CLI_VERSION } from '../../values/installed.ts';
 import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
@@ -33,7 +33,6 @@ export function addAllow(parent: Command, io: CliIo): void {
       using connection = await connectWith(self, io);
       await readMeshConfig(connection.client, flags.linkerdNamespace);
     }
-    const annotations = { 'linkerd.io/created-by': `linkerd/cli ${MESH_VERSION}` };
-    writeManifests(io, remoteAccessManifests(flags.serviceAccountName, flags.namespace, annotations), flags);
+    writeManifests(io, remoteAccessManifests(flags.serviceAccountName, flags.namespace, CLI_VERSION), flags);
   });
 }

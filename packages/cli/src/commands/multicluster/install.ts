@@ -5,9 +5,13 @@ import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { readMeshConfig } from '../../mesh-config.ts';
 import type { MeshConfig } from '../../mesh-config.ts';
-import { linkCrdManifest } from '../../manifests/crds.ts';
 import { multiclusterManifests } from '../../manifests/multicluster.ts';
-import { defaultMulticlusterValues, highAvailabilityMulticluster } from '../../values/multicluster.ts';
+import { CLI_VERSION } from '../../values/installed.ts';
+import {
+  defaultMulticlusterValues,
+  highAvailabilityMulticluster,
+  MULTICLUSTER_SPEC,
+} from '../../values/multicluster.ts';
 import type { MulticlusterValues } from '../../values/multicluster.ts';
 import { applyValuesFlags, connectWith, manifestOutput, valuesFlags, writeManifests } from '../shared.ts';
 import type { ManifestFlags, ValuesFlags } from '../shared.ts';
@@ -63,9 +67,14 @@ export function addMulticlusterInstall(parent: Command, io: CliIo): void {
   manifestOutput(valuesFlags(command)).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<Flags>();
     const config = flags.ignoreCluster === true ? undefined : await installedMesh(self, io, flags.linkerdNamespace);
-    const values = await applyValuesFlags(valuesOf(flags, config), flags, io);
-    const manifests = multiclusterManifests(values, flags.namespace, config?.trustAnchorsPem ?? '');
-    writeManifests(io, [linkCrdManifest(), ...manifests], flags);
+    const values = await applyValuesFlags(MULTICLUSTER_SPEC, valuesOf(flags, config), flags, io);
+    if (values.identityTrustAnchorsPEM === '') {
+      throw new CliError(
+        { code: 'bad_value', field: 'identityTrustAnchorsPEM' },
+        'the trust anchors are not known without looking at the cluster: pass --set-file identityTrustAnchorsPEM=ca.crt',
+      );
+    }
+    writeManifests(io, multiclusterManifests(values, flags.namespace), flags);
   });
 }
 
@@ -75,7 +84,7 @@ async function installedMesh(command: Command, io: CliIo, ns: string): Promise<M
 }
 
 function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterValues {
-  const defaults = defaultMulticlusterValues();
+  const defaults = { ...defaultMulticlusterValues(), cliVersion: CLI_VERSION, installNamespace: true };
   const base = flags.ha === true ? highAvailabilityMulticluster(defaults) : defaults;
   return {
     ...base,
@@ -86,6 +95,8 @@ function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterVal
           identityTrustDomain: config.trustDomain,
           controllerImage: config.controllerImage,
           controllerImageVersion: config.controllerImageVersion,
+          identityTrustAnchorsPEM: config.trustAnchorsPem,
+          ...asInstalled(config.values),
         }),
     linkerdNamespace: flags.linkerdNamespace,
     remoteMirrorServiceAccount: flags.serviceMirrorCredentials,
@@ -98,6 +109,14 @@ function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterVal
       probe: { ...base.gateway.probe, port: flags.gatewayProbePort, seconds: flags.gatewayProbeSeconds },
     },
   };
+}
+
+/** How images are pulled and where pods may run is decided once, for the control plane. */
+function asInstalled(values: Readonly<Record<string, unknown>>): Partial<MulticlusterValues> {
+  const names = ['imagePullPolicy', 'imagePullSecrets', 'nodeSelector', 'tolerations', 'priorityClassName'] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const])),
+  );
 }
 
 export function integer(flag: string, min: number, max: number): (text: string) => number {
