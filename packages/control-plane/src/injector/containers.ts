@@ -114,10 +114,11 @@ export function inboundPortsOf(pod: Pick<Pod, 'spec'>): readonly number[] {
   return [...ports].toSorted((a, b) => a - b);
 }
 
-/** The sidecar's image: each runtime has its own, and `proxy.image.name` is that of the default one. */
+/** The sidecar's image: each runtime has its own, and `proxy.image.name` is that of the default one (or already the other's). */
 export function proxyImage({ proxy }: Pick<InjectionValues, 'proxy'>): string {
-  const name = proxy.runtime === 'node' ? `${proxy.image.name}-node` : proxy.image.name;
-  return imageRef({ ...proxy.image, name });
+  const { name } = proxy.image;
+  const other = proxy.runtime === 'node' && !name.endsWith('-node');
+  return imageRef({ ...proxy.image, name: other ? `${name}-node` : name });
 }
 
 /** The sidecar is waited for by a startup probe when it is native, and by a hook that holds up the next container when it is not. */
