@@ -103,7 +103,7 @@ export const ANNOTATION_RULES: Readonly<Record<string, AnnotationRule>> = {
   'proxy-await': proxyValue('await', ENABLED),
   'shutdown-grace-period': proxyValue('shutdownGracePeriod', DURATION),
   'proxy-additional-env': rule(VARIABLES, (config, added) =>
-    proxy(config, { additionalEnv: [...config.values.proxy.additionalEnv, ...added.map((one) => ({ ...one }))] }),
+    proxy(config, { additionalEnv: [...config.values.proxy.additionalEnv, ...added] }),
   ),
   'proxy-enable-native-sidecar': proxyValue('nativeSidecar', SWITCH),
   'proxy-wait-before-exit-seconds': proxyValue('waitBeforeExitSeconds', integer(0, 3_600)),

@@ -147,7 +147,8 @@ export function quantityOf(text: string): number | undefined {
   return factor === undefined ? undefined : Number(match[1]) * factor;
 }
 
-function isVariable(one: unknown): one is AdditionalVariable {
+/** True for what a container's `env` takes. */
+export function isVariable(one: unknown): one is AdditionalVariable {
   if (typeof one !== 'object' || one === null) return false;
   const { name, value, valueFrom } = one as Readonly<Record<string, unknown>>;
   return (

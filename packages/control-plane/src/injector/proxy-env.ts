@@ -2,7 +2,7 @@
 import type { EnvVar } from '@mesh/kube';
 
 import type { PodConfig } from './annotations.ts';
-import { quantityOf } from './forms.ts';
+import { isVariable, quantityOf } from './forms.ts';
 import type { InjectionValues } from './values.ts';
 
 export interface ProxyEnvContext {
@@ -51,7 +51,7 @@ export function proxyEnv(context: ProxyEnvContext): readonly EnvVar[] {
     field('LINKERD2_PROXY_INBOUND_IPS', 'status.podIPs'),
     ...pairs.map(([name, value]) => ({ name: `LINKERD2_PROXY_${name}`, value })),
     ...openTelemetryEnv(context.annotations),
-    ...values.proxy.additionalEnv.map((one) => one as unknown as EnvVar),
+    ...values.proxy.additionalEnv.filter(isVariable),
   ];
 }
 

@@ -4,6 +4,7 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 
 import { CONFIG_MAPS, MUTATING_WEBHOOKS, NAMESPACES, SECRETS } from '@mesh/kube';
 import type { Secret, WebhookConfiguration } from '@mesh/kube';
@@ -293,8 +294,8 @@ async function secretOf(cluster: FakeCluster): Promise<Secret> {
 
 async function bundleOf(cluster: FakeCluster): Promise<readonly Certificate[]> {
   const configuration = await cluster.client().get(MUTATING_WEBHOOKS, { name: WEBHOOK_CONFIGURATION });
-  const { clientConfig } = configuration?.webhooks?.[0] as { clientConfig: { caBundle: string } };
-  return readBundle(clientConfig.caBundle);
+  const webhook = configuration?.webhooks?.[0] as { clientConfig: { caBundle: string } } | undefined;
+  return readBundle(webhook?.clientConfig.caBundle ?? '');
 }
 
 function leafOf(secret: Secret): Certificate {
@@ -319,7 +320,7 @@ function post(role: RunningRole, ca: string, body: string): Promise<{ status: nu
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; fingerprint: string }>();
   const options = { host: '127.0.0.1', port: role.port, method: 'POST', ca, servername: HOST_NAME };
   const call = request({ ...options, agent: new Agent({ maxCachedSessions: 0 }) }, (response) => {
-    const socket = response.socket as import('node:tls').TLSSocket;
+    const socket = response.socket as TLSSocket;
     const fingerprint = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
     response.resume();
     response.on('end', () => {

@@ -59,7 +59,8 @@ export interface ProxyValues {
   readonly shutdownGracePeriod: string;
   readonly waitBeforeExitSeconds: number;
   readonly metrics: { readonly hostnameLabels: boolean };
-  readonly additionalEnv: readonly Readonly<Record<string, unknown>>[];
+  /** Environment variables as containers list them; anything else is left out. */
+  readonly additionalEnv: readonly unknown[];
   readonly ports: {
     readonly admin: number;
     readonly control: number;
