@@ -5,8 +5,9 @@
 import { LEASES, LINKS, SERVICES } from '@mesh/kube';
 import type { KubeClient, Link } from '@mesh/kube';
 import { isMirrorPod, MIRROR_ADMIN_PORT } from './mirror-pod.ts';
-import { listPods, parseMetrics, podMetricsText } from './pod-metrics.ts';
-import type { Sample } from './pod-metrics.ts';
+import { parseMetrics } from './metrics-text.ts';
+import type { Sample } from './metrics-text.ts';
+import { listPods, podMetricsText } from './pod-metrics.ts';
 
 export interface GatewayState {
   readonly clusterName: string;

@@ -12,6 +12,8 @@ export interface CliIo {
   readonly connect: (options: KubeConfigOptions) => Promise<Connection>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Until it is disposed of, Ctrl-C gives the command time to take back what it made in a cluster. A second Ctrl-C does not wait. */
+  readonly hold: () => Disposable;
 }
 
 export interface Connection extends Disposable {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Interruption, INTERRUPTED } from './interruption.ts';
 import { findPlugin, pluginDirectories, runPlugin } from './plugin.ts';
 import { BUILT_IN_VERBS } from './verbs.ts';
 
@@ -35,13 +36,16 @@ async function main(argv: readonly string[]): Promise<number> {
   if (plugin !== undefined) return runPlugin(plugin, argv.slice(verbAt + 1));
   const { createIo } = await import('./process-io.ts');
   const { runMesh } = await import('./program.ts');
-  const interrupted = new AbortController();
-  process.once('SIGINT', () => {
-    interrupted.abort();
-    // A second Ctrl-C, or one that nobody listens to, ends the process as people expect.
-    setTimeout(() => process.exit(130), 500).unref();
-  });
-  return runMesh(argv, createIo({ signal: interrupted.signal, readFile: (file) => readFile(file, 'utf8') }));
+  const interruption = new Interruption();
+  const code = await runMesh(
+    argv,
+    createIo({
+      signal: interruption.signal,
+      hold: () => interruption.hold(),
+      readFile: (file) => readFile(file, 'utf8'),
+    }),
+  );
+  return interruption.signal.aborted ? INTERRUPTED : code;
 }
 
 function verbIndex(argv: readonly string[]): number {

@@ -30,7 +30,16 @@ test('every verb of the program is protected from plugins, but local, which is o
   const nothing = () => Promise.reject(new Error('not used'));
   const signal = new AbortController().signal;
   const silent = () => undefined;
-  const io = { stdout: silent, stderr: silent, stdin: nothing, readFile: nothing, env: {}, connect: nothing, signal };
+  const io = {
+    stdout: silent,
+    stderr: silent,
+    stdin: nothing,
+    readFile: nothing,
+    env: {},
+    connect: nothing,
+    signal,
+    hold: () => ({ [Symbol.dispose]: () => undefined }),
+  };
   const verbs = createProgram(io).commands.flatMap((command) => [command.name(), ...command.aliases()]);
   assert.deepEqual(
     verbs.filter((verb) => !BUILT_IN_VERBS.has(verb)),

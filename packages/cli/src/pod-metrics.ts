@@ -4,12 +4,6 @@ import type { KubeClient, Pod } from '@mesh/kube';
 import { messageOf } from '@mesh/runtime';
 import { CliError } from './errors.ts';
 
-export interface Sample {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
 /** The Prometheus text of one pod's admin port. @throws CliError `cluster` naming pod, port and cause. */
 export async function podMetricsText(
   client: KubeClient,
@@ -30,26 +24,6 @@ export async function podMetricsText(
     if (!isKubeError(error)) throw error;
     throw new CliError({ code: 'cluster' }, `no metrics from ${where}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** Parses the text exposition format; lines that are not samples are skipped. */
-export function parseMetrics(text: string): readonly Sample[] {
-  const samples: Sample[] = [];
-  for (const line of text.split('\n')) {
-    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
-    if (match === null) continue;
-    const labels: Record<string, string> = {};
-    for (const [, name, value] of (match[2] ?? '').matchAll(/([\w]+)="((?:[^"\\]|\\.)*)"/g)) {
-      labels[name ?? ''] = (value ?? '').replaceAll('\\n', '\n').replaceAll(/\\(.)/g, '$1');
-    }
-    samples.push({ name: match[1] ?? '', labels, value: numberOf(match[3] ?? '') });
-  }
-  return samples;
-}
-
-/** The format writes infinities as `+Inf` and `-Inf`. */
-function numberOf(text: string): number {
-  return Number(text.replace('Inf', 'Infinity'));
 }
 
 /** Running pods with a sidecar, or those of one workload. */

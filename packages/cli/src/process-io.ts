@@ -4,6 +4,7 @@ import type { CliIo } from './io.ts';
 
 export function createIo(options: {
   readonly signal: AbortSignal;
+  readonly hold: CliIo['hold'];
   readonly readFile: (path: string) => Promise<string>;
 }): CliIo {
   return {
@@ -13,6 +14,7 @@ export function createIo(options: {
     readFile: options.readFile,
     env: process.env,
     signal: options.signal,
+    hold: options.hold,
     connect: async (flags) => {
       const access = loadKubeConfig(flags);
       const client = createKubeClient(access);

@@ -13,6 +13,7 @@ test('docs/cli.md describes the commands as they are', () => {
     env: {},
     connect: nothing,
     signal: new AbortController().signal,
+    hold: () => ({ [Symbol.dispose]: () => undefined }),
   });
   return matchFile(new URL('../../../docs/cli.md', import.meta.url).pathname, referencePage(program));
 });

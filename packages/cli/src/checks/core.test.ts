@@ -120,8 +120,8 @@ test('objects of the installation that are gone are named, kind by kind', async 
       'linkerd-linkerd-identity',
       'ClusterRoleBindings exist',
     ],
-    [dynamicKind(rbac, 'roles', 'Role', true), 'linkerd/remote-discovery', 'Roles exist'],
-    [dynamicKind(rbac, 'rolebindings', 'RoleBinding', true), 'linkerd/remote-discovery', 'RoleBindings exist'],
+    [dynamicKind(rbac, 'roles', 'Role', true), 'linkerd/linkerd-proxy-injector-config', 'Roles exist'],
+    [dynamicKind(rbac, 'rolebindings', 'RoleBinding', true), 'linkerd/linkerd-proxy-injector-config', 'RoleBindings exist'],
     [MUTATING_WEBHOOKS, 'linkerd-proxy-injector-webhook-config', 'MutatingWebhookConfigurations exist'],
   ] as const;
   for (const [kind, key, what] of cases) {

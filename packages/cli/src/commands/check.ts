@@ -9,6 +9,9 @@ import { dataPlaneCategories } from '../checks/data-plane.ts';
 import { extensionCategories } from '../checks/extensions.ts';
 import { preInstallCategories } from '../checks/pre-install.ts';
 import { CheckState } from '../checks/state.ts';
+import { trafficFlags, withProbe } from '../checks/traffic/command.ts';
+import { ProbeRun } from '../checks/traffic/probe-run.ts';
+import { trafficCategory } from '../checks/traffic/traffic.ts';
 import { cliVersionCategory } from '../checks/versions.ts';
 import { CliError } from '../errors.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
@@ -21,6 +24,8 @@ interface Flags extends GlobalFlags, CheckFlags {
   readonly namespace?: string;
   readonly expectedVersion?: string;
   readonly extensions?: string;
+  readonly traffic?: boolean;
+  readonly trafficNamespace?: string;
 }
 
 export function addCheck(parent: Command, io: CliIo): void {
@@ -36,16 +41,35 @@ export function addCheck(parent: Command, io: CliIo): void {
       '--extensions <names>',
       'extensions to check too: names separated by commas, or none (default: those that are installed)',
     );
-  checkFlags(command).action(async (_options: unknown, self: Command) => {
+  checkFlags(trafficFlags(command)).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<Flags>();
-    if (flags.pre === true && flags.proxy === true)
-      throw new CliError(
-        { code: 'usage', flag: '--pre' },
-        '--pre and --proxy exclude each other: before the installation there are no proxies',
-      );
+    rejectContradictions(flags);
     using state = new CheckState(flags.linkerdNamespace, () => connectWith(self, io));
-    await reportChecks([...kubernetesCategories(state), ...(await categories(state, flags))], flags, io);
+    const core = [...kubernetesCategories(state), ...(await categories(state, flags))];
+    if (flags.traffic !== true) return reportChecks(core, flags, io);
+    const options = { namespace: flags.trafficNamespace, withServer: true, targets: [] };
+    return withProbe(new ProbeRun(state, options), io, (probe) =>
+      reportChecks([...core, trafficCategory(state, probe)], flags, io),
+    );
   });
+}
+
+function rejectContradictions({ pre, crds, proxy, traffic, trafficNamespace }: Flags): void {
+  const early = pre === true ? '--pre' : '--crds';
+  for (const [flag, given] of [
+    ['--proxy', proxy],
+    ['--traffic', traffic],
+  ] as const)
+    if ((pre === true || crds === true) && given === true)
+      throw new CliError(
+        { code: 'usage', flag },
+        `${early} and ${flag} exclude each other: with ${early} no control plane is looked for`,
+      );
+  if (trafficNamespace !== undefined && traffic !== true)
+    throw new CliError(
+      { code: 'usage', flag: '--traffic-namespace' },
+      '--traffic-namespace says where the probe of --traffic runs: give --traffic too',
+    );
 }
 
 async function categories(state: CheckState, flags: Flags): Promise<readonly CheckCategory[]> {

@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly api?: FakeApi;
   readonly stdin?: string;
   readonly files?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 }
 
 const ACCESS: ClusterAccess = {
@@ -43,7 +44,8 @@ export async function mesh(line: string | readonly string[], options: RunOptions
       return text === undefined ? Promise.reject(new Error(`ENOENT: ${file}`)) : Promise.resolve(text);
     },
     env: {},
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
+    hold: () => ({ [Symbol.dispose]: () => undefined }),
     connect: () => {
       const client = api.client();
       return Promise.resolve({ client, access: ACCESS, [Symbol.dispose]: () => client[Symbol.dispose]() });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseAuthority } from './endpoints.ts';
-import { parseMetrics } from './pod-metrics.ts';
+import { parseMetrics } from './metrics-text.ts';
 
 test('samples are read with their labels, comments and rubbish skipped', () => {
   const text = [
