@@ -228,7 +228,6 @@ export class ProxyApp implements AsyncDisposable {
   #createDataPath(): DataPath {
     const { inbound, outbound, admin } = this.#config;
     const { policies, endpoints, outbound: discovery } = discoveryPorts(this.#discovery);
-    const { jitterRatio, ...backoff } = outbound.connectBackoff;
     return new DataPath(
       {
         ...DATA_PATH_DEFAULTS,
@@ -240,7 +239,7 @@ export class ProxyApp implements AsyncDisposable {
         outboundIdleTimeoutMs: outbound.discoveryIdleMs,
         inboundIdleTimeoutMs: inbound.discoveryIdleMs,
         acceptKeepAliveMs: inbound.acceptKeepAliveMs,
-        outboundConnectBackoff: { ...backoff, jitter: jitterRatio },
+        outboundConnectBackoff: outbound.connectBackoff,
         inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound) },
         outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound) },
       },

@@ -48,7 +48,7 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   outboundIdleTimeoutMs: 5000,
   inboundIdleTimeoutMs: 90_000,
   acceptKeepAliveMs: 10_000,
-  outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitter: 0.1 },
+  outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitterRatio: 0.1 },
   inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
   outboundHttp: HTTP_ENGINE_DEFAULTS,
 };

@@ -3,7 +3,7 @@
  * Linkerd has and this proxy has no use for yet are accepted in silence; keys that nobody knows are warned of.
  */
 import { DEFAULT_POLICIES } from '@mesh/control-client';
-import type { BackoffOptions, DefaultPolicy, GrpcTarget, StreamLimits } from '@mesh/control-client';
+import type { DefaultPolicy, GrpcTarget, StreamLimits } from '@mesh/control-client';
 import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';

@@ -12,7 +12,7 @@ import type { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import { CONNECTING_MAX_PER_ENDPOINT } from './engine.ts';
 import type { HttpEngine } from './engine.ts';
-import type { HttpSession } from './session.ts';
+import type { Exchange } from './exchange.ts';
 
 /**
  * Opening a connection takes a few milliseconds within a cluster and two or three round trips between clusters. After this, those who
@@ -24,7 +24,7 @@ export class Upstream {
   conn: Conn<Upstream> | undefined;
   readonly pool: HttpPool;
   readonly reader: MessageReader;
-  session: HttpSession | undefined;
+  exchange: Exchange | undefined;
   /** It served at least one exchange: the peer may have closed it meanwhile. */
   reused: boolean;
   /** The last response lets the connection live. */
@@ -37,7 +37,7 @@ export class Upstream {
     this.conn = undefined;
     this.pool = pool;
     this.reader = new MessageReader(engine.responseHead);
-    this.session = undefined;
+    this.exchange = undefined;
     this.reused = false;
     this.keepAlive = true;
     this.opened = false;
@@ -50,7 +50,7 @@ export class HttpPool {
   readonly slot: EndpointSlot;
   readonly #engine: HttpEngine;
   readonly #idle: Upstream[] = [];
-  readonly #waiters = new Set<HttpSession>();
+  readonly #waiters = new Set<Exchange>();
   #connecting = 0;
   /** Open connections, idle and busy. */
   #open = 0;
@@ -62,25 +62,25 @@ export class HttpPool {
     this.#engine = engine;
   }
 
-  /** Serves the session now, or as soon as a connection is there; `session.connectFailed` when none can be had. */
-  request(session: HttpSession): void {
+  /** Serves the exchange now, or as soon as a connection is there; `exchange.connectFailed` when none can be had. */
+  request(exchange: Exchange): void {
     const up = this.#takeIdle();
     if (up !== undefined) {
-      session.attach(up);
+      exchange.attach(up);
       return;
     }
-    this.#waiters.add(session);
+    this.#waiters.add(exchange);
     this.#connectForWaiters();
   }
 
-  /** The session waits no longer. */
-  cancel(session: HttpSession): void {
-    this.#waiters.delete(session);
+  /** The exchange waits no longer. */
+  cancel(exchange: Exchange): void {
+    this.#waiters.delete(exchange);
   }
 
   /** An exchange is over. */
   release(up: Upstream, reusable: boolean): void {
-    up.session = undefined;
+    up.exchange = undefined;
     up.reused = true;
     if (reusable && !up.ended) this.#handOut(up);
     else this.discard(up);
@@ -100,7 +100,7 @@ export class HttpPool {
 
   /** Drops a connection on which an exchange broke. */
   discard(up: Upstream): void {
-    up.session = undefined;
+    up.exchange = undefined;
     if (up.conn === undefined || up.conn.closed) return;
     // Whatever else the peer sends has no reader: RST, not a polite end, unless it is done already.
     if (up.ended) up.conn.end();
@@ -129,7 +129,8 @@ export class HttpPool {
 
   /** The endpoint is no more: whoever waits for a connection to it asks for another one. */
   sendAway(): void {
-    for (const session of [...this.#waiters]) session.endpointGone();
+    const waiting = [...this.#waiters];
+    for (const exchange of waiting) exchange.endpointGone();
   }
 
   onOpen(up: Upstream): void {
@@ -154,7 +155,7 @@ export class HttpPool {
     this.slot.cells.tcp.openConnections.add(-1);
     this.slot.cells.tcp.closeTotal(why.kind === 'clean' || why.kind === 'aborted' ? '' : why.code.toUpperCase()).add(1);
     this.#forget(up);
-    up.session?.upstreamLost(up);
+    up.exchange?.upstreamLost(up);
   }
 
   /** The peer ended an idle connection, or sent something nobody asked for. */
@@ -221,7 +222,9 @@ export class HttpPool {
   #onSlow(): void {
     this.#slowTimer = undefined;
     if (this.#open === 0) this.slot.owner.stalled(this.slot);
-    for (const session of [...this.#waiters]) session.connectSlow();
+    // A copy: who moves may come back to this very pool.
+    const waiting = [...this.#waiters];
+    for (const exchange of waiting) exchange.connectSlow();
     // Whoever had nowhere to go looks again.
     if (this.#waiters.size > 0) this.#armSlowTimer();
   }
@@ -230,7 +233,7 @@ export class HttpPool {
     const waiting = [...this.#waiters];
     this.#waiters.clear();
     this.slot.owner.connectFailed(this.slot, why);
-    for (const session of waiting) session.connectFailed(why);
+    for (const exchange of waiting) exchange.connectFailed(why);
   }
 
   /** More may be opened now that one is done. */
@@ -251,21 +254,21 @@ const UPSTREAM_HANDLERS: Handlers<Upstream> = {
   data(conn, bytes) {
     const up = conn.state;
     up.pool.slot.cells.tcp.readBytes.add(bytes.length);
-    if (up.session === undefined) {
+    if (up.exchange === undefined) {
       up.pool.dropIdle(up);
       return;
     }
     up.reader.feed(bytes);
-    up.session.onResponseBytes(up);
+    up.exchange.onResponseBytes(up);
   },
   end(conn) {
     const up = conn.state;
     up.ended = true;
-    if (up.session === undefined) up.pool.dropIdle(up);
-    else up.session.upstreamEnded(up);
+    if (up.exchange === undefined) up.pool.dropIdle(up);
+    else up.exchange.upstreamEnded(up);
   },
   drain(conn) {
-    conn.state.session?.upstreamDrained();
+    conn.state.exchange?.upstreamDrained();
   },
   close(conn, why) {
     conn.state.pool.onClose(conn.state, why);

@@ -2,8 +2,9 @@
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
-import { HOP_FIELDS } from '../http/session.ts';
-import type { HttpService, HttpSession } from '../http/session.ts';
+import { HOP_FIELDS } from '../http/service.ts';
+import type { HttpService } from '../http/service.ts';
+import type { HttpSession } from '../http/session.ts';
 import type { CounterCell, HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';

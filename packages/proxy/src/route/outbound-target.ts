@@ -7,8 +7,9 @@ import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import { HOP_FIELDS } from '../http/session.ts';
-import type { HttpService, HttpSession } from '../http/session.ts';
+import { HOP_FIELDS } from '../http/service.ts';
+import type { HttpService } from '../http/service.ts';
+import type { HttpSession } from '../http/session.ts';
 import type {
   HostMatch,
   HttpMatch,
