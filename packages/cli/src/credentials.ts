@@ -1,6 +1,5 @@
 /**
- * The certificates of an installation: the trust anchors and the issuer of this cluster, read and checked or newly made, and the
- * certificate of the injector's webhook.
+ * The certificates of an installation: the trust anchors and the issuer of this cluster, read and checked, or newly made.
  */
 import {
   chainPem,
@@ -8,7 +7,6 @@ import {
   createIssuer,
   createTrustAnchor,
   isPkiError,
-  issueCertificate,
   loadIssuer,
   parseCertificates,
   privateKeyPem,
@@ -31,9 +29,6 @@ export interface IdentityFiles {
   readonly certificate: Pem;
   readonly key: Pem;
 }
-
-/** As cert-manager and Linkerd renew them: the webhook's certificate lives a year. */
-const WEBHOOK_LIFETIME_MS = 365 * 86_400_000;
 
 /**
  * Fills in trust anchors and issuer. With none given, both are made, as `linkerd install` does; anything in between is an error,
@@ -144,27 +139,5 @@ export function withIssuer(
     ...values,
     identityTrustAnchorsPEM: anchorsPem,
     identity: { ...values.identity, issuer: { ...values.identity.issuer, tls: { crtPEM, keyPEM } } },
-  };
-}
-
-/** A private authority whose only certificate is the webhook's; its key is forgotten, so nothing else can be signed by it. */
-export async function withWebhookCertificate(values: ControlPlaneValues, ns: string): Promise<ControlPlaneValues> {
-  if (values.proxyInjector.crtPEM !== '') return values;
-  const name = `linkerd-proxy-injector.${ns}.svc`;
-  const authority = await createTrustAnchor({ commonName: name });
-  const issued = await issueCertificate(authority, {
-    commonName: name,
-    dnsNames: [name, `${name}.${values.clusterDomain}`],
-    usages: ['server'],
-    lifetimeMs: WEBHOOK_LIFETIME_MS,
-  });
-  return {
-    ...values,
-    proxyInjector: {
-      ...values.proxyInjector,
-      caBundle: chainPem(authority.chain),
-      crtPEM: issued.certificate.pem,
-      keyPEM: issued.keyPem,
-    },
   };
 }

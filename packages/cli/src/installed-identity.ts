@@ -1,9 +1,8 @@
 /** The certificates of a control plane that is there, read back from its cluster. */
-import { CONFIG_MAPS, MUTATING_WEBHOOKS, SECRETS } from '@mesh/kube';
+import { CONFIG_MAPS, SECRETS } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import type { IdentityFiles, Pem } from './credentials.ts';
 import { CliError } from './errors.ts';
-import type { ControlPlaneValues } from './values/control-plane.ts';
 
 const ISSUER = 'linkerd-identity-issuer';
 const ROOTS = 'linkerd-identity-trust-roots';
@@ -32,27 +31,4 @@ export async function readIssuer(
     return { text: Buffer.from(data, 'base64').toString('utf8'), from: `${key} of Secret ${ns}/${ISSUER}` };
   };
   return { certificate: part('tls.crt', 'crt.pem'), key: part('tls.key', 'key.pem'), ca: part('ca.crt') };
-}
-
-/** The webhook's certificate as it is now: whoever renews it there has the newer one. */
-export async function readWebhookCertificate(
-  client: KubeClient,
-  ns: string,
-): Promise<Partial<ControlPlaneValues['proxyInjector']>> {
-  const [secret, webhook] = await Promise.all([
-    client.get(SECRETS, { namespace: ns, name: 'linkerd-proxy-injector-k8s-tls' }),
-    client.get(MUTATING_WEBHOOKS, { name: 'linkerd-proxy-injector-webhook-config' }),
-  ]);
-  const decode = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString('utf8');
-  const caBundle = decode(caBundleOf(webhook));
-  const crtPEM = decode(secret?.data?.['tls.crt']);
-  const keyPEM = decode(secret?.data?.['tls.key']);
-  return caBundle === '' || crtPEM === '' || keyPEM === '' ? {} : { caBundle, crtPEM, keyPEM };
-}
-
-function caBundleOf(webhook: unknown): string | undefined {
-  const { webhooks } = (webhook ?? {}) as {
-    readonly webhooks?: readonly { readonly clientConfig?: { readonly caBundle?: string } }[];
-  };
-  return webhooks?.[0]?.clientConfig?.caBundle;
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, isKubeError } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import { CliError } from '../errors.ts';
-import { checkIdentity, withIdentity, withIssuer, withWebhookCertificate } from '../credentials.ts';
+import { checkIdentity, withIdentity, withIssuer } from '../credentials.ts';
 import { readAnchors, readIssuer } from '../installed-identity.ts';
 import type { CliIo } from '../io.ts';
 import { controlPlaneManifests, overridesManifest } from '../manifests/control-plane.ts';
@@ -41,8 +41,7 @@ export function addInstall(parent: Command, io: CliIo): void {
     }
     if (flags.ignoreCluster !== true && flags.skipChecks !== true) await assertInstallable(self, io, ns);
     const chosen = await withFlags(installDefaults({ ha: flags.ha === true }), flags, io);
-    const identified = await identify(chosen, flags, self, io);
-    const values = await withWebhookCertificate(identified, ns);
+    const values = await identify(chosen, flags, self, io);
     writeManifests(io, [...controlPlaneManifests(values, ns), overridesManifest(values, ns)], flags);
   });
 }

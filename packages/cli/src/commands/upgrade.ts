@@ -1,13 +1,13 @@
-/** `mesh upgrade`: the manifests of this version with the values, anchors, issuer and webhook certificate of the control plane there. */
+/** `mesh upgrade`: the manifests of this version with the values, anchors and issuer of the control plane that is there. */
 import type { Command } from 'commander';
 import { CONFIG_MAPS, SECRETS } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import { parse } from 'yaml';
 import { parseCertificates } from '@mesh/pki';
-import { checkIdentity, withIssuer, withWebhookCertificate } from '../credentials.ts';
+import { checkIdentity, withIssuer } from '../credentials.ts';
 import type { IdentityFiles, Pem } from '../credentials.ts';
 import { CliError } from '../errors.ts';
-import { readAnchors, readIssuer, readWebhookCertificate } from '../installed-identity.ts';
+import { readAnchors, readIssuer } from '../installed-identity.ts';
 import type { CliIo } from '../io.ts';
 import { controlPlaneManifests, OVERRIDES, overridesManifest } from '../manifests/control-plane.ts';
 import { crdManifests } from '../manifests/crds.ts';
@@ -51,10 +51,7 @@ export async function upgradedManifests(
 ): Promise<readonly Manifest[]> {
   const ns = flags.linkerdNamespace;
   const chosen = await withFlags(await storedValues(client, flags, io), flags, io);
-  const identified = await withPresentIdentity(chosen, client, flags, io);
-  const { proxyInjector } = identified;
-  const hook = proxyInjector.crtPEM === '' ? await readWebhookCertificate(client, ns) : {};
-  const values = await withWebhookCertificate({ ...identified, proxyInjector: { ...proxyInjector, ...hook } }, ns);
+  const values = await withPresentIdentity(chosen, client, flags, io);
   return [...controlPlaneManifests(values, ns), overridesManifest(values, ns)];
 }
 

@@ -137,5 +137,5 @@ export const CONTROL_PLANE_FILES: readonly TemplateFile[] = [
     ],
   },
   { name: 'destination', manifests: destinationManifests() },
-  injectorManifests(),
+  { name: 'proxy-injector', manifests: injectorManifests() },
 ];

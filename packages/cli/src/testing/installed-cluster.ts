@@ -5,7 +5,8 @@ import { FakeApi } from '@mesh/kube/testing';
 import type { CategoryOutcome, CheckCategory, CheckOutcome } from '../checks/check.ts';
 import { runChecks } from '../checks/check.ts';
 import { CheckState } from '../checks/state.ts';
-import { withNewIdentity, withWebhookCertificate } from '../credentials.ts';
+import { withNewIdentity } from '../credentials.ts';
+import { withWebhookCertificate } from './pem.ts';
 import { controlPlaneManifests } from '../manifests/control-plane.ts';
 import { crdManifests, linkCrdManifest } from '../manifests/crds.ts';
 import type { Manifest } from '../manifests/object.ts';
@@ -90,7 +91,7 @@ export function seedNode(api: FakeApi, name: string, aheadMs = 0): void {
     metadata: { name },
     spec: { podCIDRs: ['10.1.0.0/24'] },
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
-  } as never);
+  });
   api.seed(LEASES, {
     metadata: { namespace: 'kube-node-lease', name },
     spec: { renewTime: new Date(Date.now() + aheadMs).toISOString() },

@@ -1,5 +1,6 @@
 /** Certificates for tests: made once per process, since making them is the slow part. */
-import { chainPem, createIssuer, createTrustAnchor, privateKeyPem } from '@mesh/pki';
+import { chainPem, createIssuer, createTrustAnchor, issueCertificate, privateKeyPem } from '@mesh/pki';
+import type { ControlPlaneValues } from '../values/control-plane.ts';
 
 export interface TestIdentity {
   readonly anchorPem: string;
@@ -15,5 +16,27 @@ export async function createTestIdentity(lifetimeMs?: number): Promise<TestIdent
     anchorPem: chainPem(anchor.chain),
     issuerPem: chainPem(issuer.chain),
     issuerKeyPem: privateKeyPem(issuer.key),
+  };
+}
+
+/** With a certificate for the webhook, as the injector would make it. */
+export async function withWebhookCertificate(values: ControlPlaneValues, ns: string): Promise<ControlPlaneValues> {
+  if (values.proxyInjector.crtPEM !== '') return values;
+  const name = `linkerd-proxy-injector.${ns}.svc`;
+  const authority = await createTrustAnchor({ commonName: name });
+  const issued = await issueCertificate(authority, {
+    commonName: name,
+    dnsNames: [name, `${name}.${values.clusterDomain}`],
+    usages: ['server'],
+    lifetimeMs: 365 * 86_400_000,
+  });
+  return {
+    ...values,
+    proxyInjector: {
+      ...values.proxyInjector,
+      caBundle: chainPem(authority.chain),
+      crtPEM: issued.certificate.pem,
+      keyPEM: issued.keyPem,
+    },
   };
 }

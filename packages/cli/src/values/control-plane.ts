@@ -84,8 +84,17 @@ export const CONTROL_PLANE_SPEC = group('values of the control plane', {
   }),
   proxyInjector: group('the webhook that injects', {
     timeoutSeconds: integer(10, 'how long the API server waits for it', 1, 30),
-    caBundle: text('', 'authority of its certificate, PEM; empty with crtPEM: made anew'),
-    crtPEM: text('', 'certificate for linkerd-proxy-injector.NAMESPACE.svc, PEM'),
+    externalSecret: flag(
+      false,
+      'somebody else (cert-manager) keeps Secret linkerd-proxy-injector-k8s-tls and the bundle of the webhook; else the injector renews both',
+    ),
+    injectCaFrom: text('', 'cert-manager Certificate, NAMESPACE/NAME, whose authority goes into the webhook'),
+    injectCaFromSecret: text('', 'Secret, NAMESPACE/NAME, whose authority cert-manager puts into the webhook'),
+    caBundle: text('', 'authority of its certificate, PEM; empty: the injector sees to it'),
+    crtPEM: text(
+      '',
+      'certificate for linkerd-proxy-injector.NAMESPACE.svc, PEM; empty: the injector makes and renews one',
+    ),
     keyPEM: text('', 'private key of that certificate, PEM'),
     namespaceSelector: map(
       {

@@ -23,14 +23,13 @@ export interface StoredChoices {
   readonly values: PartialValues<ControlPlaneValues>;
 }
 
-/** What somebody chose, without certificates and keys: those live in objects of their own. */
+/** What somebody chose, without anchors and issuer: those live in objects of their own. */
 export function chosenValues(values: ControlPlaneValues): StoredChoices {
-  const { identity, proxyInjector, highAvailability: ha } = values;
+  const { identity, highAvailability: ha } = values;
   const chosen = difference(CONTROL_PLANE_SPEC, installDefaults({ ha }), {
     ...values,
     identityTrustAnchorsPEM: '',
     identity: { ...identity, issuer: { ...identity.issuer, tls: { crtPEM: '', keyPEM: '' } } },
-    proxyInjector: { ...proxyInjector, caBundle: '', crtPEM: '', keyPEM: '' },
   });
   return { ha, values: chosen };
 }
