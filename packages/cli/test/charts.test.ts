@@ -198,14 +198,8 @@ test('numbers that people write without quotes are texts where texts are needed'
   assert.match(JSON.stringify(find('linkerd-identity')), /"limits":\{"cpu":"2","memory":"1073741824"\}/);
 });
 
-test(
-  'without values the chart makes a certificate for the webhook, under an authority of its own',
-  { skip },
-  async () => {
-    const text = await helmTemplate('mesh-control-plane', 'linkerd', { ...CERTIFIED, proxyInjector: {} });
-    const objects = parseManifests(text);
-    const secret = objects.find((object) => object.metadata.name === 'linkerd-proxy-injector-k8s-tls');
-    const crt = (secret?.['data'] as Readonly<Record<string, string>> | undefined)?.['tls.crt'] ?? '';
-    assert.match(Buffer.from(crt, 'base64').toString('utf8'), /BEGIN CERTIFICATE/);
-  },
-);
+test('rendering twice gives the same bytes: an upgrade changes only what somebody changed', { skip }, async () => {
+  const values = { ...CERTIFIED, proxyInjector: {} };
+  const first = await helmTemplate('mesh-control-plane', 'linkerd', values);
+  assert.equal(await helmTemplate('mesh-control-plane', 'linkerd', values), first);
+});
