@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { LINKS, SECRETS, SERVICES } from '@mesh/kube';
+import { CONFIG_MAPS, LINKS, SECRETS, SERVICES } from '@mesh/kube';
 import type { Authority } from '@mesh/pki';
 import { chainPem, createIssuer, createTrustAnchor, loadIssuer, parseCertificates, privateKeyPem } from '@mesh/pki';
 import { okOutput } from './cli.ts';
@@ -12,6 +12,7 @@ import { until } from './wait.ts';
 
 export const MC_NAMESPACE = 'linkerd-multicluster';
 const ANCHOR_NAME = 'root.linkerd.cluster.local';
+const CONFIG = { namespace: 'linkerd', name: 'linkerd-config' };
 const CONTROL_PLANE = ['linkerd-identity', 'linkerd-destination', 'linkerd-proxy-injector'] as const;
 const EXTENSION = ['linkerd-gateway', 'linkerd-service-mirror'] as const;
 
@@ -104,7 +105,13 @@ async function writeTrust(
 export async function installMesh(cluster: HomeCluster, trust: readonly string[], signal?: AbortSignal): Promise<void> {
   const run = async (...argv: string[]): Promise<string> => okOutput(await cluster.mesh(argv), `mesh ${argv[0] ?? ''}`);
   await cluster.apply(await run('install', '--crds'));
-  await cluster.apply(await run('install', ...trust, ...cluster.installFlags));
+  // An upgrade keeps the certificates that workloads and the API server trust by now.
+  const isInstalled = (await cluster.client.get(CONFIG_MAPS, CONFIG)) !== undefined;
+  await cluster.apply(
+    isInstalled
+      ? await run('upgrade', ...cluster.installFlags)
+      : await run('install', ...trust, ...cluster.installFlags),
+  );
   await cluster.apply(await run('multicluster', 'install'));
   await Promise.all([
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),

@@ -74,7 +74,7 @@ export class KindMember extends ApiMember implements HomeCluster {
   constructor(name: string, kubeconfig: string, runtime: SidecarRuntime) {
     super(name, kubeconfig);
     this.#controlPlane = `${name}-control-plane`;
-    this.installFlags = ['--set', `proxy.image.name=${runtime === 'bun' ? 'mesh-proxy' : 'mesh-proxy-node'}`];
+    this.installFlags = ['--set', `proxy.runtime=${runtime}`];
     // Docker's name service knows the node, and the API server's certificate has its name.
     this.linkFlags = ['--api-server-address', `https://${this.#controlPlane}:6443`];
   }

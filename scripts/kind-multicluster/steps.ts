@@ -133,7 +133,7 @@ async function answers({ home: open }: Settings): Promise<string> {
   const asked = others.length === 0 ? ['catalog'] : others.map((other) => `catalog-${other.name}`);
   const seen = await Promise.all(
     asked.map(async (name) => {
-      const answer = await answerFrom(first, home.kubeconfig, `http://${name}.${SHOP}/`);
+      const answer = await answerFrom(first, home.kubeconfig, `http://${name}.${SHOP}/products`);
       return `${name} is answered by ${answer.cluster}`;
     }),
   );
