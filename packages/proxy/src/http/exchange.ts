@@ -7,13 +7,13 @@
  *                     │  └──── sent again ────┤ broken
  *                     └───────► response made here ──► idle
  */
-import type { Closed } from '@mesh/net';
+import type { Conn } from '@mesh/net';
 import { FRAMING, HEADER, METHOD, writeHead } from '@mesh/wire';
 import type { HeadEdits, Http1Head } from '@mesh/wire';
-import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
-import { Attempts } from './attempts.ts';
+import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpEngine } from './engine.ts';
 import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
+import { Placement } from './placement.ts';
 import { neverDelivered, rescue } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
 import type { HttpSession } from './session.ts';
@@ -26,16 +26,12 @@ const ACTIVE = 2;
 const INTERIM_MAX = 16;
 const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
 
-export class Exchange implements Waiter {
+export class Exchange {
   readonly #session: HttpSession;
   readonly #engine: HttpEngine;
-  readonly #attempts: Attempts;
+  readonly #placement: Placement;
   #phase: number;
-  #dispatcher: Dispatcher | undefined;
-  #slot: EndpointSlot | undefined;
   #up: Upstream | undefined;
-  /** Waits for a connection of the slot's pool. */
-  #pooled: boolean;
   /** What of the request's body came with its head. */
   #firstBody: Uint8Array;
   /** The request was complete when its head was: it can be sent again as it is. */
@@ -52,12 +48,9 @@ export class Exchange implements Waiter {
   constructor(session: HttpSession) {
     this.#session = session;
     this.#engine = session.engine;
-    this.#attempts = new Attempts();
+    this.#placement = new Placement(this);
     this.#phase = IDLE;
-    this.#dispatcher = undefined;
-    this.#slot = undefined;
     this.#up = undefined;
-    this.#pooled = false;
     this.#firstBody = NOTHING;
     this.#wholeAtOnce = false;
     this.#requestDone = true;
@@ -79,10 +72,6 @@ export class Exchange implements Waiter {
     return this.#requestDone;
   }
 
-  get tried(): ReadonlySet<string> | undefined {
-    return this.#attempts.tried;
-  }
-
   // ---- Called by the session ------------------------------------------------------------------------------------
 
   /** A request's head was read. */
@@ -91,7 +80,7 @@ export class Exchange implements Waiter {
     const { reader, conn } = session;
     const engine = this.#engine;
     this.#start();
-    this.#attempts.reset();
+    this.#placement.attempts.reset();
     this.#interim = 0;
     this.#responseStarted = false;
     this.#status = 0;
@@ -112,18 +101,17 @@ export class Exchange implements Waiter {
   /** What was read is no request. */
   beginBad(code: FailureCode): void {
     this.#start();
-    this.#attempts.reset();
+    this.#placement.attempts.reset();
     this.#requestDone = false;
     this.reject(code);
   }
 
   /** @param timeoutMs Whole exchange; undefined: no limit. */
   dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
-    this.#dispatcher = dispatcher;
     if (timeoutMs !== undefined && this.#timer === undefined) {
       this.#timer = setTimeout(() => this.#abandon('request_timeout'), timeoutMs);
     }
-    dispatcher.acquire(this);
+    this.#placement.dispatch(dispatcher);
   }
 
   /** Answers the request here. @param status Instead of the code's own. */
@@ -131,7 +119,7 @@ export class Exchange implements Waiter {
     const session = this.#session;
     if (!session.open) return;
     const { details, servesProxies } = session.service;
-    const undelivered = servesProxies && this.#attempts.deliveries === 0 && neverDelivered(code);
+    const undelivered = servesProxies && this.#placement.attempts.deliveries === 0 && neverDelivered(code);
     const answered = rescue(code, details, !this.#requestDone || session.closeAfter, status, undelivered);
     session.cells?.response(answered.status, answered.status < 500, this.#elapsed(), code);
     session.service.failed?.(code);
@@ -152,7 +140,7 @@ export class Exchange implements Waiter {
       return;
     }
     this.#requestDone = reader.body.done;
-    this.#slot?.cells.tcp.writeBytes.add(end - from);
+    this.#placement.slot?.cells.tcp.writeBytes.add(end - from);
     const more = up.conn.write(wholeOrPart(reader.bytes, from, end));
     if ((!more && !this.#requestDone) || reader.unread > 0) conn.pause();
   }
@@ -171,74 +159,38 @@ export class Exchange implements Waiter {
     if (up !== undefined) up.pool.discard(up);
   }
 
-  // ---- Waiter ---------------------------------------------------------------------------------------------------
+  // ---- Called by the placement ----------------------------------------------------------------------------------
 
-  assigned(slot: EndpointSlot): void {
-    this.#slot = slot;
+  onEndpoint(slot: EndpointSlot): void {
     this.#session.cells ??= slot.cells.http;
-    this.#attempts.count += 1;
-    slot.ewma.start();
-    this.#pooled = true;
-    slot.pool.request(this);
   }
 
-  refused(code: FailureCode): void {
-    this.reject(code);
-  }
-
-  rerouted(): void {
+  reroute(): void {
     const session = this.#session;
     // The next endpoint counts with its own cells.
     session.cells = undefined;
     session.service.route(session);
   }
 
-  // ---- Called by the pool ---------------------------------------------------------------------------------------
-
   /** The connection for this exchange. */
-  attach(up: Upstream): void {
-    const { conn } = up;
-    const slot = this.#slot;
-    if (conn === undefined || slot === undefined) return;
+  attach(up: Upstream, conn: Conn<Upstream>, slot: EndpointSlot): void {
     const session = this.#session;
     const { head, service } = session;
-    this.#pooled = false;
     this.#up = up;
     up.exchange = this;
     session.cells?.requestTotal.add(1);
     up.reader.expectResponse(head.method);
-    this.#sentAtMs = this.#attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
+    this.#sentAtMs =
+      this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
     this.#phase = ACTIVE;
-    this.#attempts.deliveries += 1;
     const edits: HeadEdits = { drop: service.requestDrop, add: service.requestAdd, authority: slot.plan.authority };
     const bytes = passOn(head, edits, this.#firstBody);
     const more = conn.write(bytes);
-    this.#slot?.cells.tcp.writeBytes.add(bytes.length);
+    slot.cells.tcp.writeBytes.add(bytes.length);
     if (!this.#requestDone && more) session.conn.resume();
   }
 
-  connectFailed(why: Closed): void {
-    this.#pooled = false;
-    this.#slot?.ewma.finish(undefined, 0);
-    this.#slot = undefined;
-    if (this.#attempts.mayConnectAgain(this.#dispatcher)) this.rerouted();
-    else this.reject(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
-  }
-
-  /** The connection that it waits for takes long: it goes to another endpoint, if one is ready. */
-  connectSlow(): void {
-    if (this.#slot === undefined || !this.#attempts.move(this.#dispatcher, this.#slot)) return;
-    this.#detach();
-    this.rerouted();
-  }
-
-  /** Discovery took the endpoint away while a connection to it was being opened. */
-  endpointGone(): void {
-    if (this.#dispatcher?.retriesConnects !== true) return;
-    this.#attempts.count -= 1;
-    this.#detach();
-    this.rerouted();
-  }
+  // ---- Called by the pool's connections -------------------------------------------------------------------------
 
   upstreamDrained(): void {
     if (!this.#requestDone) this.#session.conn.resume();
@@ -253,21 +205,21 @@ export class Exchange implements Waiter {
   upstreamLost(up: Upstream): void {
     if (this.#up !== up) return;
     this.#up = undefined;
-    const slot = this.#slot;
     // With the response's head its sample was taken and the request no longer counted as pending.
-    if (!this.#responseStarted) slot?.ewma.finish(undefined, 0);
-    this.#slot = undefined;
+    if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
+    this.#placement.leave();
     up.pool.discard(up);
     if (this.#responseStarted) {
       this.#breakOff('io');
       return;
     }
     const whole = up.reused && this.#wholeAtOnce && this.#interim === 0;
-    if (this.#attempts.mayRepeat(this.#session.head.method, whole)) {
+    const { attempts } = this.#placement;
+    if (attempts.mayRepeat(this.#session.head.method, whole)) {
       // What may be repeated here may be repeated elsewhere (RFC 9110 §9.2.2).
-      this.#attempts.deliveries -= 1;
+      attempts.deliveries -= 1;
       this.#phase = WAITING;
-      this.rerouted();
+      this.reroute();
       return;
     }
     this.reject('io');
@@ -333,9 +285,10 @@ export class Exchange implements Waiter {
     this.#responseStarted = true;
     const now = this.#engine.clock.monotonic();
     this.#latencyMs = now - this.#startedAtMs;
-    if (this.#slot !== undefined) {
-      this.#slot.ewma.finish(now - this.#sentAtMs, now);
-      if (!head.has(HEADER.undelivered)) this.#slot.rests = 0;
+    const { slot } = this.#placement;
+    if (slot !== undefined) {
+      slot.ewma.finish(now - this.#sentAtMs, now);
+      if (!head.has(HEADER.undelivered)) slot.rests = 0;
     }
     up.keepAlive = head.keepAlive && head.framing !== FRAMING.close;
     if (head.framing === FRAMING.close || head.minor === 0) session.closeAfter = true;
@@ -348,15 +301,14 @@ export class Exchange implements Waiter {
    * request goes to another if it can be sent again. False: the answer stands.
    */
   #sendElsewhere(up: Upstream): boolean {
-    const slot = this.#slot;
+    const { slot } = this.#placement;
     // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
-    slot.owner.undelivered(slot);
-    if (!this.#attempts.mayGoElsewhere(this.#dispatcher, slot, this.#wholeAtOnce)) return false;
+    if (!this.#placement.undelivered(slot, this.#wholeAtOnce)) return false;
     this.#detach();
     up.pool.discard(up);
     this.#phase = WAITING;
-    this.rerouted();
+    this.reroute();
     return true;
   }
 
@@ -395,7 +347,7 @@ export class Exchange implements Waiter {
     session.cells?.response(this.#status, this.#status < 500, this.#latencyMs, '');
     const reusable = up.keepAlive && this.#requestDone && up.reader.unread === 0 && session.head.minor === 1;
     this.#up = undefined;
-    this.#slot = undefined;
+    this.#placement.leave();
     if (!this.#requestDone) session.closeAfter = true;
     this.#end();
     up.pool.release(up, reusable);
@@ -427,14 +379,14 @@ export class Exchange implements Waiter {
   /** 101 or a CONNECT that succeeded: the head goes on, then bytes both ways. */
   #startTunnel(up: Upstream): void {
     const { head } = up.reader;
-    const slot = this.#slot;
+    const { slot } = this.#placement;
     if (up.conn === undefined || slot === undefined) return;
     this.#session.cells?.response(head.status, true, this.#elapsed(), '');
     slot.ewma.finish(undefined, 0);
     this.#passHead(head);
     this.#end();
     this.#up = undefined;
-    this.#slot = undefined;
+    this.#placement.leave();
     up.exchange = undefined;
     this.#session.becomeTunnel({
       conn: up.conn,
@@ -444,15 +396,11 @@ export class Exchange implements Waiter {
     });
   }
 
-  /** Lets go of queue, slot and upstream. */
+  /** Lets go of queue, endpoint and connection. */
   #detach(): void {
-    if (this.#pooled) this.#slot?.pool.cancel(this);
-    else if (this.#slot === undefined) this.#dispatcher?.cancel(this);
-    if (this.#slot !== undefined && !this.#responseStarted) this.#slot.ewma.finish(undefined, 0);
+    this.#placement.cancel(this.#responseStarted);
     if (this.#up !== undefined) this.#up.exchange = undefined;
-    this.#pooled = false;
     this.#up = undefined;
-    this.#slot = undefined;
   }
 
   #start(): void {
@@ -466,7 +414,7 @@ export class Exchange implements Waiter {
     if (this.#phase !== IDLE) this.#engine.inFlight -= 1;
     this.#phase = IDLE;
     this.#firstBody = NOTHING;
-    this.#dispatcher = undefined;
+    this.#placement.end();
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = undefined;

@@ -13,6 +13,7 @@ import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import { CONNECTING_MAX_PER_ENDPOINT } from './engine.ts';
 import type { HttpEngine } from './engine.ts';
 import type { Exchange } from './exchange.ts';
+import type { Placement } from './placement.ts';
 
 /**
  * Opening a connection takes a few milliseconds within a cluster and two or three round trips between clusters. After this, those who
@@ -50,7 +51,7 @@ export class HttpPool {
   readonly slot: EndpointSlot;
   readonly #engine: HttpEngine;
   readonly #idle: Upstream[] = [];
-  readonly #waiters = new Set<Exchange>();
+  readonly #waiters = new Set<Placement>();
   #connecting = 0;
   /** Open connections, idle and busy. */
   #open = 0;
@@ -62,20 +63,20 @@ export class HttpPool {
     this.#engine = engine;
   }
 
-  /** Serves the exchange now, or as soon as a connection is there; `exchange.connectFailed` when none can be had. */
-  request(exchange: Exchange): void {
+  /** Serves the request now, or as soon as a connection is there; `placement.connectFailed` when none can be had. */
+  request(placement: Placement): void {
     const up = this.#takeIdle();
     if (up !== undefined) {
-      exchange.attach(up);
+      placement.attach(up);
       return;
     }
-    this.#waiters.add(exchange);
+    this.#waiters.add(placement);
     this.#connectForWaiters();
   }
 
-  /** The exchange waits no longer. */
-  cancel(exchange: Exchange): void {
-    this.#waiters.delete(exchange);
+  /** The request waits no longer. */
+  cancel(placement: Placement): void {
+    this.#waiters.delete(placement);
   }
 
   /** An exchange is over. */
@@ -130,7 +131,7 @@ export class HttpPool {
   /** The endpoint is no more: whoever waits for a connection to it asks for another one. */
   sendAway(): void {
     const waiting = [...this.#waiters];
-    for (const exchange of waiting) exchange.endpointGone();
+    for (const placement of waiting) placement.endpointGone();
   }
 
   onOpen(up: Upstream): void {
@@ -224,7 +225,7 @@ export class HttpPool {
     if (this.#open === 0) this.slot.owner.stalled(this.slot);
     // A copy: who moves may come back to this very pool.
     const waiting = [...this.#waiters];
-    for (const exchange of waiting) exchange.connectSlow();
+    for (const placement of waiting) placement.connectSlow();
     // Whoever had nowhere to go looks again.
     if (this.#waiters.size > 0) this.#armSlowTimer();
   }
@@ -233,7 +234,7 @@ export class HttpPool {
     const waiting = [...this.#waiters];
     this.#waiters.clear();
     this.slot.owner.connectFailed(this.slot, why);
-    for (const exchange of waiting) exchange.connectFailed(why);
+    for (const placement of waiting) placement.connectFailed(why);
   }
 
   /** More may be opened now that one is done. */

@@ -1,0 +1,122 @@
+/**
+ * Where one request goes: an endpoint of the route's, then a connection of that endpoint's pool; and where it goes instead when that
+ * takes long or fails.
+ *
+ *   dispatch ──► queue ──assigned──► pool ──attach──► the exchange has its connection
+ *      ▲                              │ failed, slow, endpoint gone
+ *      └────────── reroute ◄──────────┘
+ */
+import type { Closed } from '@mesh/net';
+import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
+import { Attempts } from './attempts.ts';
+import type { Exchange } from './exchange.ts';
+import type { FailureCode } from './rescue.ts';
+import type { Upstream } from './upstream-pool.ts';
+
+export class Placement implements Waiter {
+  readonly attempts: Attempts;
+  readonly #exchange: Exchange;
+  #dispatcher: Dispatcher | undefined;
+  #slot: EndpointSlot | undefined;
+  /** Waits for a connection of the slot's pool. */
+  #pooled: boolean;
+
+  constructor(exchange: Exchange) {
+    this.attempts = new Attempts();
+    this.#exchange = exchange;
+    this.#dispatcher = undefined;
+    this.#slot = undefined;
+    this.#pooled = false;
+  }
+
+  /** The endpoint that the request is at. */
+  get slot(): EndpointSlot | undefined {
+    return this.#slot;
+  }
+
+  dispatch(dispatcher: Dispatcher): void {
+    this.#dispatcher = dispatcher;
+    dispatcher.acquire(this);
+  }
+
+  /** The endpoint has nothing more to do with the request; what it cost was told. */
+  leave(): void {
+    this.#slot = undefined;
+  }
+
+  /** Lets go of queue, pool and endpoint. @param sampled The endpoint's answer was counted. */
+  cancel(sampled: boolean): void {
+    if (this.#pooled) this.#slot?.pool.cancel(this);
+    else if (this.#slot === undefined) this.#dispatcher?.cancel(this);
+    if (!sampled) this.#slot?.ewma.finish(undefined, 0);
+    this.#pooled = false;
+    this.#slot = undefined;
+  }
+
+  /** The request is over. */
+  end(): void {
+    this.#dispatcher = undefined;
+  }
+
+  /** The endpoint's program saw nothing of the request: it rests. True when another endpoint is ready for the request. */
+  undelivered(slot: EndpointSlot, whole: boolean): boolean {
+    slot.owner.undelivered(slot);
+    return this.attempts.mayGoElsewhere(this.#dispatcher, slot, whole);
+  }
+
+  // ---- Waiter ---------------------------------------------------------------------------------------------------
+
+  get tried(): ReadonlySet<string> | undefined {
+    return this.attempts.tried;
+  }
+
+  assigned(slot: EndpointSlot): void {
+    this.#slot = slot;
+    this.#exchange.onEndpoint(slot);
+    this.attempts.count += 1;
+    slot.ewma.start();
+    this.#pooled = true;
+    slot.pool.request(this);
+  }
+
+  refused(code: FailureCode): void {
+    this.#exchange.reject(code);
+  }
+
+  rerouted(): void {
+    this.#exchange.reroute();
+  }
+
+  // ---- Called by the pool ---------------------------------------------------------------------------------------
+
+  attach(up: Upstream): void {
+    const slot = this.#slot;
+    if (up.conn === undefined || slot === undefined) return;
+    this.#pooled = false;
+    this.attempts.deliveries += 1;
+    this.#exchange.attach(up, up.conn, slot);
+  }
+
+  connectFailed(why: Closed): void {
+    this.#pooled = false;
+    this.#slot?.ewma.finish(undefined, 0);
+    this.#slot = undefined;
+    if (this.attempts.mayConnectAgain(this.#dispatcher)) this.#exchange.reroute();
+    else this.#exchange.reject(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
+  }
+
+  /** The connection takes long: the request goes to another endpoint, if a better one is ready. */
+  connectSlow(): void {
+    if (this.#slot === undefined || !this.attempts.move(this.#dispatcher, this.#slot)) return;
+    this.cancel(false);
+    this.#exchange.reroute();
+  }
+
+  /** Discovery took the endpoint away while a connection to it was being opened. */
+  endpointGone(): void {
+    if (this.#dispatcher?.retriesConnects !== true) return;
+    this.attempts.count -= 1;
+    this.cancel(false);
+    this.#exchange.reroute();
+  }
+}
