@@ -3,8 +3,6 @@ export type { DefaultPolicy } from './discovery/default-policy.ts';
 export { createDiscovery, FORWARD_DEFAULT, INBOUND_IDLE_MS, OUTBOUND_IDLE_MS } from './discovery/discovery.ts';
 export type { Discovery, DiscoveryDeps, DiscoveryOptions } from './discovery/discovery.ts';
 export type { ForwardOptions } from './discovery/outbound-resolver.ts';
-export { BACKOFF_DEFAULT } from './grpc/backoff.ts';
-export type { BackoffOptions } from './grpc/backoff.ts';
 export type { CallHandlers } from './grpc/call.ts';
 export { GrpcChannel } from './grpc/channel.ts';
 export type { CallHandle, ChannelDeps, ChannelOptions, ChannelSecurity } from './grpc/channel.ts';

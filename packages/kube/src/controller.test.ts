@@ -8,7 +8,7 @@ import { WorkQueue } from './work-queue.ts';
 
 function controllerOf(reconcile: (key: string) => Promise<ReconcileResult>, concurrency = 4): Controller {
   return new Controller(
-    { name: 'test', reconcile, concurrency, backoff: { minMs: 1, maxMs: 8 } },
+    { name: 'test', reconcile, concurrency, backoff: { minMs: 1, maxMs: 8, jitterRatio: 0 } },
     { clock: systemClock, logger: silentLogger },
   );
 }

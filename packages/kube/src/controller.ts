@@ -1,7 +1,6 @@
 /** Runs a level-triggered `reconcile` for keys: coalesced, never twice at once per key, with backoff after failures. */
-import { isAbort } from '@mesh/runtime';
-import type { Clock, Component, Logger } from '@mesh/runtime';
-import type { BackoffOptions } from './backoff.ts';
+import { Backoff, isAbort } from '@mesh/runtime';
+import type { BackoffOptions, Clock, Component, Logger } from '@mesh/runtime';
 import { isKubeError } from './errors.ts';
 import { WorkQueue } from './work-queue.ts';
 import type { Priority } from './work-queue.ts';
@@ -30,14 +29,14 @@ export interface ControllerDeps {
 
 const DEFAULT_CONCURRENCY = 4;
 /** 1 min at most: a cause outside our view (RBAC, quota) heals without an event of ours. */
-const DEFAULT_BACKOFF: BackoffOptions = { minMs: 50, maxMs: 60_000 };
+const DEFAULT_BACKOFF: BackoffOptions = { minMs: 50, maxMs: 60_000, jitterRatio: 0.1 };
 
 export class Controller implements Component {
   readonly name: string;
   readonly #options: ControllerOptions;
   readonly #deps: ControllerDeps;
   readonly #queue: WorkQueue;
-  readonly #failures = new Map<string, number>();
+  readonly #failures = new Map<string, Backoff>();
   readonly #stop = new AbortController();
   #workers: Promise<unknown> | undefined;
 
@@ -113,11 +112,11 @@ export class Controller implements Component {
       logger.warn('reconcile gave up until something changes', { controller: this.name, key, error });
       return;
     }
-    const failures = (this.#failures.get(key) ?? 0) + 1;
-    this.#failures.set(key, failures);
-    const { minMs, maxMs } = this.#options.backoff ?? DEFAULT_BACKOFF;
+    const backoff = this.#failures.get(key) ?? new Backoff(this.#options.backoff ?? DEFAULT_BACKOFF);
+    this.#failures.set(key, backoff);
     const retryAfterMs = isKubeError(error) ? (error.info.retryAfterMs ?? 0) : 0;
-    const delayMs = Math.max(Math.min(minMs * 2 ** (failures - 1), maxMs), retryAfterMs);
+    const delayMs = Math.max(backoff.next(), retryAfterMs);
+    const { failures } = backoff;
     this.#queue.addAfter(key, delayMs);
     // A write conflict is the normal way to learn that our copy was old.
     const level = failures > 3 && !isKubeError(error, 'conflict') ? 'warn' : 'debug';

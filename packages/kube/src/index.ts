@@ -29,8 +29,6 @@ export type {
   OwnerReference,
   UnknownObject,
 } from './object.ts';
-export { Backoff } from './backoff.ts';
-export type { BackoffOptions } from './backoff.ts';
 export { Controller, TerminalError } from './controller.ts';
 export type { ControllerDeps, ControllerOptions, ReconcileResult } from './controller.ts';
 export { EventRecorder, referenceTo } from './events.ts';

@@ -16,7 +16,7 @@ function setup(api: FakeApi): { informer: Informer<Service>; changes: string[] }
   const informer = new Informer(
     {
       kind: SERVICES,
-      backoff: { minMs: 5, maxMs: 20 },
+      backoff: { minMs: 5, maxMs: 20, jitterRatio: 0 },
       indexes: { app: (object) => [object.metadata.labels?.['app'] ?? ''] },
     },
     { client: api.client(), clock: systemClock, logger: silentLogger },

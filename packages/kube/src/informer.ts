@@ -10,10 +10,8 @@
  * After a lost connection it lists again rather than resuming: an API server that came back with
  * restored or empty data would otherwise never contradict our copy.
  */
-import { messageOf, sleep } from '@mesh/runtime';
-import type { Clock, Component, Logger } from '@mesh/runtime';
-import { Backoff } from './backoff.ts';
-import type { BackoffOptions } from './backoff.ts';
+import { Backoff, messageOf, sleep } from '@mesh/runtime';
+import type { BackoffOptions, Clock, Component, Logger } from '@mesh/runtime';
 import type { KubeClient, ListOptions } from './client.ts';
 import { isKubeError, KubeError } from './errors.ts';
 import { resourceName } from './kinds.ts';
@@ -52,7 +50,7 @@ export interface InformerDeps {
 }
 
 /** Quick first retries heal a restarted API server within a second; 5 s bounds the load of many informers on one that struggles. */
-const DEFAULT_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000 };
+const DEFAULT_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000, jitterRatio: 0.25 };
 
 /** A server that ends watches sooner than this is in trouble, and must not be asked in a busy loop. */
 const SHORT_WATCH_MS = 1_000;

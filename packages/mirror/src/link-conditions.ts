@@ -7,6 +7,7 @@ export interface LinkFacts {
   readonly problems: readonly string[];
   readonly credentials:
     | { readonly ok: true }
+    /** `Pending`: nobody has looked yet. */
     | { readonly ok: false; readonly reason: string; readonly message: string };
   readonly hasGateway: boolean;
   /** Something is selected that would go through a gateway. */
@@ -83,7 +84,11 @@ function valid(facts: LinkFacts): Finding {
 
 function credentials(facts: LinkFacts): Finding {
   const state = facts.credentials;
-  if (!state.ok) return finding('CredentialsValid', 'False', state.reason, state.message);
+  if (!state.ok) {
+    // What nobody has looked at is neither good nor bad.
+    const status = state.reason === 'Pending' ? 'Unknown' : 'False';
+    return finding('CredentialsValid', status, state.reason, state.message);
+  }
   const error = facts.remote?.error;
   if (isKubeError(error, 'unauthorized')) {
     return finding(

@@ -123,7 +123,7 @@ export class LinkStatusWriter {
   #isFirstPassDone(key: string, worker: LinkWorker): boolean {
     if (worker.ageMs > FIRST_PASS_MAX_MS) return true;
     const { remote, credentials } = worker.facts();
-    if (!credentials.ok) return true;
+    if (!credentials.ok) return credentials.reason !== 'Pending';
     if (remote?.synced !== true) return remote?.error !== undefined;
     const known = this.#of('mirror', key).size + this.#of('federated', key).size;
     return worker.settled && known >= EXPORT_MODES.reduce((sum, mode) => sum + worker.remoteCount(mode), 0);

@@ -93,7 +93,7 @@ export class MirrorController implements Component {
         name: 'mirror',
         reconcile: (key, signal) => this.#reconcile(key, signal),
         concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
-        backoff: { minMs: 50, maxMs: 30_000 },
+        backoff: { minMs: 50, maxMs: 30_000, jitterRatio: 0.1 },
         onRun: ({ error }) => deps.metrics.reconciled(error !== undefined),
       },
       deps,

@@ -62,7 +62,7 @@ export class TestProxy implements AsyncDisposable {
         inboundListen: { ip, port: 0 },
         outboundListen: [{ ip, port: 0 }],
         ownIps: [ip],
-        outboundConnectBackoff: { minMs: 20, maxMs: 200, jitter: 0 },
+        outboundConnectBackoff: { minMs: 20, maxMs: 200, jitterRatio: 0 },
         ...options,
       },
       {

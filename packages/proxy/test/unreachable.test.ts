@@ -118,7 +118,7 @@ test('one live endpoint among many dead ones serves every request', async () => 
 
 test('while requests wait an endpoint is tried again soon, not after a long back-off', async () => {
   const anchor = await TestAnchor.create('root');
-  const backoff = { outboundConnectBackoff: { minMs: NEVER_MS, maxMs: NEVER_MS, jitter: 0 } };
+  const backoff = { outboundConnectBackoff: { minMs: NEVER_MS, maxMs: NEVER_MS, jitterRatio: 0 } };
   await using client = await new TestProxy('127.0.40.1', 'web', backoff).start(anchor);
   const port = await refusedPort('127.0.40.2');
   client.discovery.resolve(client.destination).set(outboundPolicy(balanced(PATH, NEVER_MS)));

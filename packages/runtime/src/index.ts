@@ -1,3 +1,5 @@
+export { Backoff } from './backoff.ts';
+export type { BackoffOptions } from '@mesh/model';
 export { systemClock, sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { formatDurationMs, parseDurationMs } from './duration.ts';

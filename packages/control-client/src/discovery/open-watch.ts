@@ -1,6 +1,5 @@
 /** How discovery opens a watch, apart from channels and limits. */
-import type { Clock } from '@mesh/runtime';
-import type { BackoffOptions } from '../grpc/backoff.ts';
+import type { BackoffOptions, Clock } from '@mesh/runtime';
 import type { GrpcChannel } from '../grpc/channel.ts';
 import type { GrpcMethod } from '../grpc/method.ts';
 import { GRPC_STATUS } from '../grpc/status.ts';

@@ -236,3 +236,38 @@ test('a silent stream is dialled again after the initial timeout, an idle and an
   const old = watch(source, { lifetimeMs: 30 });
   await until('renewal at the end of life', () => old.events.filter((event) => event === 'interrupted 0').length >= 2);
 });
+
+test('a client that has no trust anchors yet tries again without complaint', async () => {
+  const { plane, port } = await fake();
+  plane.certify = () => Promise.resolve(identity.CertifyResponse.fromPartial({}));
+  const lines: string[] = [];
+  const note = (message: string): void => void lines.push(message);
+  let asked = 0;
+  const waiting = new GrpcChannel(
+    {
+      target: { host: 'identity.example', port },
+      security: {
+        kind: 'tls',
+        serverName: 'identity.example',
+        context: () => {
+          asked += 1;
+          return undefined;
+        },
+      },
+      backoff: FAST,
+    },
+    {
+      driver: createNodeDriver(),
+      clock: systemClock,
+      resolve: () => Promise.resolve(['127.0.0.1']),
+      log: { ...silentLogger, warn: note, error: note, info: note },
+      observer: silentObserver,
+    },
+  );
+  cleanups.push(() => waiting.close());
+  const call = waiting.unary(CERTIFY, REQUEST, { timeoutMs: 60_000 });
+  await until('several attempts', () => asked >= 3, 60_000);
+  waiting.close();
+  await assert.rejects(call, (error: unknown) => error instanceof GrpcError);
+  assert.deepEqual(lines, []);
+});

@@ -7,11 +7,9 @@
  *                        └──► backoff ──time──► dialling (while calls wait, else idle)
  */
 import type { ClientTls, Driver, TlsContext } from '@mesh/net';
-import { messageOf } from '@mesh/runtime';
-import type { Clock, Logger, Timer } from '@mesh/runtime';
+import { Backoff, messageOf } from '@mesh/runtime';
+import type { BackoffOptions, Clock, Logger, Timer } from '@mesh/runtime';
 import { H2_ERROR } from '@mesh/wire';
-import { Backoff, BACKOFF_DEFAULT } from './backoff.ts';
-import type { BackoffOptions } from './backoff.ts';
 import { Call } from './call.ts';
 import type { ActiveCall, CallHandlers } from './call.ts';
 import { Link } from './link.ts';
@@ -30,8 +28,8 @@ export type ChannelSecurity =
       /** SNI, and the SAN that the server's certificate must have. */
       readonly serverName: string;
       /**
-       * The newest context, asked for at each connection attempt. A promise holds the attempt back until it settles; `undefined`
-       * fails it.
+       * The newest context, asked for at each connection attempt. A promise holds the attempt back until it settles; with
+       * `undefined` it is made again after a while, which is normal at the start and therefore not logged as a failure.
        */
       context(): TlsContext | undefined | Promise<TlsContext | undefined>;
     };
@@ -55,6 +53,8 @@ export interface ChannelDeps {
   readonly observer: ChannelObserver;
 }
 
+/** Linkerd's outbound connect backoff begins and jitters so; its end, 60 s, would delay recovery after long outages. */
+const BACKOFF_DEFAULT: BackoffOptions = { minMs: 100, maxMs: 10_000, jitterRatio: 0.1 };
 /** Linkerd's outbound connect timeout. */
 export const CONNECT_TIMEOUT_MS = 1000;
 /** Servers in Go complain about pings more often than that only when nothing is sent; GOAWAY doubles it. */
@@ -235,7 +235,7 @@ export class GrpcChannel {
     if (security.kind === 'tls') {
       const context = await security.context();
       if (this.#closed) return;
-      if (context === undefined) return this.#connectFailed('there are no trust anchors yet');
+      if (context === undefined) return this.#notYet('there are no trust anchors yet');
       tls = { context, serverName: security.serverName };
     }
     this.#link = new Link(
@@ -293,17 +293,34 @@ export class GrpcChannel {
 
   #connectFailed(reason: string): void {
     if (this.#closed) return;
-    this.#reason = reason;
     this.#connectFailures += 1;
-    const delayMs = this.#backoff.next();
+    const delayMs = this.#retryLater(reason);
     const fields = { target: this.target, reason, retryInMs: Math.round(delayMs) };
     if (this.#connectFailures === 1) this.#deps.log.warn('control plane not reachable', fields);
     else this.#deps.log.debug('control plane still not reachable', fields);
+  }
+
+  /** Nothing is wrong with the control plane: this process is not ready to talk to it. */
+  #notYet(reason: string): void {
+    if (this.#closed) return;
+    const delayMs = this.#retryLater(reason);
+    this.#deps.log.debug('control plane not contacted yet', {
+      target: this.target,
+      reason,
+      retryInMs: Math.round(delayMs),
+    });
+  }
+
+  /** @returns after how many milliseconds. */
+  #retryLater(reason: string): number {
+    this.#reason = reason;
+    const delayMs = this.#backoff.next();
     this.#retry?.cancel();
     this.#retry = this.#deps.clock.after(delayMs, () => {
       this.#retry = undefined;
       if (this.#waiting.size > 0) this.#connect();
     });
+    return delayMs;
   }
 
   #failWaiting(message: string): void {

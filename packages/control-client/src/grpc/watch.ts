@@ -4,9 +4,8 @@
  * The limits are Linkerd's control-stream limits: no answer within `initialTimeoutMs` is a failure; silence of `idleTimeoutMs`
  * and an age of `lifetimeMs` end the stream normally, so that it moves to another replica and heals what was lost.
  */
-import type { Clock, Timer } from '@mesh/runtime';
-import { Backoff } from './backoff.ts';
-import type { BackoffOptions } from './backoff.ts';
+import { Backoff } from '@mesh/runtime';
+import type { BackoffOptions, Clock, Timer } from '@mesh/runtime';
 import type { CallHandle, GrpcChannel } from './channel.ts';
 import type { GrpcMethod } from './method.ts';
 import { GRPC_STATUS } from './status.ts';

@@ -92,13 +92,13 @@ test('weighted choice follows the weights and never takes a zero', () => {
 });
 
 test('backoff doubles from its minimum to its maximum', () => {
-  const options = { minMs: 100, maxMs: 1000, jitter: 0 };
+  const options = { minMs: 100, maxMs: 1000, jitterRatio: 0 };
   assert.deepEqual(
     [0, 1, 2, 3, 4, 60].map((attempt) => backoffMs(options, attempt, () => 0.5)),
     [100, 200, 400, 800, 1000, 1000],
   );
   assert.equal(
-    backoffMs({ ...options, jitter: 0.1 }, 0, () => 0.5),
+    backoffMs({ ...options, jitterRatio: 0.1 }, 0, () => 0.5),
     105,
   );
 });

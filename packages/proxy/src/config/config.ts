@@ -8,7 +8,7 @@ import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';
 import { ConfigReader } from '@mesh/runtime';
-import type { Env, LogFormat } from '@mesh/runtime';
+import type { BackoffOptions, Env, LogFormat } from '@mesh/runtime';
 import {
   ACCEPTED_KEYS,
   ADMIN_LISTEN,
