@@ -121,7 +121,11 @@ test('objects of the installation that are gone are named, kind by kind', async 
       'ClusterRoleBindings exist',
     ],
     [dynamicKind(rbac, 'roles', 'Role', true), 'linkerd/linkerd-proxy-injector-config', 'Roles exist'],
-    [dynamicKind(rbac, 'rolebindings', 'RoleBinding', true), 'linkerd/linkerd-proxy-injector-config', 'RoleBindings exist'],
+    [
+      dynamicKind(rbac, 'rolebindings', 'RoleBinding', true),
+      'linkerd/linkerd-proxy-injector-config',
+      'RoleBindings exist',
+    ],
     [MUTATING_WEBHOOKS, 'linkerd-proxy-injector-webhook-config', 'MutatingWebhookConfigurations exist'],
   ] as const;
   for (const [kind, key, what] of cases) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
@@ -13,8 +14,11 @@ import type { Condition } from '@mesh/kube';
 import type { FakeApi } from '@mesh/kube/testing';
 import { edit, failures, installedCluster, outcomeOf, run, stateOf } from '../testing/installed-cluster.ts';
 import { MESH_VERSION } from '../version.ts';
+import { parseManifests } from '../yaml.ts';
 import { extensionCategories } from './extensions.ts';
-import { multiclusterCategory } from './multicluster.ts';
+import { mirrorRights, multiclusterCategory } from './multicluster.ts';
+import { missingRights } from './rbac.ts';
+import type { RbacRule } from './rbac.ts';
 
 const NS = 'linkerd-multicluster';
 const LINK = `${NS}/west`;
@@ -127,6 +131,19 @@ test('rights that the mirror controller lacks are named', async () => {
   );
   api.onRaw((path) => (path.endsWith('/subjectaccessreviews') ? { status: 403, text: '' } : undefined));
   assert.equal(outcomeOf(await run([multiclusterCategory(stateOf(api))]), description), undefined);
+});
+
+test('what the extension grants is what the check asks for', async () => {
+  const text = await readFile(new URL('../golden/multicluster-install.yaml', import.meta.url), 'utf8');
+  const granted = parseManifests(text)
+    .filter((object) => object.kind.endsWith('Role') && /service-mirror/.test(object.metadata.name ?? ''))
+    .flatMap((object) => object['rules'] as readonly RbacRule[]);
+  const wanted = mirrorRights(NS).map(({ group, resource, subresource, verb }) => ({
+    apiGroups: [group],
+    resources: [subresource === undefined ? resource : `${resource}/${subresource}`],
+    verbs: [verb],
+  }));
+  assert.deepEqual(missingRights(wanted, granted), []);
 });
 
 test('mirrors without endpoints, orphans and controllers of old are named', async () => {

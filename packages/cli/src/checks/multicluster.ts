@@ -171,7 +171,21 @@ async function mirrorDeployment(state: CheckState): Promise<Deployment> {
   return deployment;
 }
 
-/** What the mirror controller must be allowed to keep mirrors and Links. */
+/** What the mirror controller must be allowed, to keep mirrors and Links. */
+export function mirrorRights(namespace: string): readonly Access[] {
+  const on = (group: string, resource: string, verbs: readonly string[], more: Partial<Access> = {}) =>
+    verbs.map((verb) => ({ group, resource, verb, ...more }));
+  return [
+    ...on('', 'services', ['list', 'watch', 'create', 'delete']),
+    ...on('discovery.k8s.io', 'endpointslices', ['list', 'watch', 'create', 'delete']),
+    ...on('', 'namespaces', ['list', 'watch']),
+    ...on('', 'secrets', ['list', 'watch'], { namespace }),
+    ...on('multicluster.linkerd.io', 'links', ['list', 'watch'], { namespace }),
+    ...on('multicluster.linkerd.io', 'links', ['patch'], { namespace, subresource: 'status' }),
+    ...on('coordination.k8s.io', 'leases', ['get', 'create', 'update'], { namespace }),
+  ];
+}
+
 function rightsCheck(state: CheckState): Check {
   return {
     description: 'service mirror controller has required permissions',
@@ -182,17 +196,7 @@ function rightsCheck(state: CheckState): Check {
       const deployment = await mirrorDeployment(state);
       const namespace = deployment.metadata.namespace ?? '';
       const name = deployment.spec.template.spec.serviceAccountName ?? 'default';
-      const on = (group: string, resource: string, verbs: readonly string[], more: Partial<Access> = {}) =>
-        verbs.map((verb) => ({ group, resource, verb, ...more }));
-      const denied = await deniedTo(client, { namespace, name }, [
-        ...on('', 'services', ['list', 'watch', 'create', 'delete']),
-        ...on('discovery.k8s.io', 'endpointslices', ['list', 'watch', 'create', 'delete']),
-        ...on('', 'namespaces', ['list', 'watch']),
-        ...on('', 'secrets', ['get', 'watch'], { namespace }),
-        ...on('multicluster.linkerd.io', 'links', ['list', 'watch'], { namespace }),
-        ...on('multicluster.linkerd.io', 'links', ['patch'], { namespace, subresource: 'status' }),
-        ...on('coordination.k8s.io', 'leases', ['get', 'create', 'update'], { namespace }),
-      ]);
+      const denied = await deniedTo(client, { namespace, name }, mirrorRights(namespace));
       if (denied.length > 0) throw new Error(`service account ${namespace}/${name} may not ${denied.join(', ')}`);
     },
   };
