@@ -201,7 +201,12 @@ export const MULTICLUSTER_FILES: readonly TemplateFile[] = [
     manifests: [
       when(
         extension('installNamespace'),
-        namespace(NAMESPACE, { ...EXTENSION_LABELS, 'pod-security.kubernetes.io/enforce': 'restricted' }),
+        namespace(NAMESPACE, {
+          ...EXTENSION_LABELS,
+          // Nothing here is injected, so its pods start even while no injector answers.
+          'config.linkerd.io/admission-webhooks': 'disabled',
+          'pod-security.kubernetes.io/enforce': 'restricted',
+        }),
       ),
     ],
   },
