@@ -19,7 +19,7 @@ for (const [runtime, binary] of [
   for (const backend of ['nft', 'legacy']) {
     const skip = binary === undefined ? 'no Bun binary for this platform' : missing(backend);
     test(`original destinations on ${runtime}, rules by iptables-${backend}`, { timeout: 60_000, skip }, async (t) => {
-      const child = spawn('unshare', ['--net', '--', binary ?? '', main, backend], {
+      const child = spawn('unshare', ['--net', '--pid', '--fork', '--kill-child', '--', binary ?? '', main, backend], {
         env,
         stdio: ['ignore', 'pipe', 'inherit'],
       });
