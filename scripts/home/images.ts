@@ -19,7 +19,12 @@ export function images(): Images {
       // Compiled once, started often: a third of a controller's start is compiling.
       env: { NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'node-compile') },
     },
-    'mesh-proxy': { command: [bun, bundleProxy(bun)] },
+    'mesh-proxy': {
+      command: [bun, bundleProxy(bun)],
+      programs: {
+        '/usr/lib/linkerd/linkerd-await': [bun, path.join(ROOT, 'packages', 'proxy-init', 'src', 'await-main.ts')],
+      },
+    },
     shop: { command: [process.execPath, path.join(ROOT, 'examples', 'shop', 'shop.mjs')] },
   };
 }

@@ -332,6 +332,39 @@ describe('a cluster', { concurrency: false }, () => {
     await client.delete(CORE('pods'), 'default', 'probed');
   });
 
+  test('starts a container only when the postStart hook of the one before has ended', async () => {
+    const { client } = cluster;
+    const wait = { command: ['node', '-e', "setTimeout(() => fs.writeFileSync('/data/hooked', ''), 300)"] };
+    const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    await client.create(CORE('pods'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'in-order', namespace: 'default' },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        restartPolicy: 'Never',
+        volumes: [{ name: 'data', emptyDir: {} }],
+        containers: [
+          {
+            name: 'first',
+            image: 'node',
+            args: ['-e', 'setTimeout(() => 0, 1000)'],
+            volumeMounts,
+            lifecycle: { postStart: { exec: wait } },
+          },
+          { name: 'second', image: 'node', args: ['-e', "fs.statSync('/data/hooked')"], volumeMounts },
+        ],
+      },
+    });
+    const phase = await eventually('an end', async () => {
+      const pod = await client.get(CORE('pods'), 'default', 'in-order');
+      const now = at(pod, 'status', 'phase');
+      return (now === 'Succeeded' || now === 'Failed') && now;
+    });
+    assert.equal(phase, 'Succeeded', 'the second container found what the hook had written');
+    await client.delete(CORE('pods'), 'default', 'in-order');
+  });
+
   test('ends a pod that exceeds its deadline', async () => {
     const { client } = cluster;
     await client.create(CORE('pods'), {

@@ -53,6 +53,9 @@ export interface ContainerHost {
 
 export type RestartRule = 'Always' | 'OnFailure' | 'Never';
 
+/** The kubelet waits without limit; a hook that hangs for so long will not end. */
+const POST_START_TIMEOUT_MS = 150_000;
+
 export class ContainerRunner {
   readonly spec: Container;
   readonly logs = new ContainerLogs();
@@ -60,6 +63,7 @@ export class ContainerRunner {
   readonly #rule: RestartRule;
   readonly #finished = Promise.withResolvers<number>();
   readonly #startedOnce = Promise.withResolvers<void>();
+  readonly #hookedOnce = Promise.withResolvers<void>();
   #child: ChildProcess | undefined;
   #probers: Prober[] = [];
   #state: ContainerState = { waiting: { reason: 'PodInitializing' } };
@@ -89,6 +93,11 @@ export class ContainerRunner {
   /** Resolves when the startup probe, if any, has succeeded for the first time. */
   get startedOnce(): Promise<void> {
     return this.#startedOnce.promise;
+  }
+
+  /** Resolves when the first postStart hook has ended, however it did, or there is none. Never before the first process. */
+  get hookedOnce(): Promise<void> {
+    return this.#hookedOnce.promise;
   }
 
   get pid(): number | undefined {
@@ -241,11 +250,13 @@ export class ContainerRunner {
   #afterStart(): void {
     const postStart = this.spec.lifecycle?.postStart;
     if (postStart === undefined) {
+      this.#hookedOnce.resolve();
       this.#startProbes();
       return;
     }
     const child = this.#child;
-    void this.#runHook(postStart, 60_000).then((failure) => {
+    void this.#runHook(postStart, POST_START_TIMEOUT_MS).then((failure) => {
+      this.#hookedOnce.resolve();
       if (this.#child !== child) return;
       if (failure !== undefined) {
         this.#host.event('Warning', 'FailedPostStartHook', `PostStartHook failed: ${failure}`);

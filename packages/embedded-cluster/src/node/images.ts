@@ -10,8 +10,8 @@ export interface ImageProgram {
   /** Variables below those of the container. */
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDir?: string;
-  /** Programs that a container's own `command` may name, such as `node`, and where they are here. */
-  readonly programs?: Readonly<Record<string, string>>;
+  /** Programs that a container's own `command` may name, such as `node`, and where they are here, or what runs instead. */
+  readonly programs?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export type Images = Readonly<Record<string, ImageProgram>>;
@@ -41,5 +41,6 @@ export function argumentVector(
   const args = container.args ?? (own ? [] : (image.args ?? []));
   const vector = [...(own ? (container.command ?? []) : image.command), ...args];
   const program = vector[0] ?? '';
-  return [image.programs?.[program] ?? program, ...vector.slice(1)];
+  const here = image.programs?.[program] ?? program;
+  return [...(typeof here === 'string' ? [here] : here), ...vector.slice(1)];
 }

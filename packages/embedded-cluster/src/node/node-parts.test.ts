@@ -30,10 +30,15 @@ test('images are found by reference, without tag, or by their last segment', () 
 });
 
 test("a container's command replaces the image's, its arguments replace the image's arguments", () => {
-  const image = { command: ['run'], args: ['default'], programs: { node: '/opt/node' } };
+  const image = {
+    command: ['run'],
+    args: ['default'],
+    programs: { node: '/opt/node', await: ['/opt/bun', 'await.ts'] },
+  };
   assert.deepEqual(argumentVector(image, {}), ['run', 'default']);
   assert.deepEqual(argumentVector(image, { args: ['x'] }), ['run', 'x']);
   assert.deepEqual(argumentVector(image, { command: ['node'] }), ['/opt/node']);
+  assert.deepEqual(argumentVector(image, { command: ['await', '-p'] }), ['/opt/bun', 'await.ts', '-p']);
 });
 
 test('references expand once, unknown ones stay, and $$ escapes', () => {

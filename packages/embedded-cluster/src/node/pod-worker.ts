@@ -164,7 +164,14 @@ export class PodWorker {
     this.#stopping.signal.throwIfAborted();
     this.#initialized = true;
     const rule = (this.#pod.spec.restartPolicy ?? 'Always') as RestartRule;
-    for (const container of this.#pod.spec.containers) this.#create(container, rule, this.#main).start();
+    for (const container of this.#pod.spec.containers) {
+      const runner = this.#create(container, rule, this.#main);
+      runner.start();
+      // As the kubelet does: a hook holds up the containers behind its own.
+      if (container.lifecycle?.postStart === undefined) continue;
+      await Promise.race([runner.hookedOnce, runner.finished, this.#gone.promise]);
+      this.#stopping.signal.throwIfAborted();
+    }
     this.#publishSoon();
     const codes = await Promise.all([...this.#main.values()].map((runner) => runner.finished));
     clearTimeout(this.#deadline);
