@@ -1,63 +1,16 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { silentLogger } from '@mesh/runtime';
-import { parse } from 'yaml';
 import { negotiate } from './http/negotiate.ts';
 import { parseResourcePath } from './http/request-path.ts';
-import { ApiServer } from './server.ts';
 import { KubeStatusError } from './status-error.ts';
+import { adminOf, get, startServer } from './testing/https-client.ts';
+import type { Identity } from './testing/https-client.ts';
 import type { KubeObject } from './types.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
-
-async function startServer(dataFolder?: string): Promise<ApiServer> {
-  const address = { host: '127.0.0.1', port: 0 };
-  const server = new ApiServer({ name: 'https', address, serviceCidr: '10.96.0.0/16', log: silentLogger, dataFolder });
-  await server.start(AbortSignal.timeout(20_000));
-  return server;
-}
-
-interface Identity {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
-function adminOf(server: ApiServer): Identity {
-  const config = parse(server.kubeconfig('admin')) as {
-    clusters: [{ cluster: Record<string, string> }];
-    users: [{ user: Record<string, string> }];
-  };
-  const decode = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString('utf8');
-  const { cluster } = config.clusters[0];
-  const { user } = config.users[0];
-  return {
-    ca: decode(cluster['certificate-authority-data']),
-    cert: decode(user['client-certificate-data']),
-    key: decode(user['client-key-data']),
-  };
-}
-
-function get(server: ApiServer, path: string, identity: Identity): Promise<{ code: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ code: number; text: string }>();
-  const agent = new Agent(identity);
-  request(new URL(path, server.url), { agent }, (response) => {
-    let text = '';
-    response.setEncoding('utf8');
-    response.on('data', (chunk: string) => (text += chunk));
-    response.on('end', () => {
-      agent.destroy();
-      resolve({ code: response.statusCode ?? 0, text });
-    });
-  })
-    .on('error', reject)
-    .end();
-  return promise;
-}
 
 test('a client certificate names user and groups; one of another CA gets 401', async () => {
   await using server = await startServer();
