@@ -8,7 +8,7 @@ import { LINKS, SECRETS, SERVICES } from '@mesh/kube';
 import type { Link, Service } from '@mesh/kube';
 import { linkClusters, MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { serviceExists, SHOP } from '../../scripts/home/shop.ts';
-import { bound, Federation, until } from './federation.ts';
+import { bound, Federation, patience, until } from './federation.ts';
 
 let federation: Federation;
 let folder: string;
@@ -17,7 +17,7 @@ before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'mesh-bad-input-'));
   federation = await Federation.open();
   for (const cluster of federation.home.clusters) {
-    await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: SHOP } }]);
+    await federation.namespace(cluster, SHOP);
   }
   await linkClusters(federation.east, federation.west);
 });
@@ -53,7 +53,7 @@ async function mirrorCondition(name: string, namespace = SHOP) {
       );
       return item?.conditions.find((condition) => condition.type === 'Mirrored' && condition.status === 'False');
     },
-    { timeoutMs: 15_000 },
+    { timeoutMs: patience(15_000) },
   );
 }
 
@@ -91,7 +91,7 @@ async function goodKubeconfig(): Promise<string> {
 async function removeLink(name: string): Promise<void> {
   await federation.east.client.delete(LINKS, { namespace: MC_NAMESPACE, name });
   await until(`Link ${name} to be gone`, async () => (await federation.link(federation.east, name)) === undefined, {
-    timeoutMs: 10_000,
+    timeoutMs: patience(10_000),
   });
 }
 
@@ -181,7 +181,7 @@ test('a Service that already has the name of a mirror is left alone and named', 
       const link = await federation.link(federation.east, 'west');
       return !(link?.status?.mirrorServices ?? []).some((one) => one.remoteRef.name === 'taken');
     },
-    { timeoutMs: 10_000 },
+    { timeoutMs: patience(10_000) },
   );
   assert.ok((await federation.service(federation.east, 'taken-west')) !== undefined);
 });
@@ -198,15 +198,15 @@ test('a name that would be too long is refused with a reason', async () => {
 });
 
 test('a namespace that is missing at home is named, and the mirror appears with it', async () => {
-  await federation.west.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'abroad' } }]);
+  await federation.namespace(federation.west, 'abroad');
   await applyService('far', { ports: PORTS }, EXPORTED, 'abroad');
   assert.match((await mirrorCondition('far', 'abroad')).message, /abroad/);
-  await federation.east.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'abroad' } }]);
+  await federation.namespace(federation.east, 'abroad');
   await until(
     'far-west',
     async () => (await federation.east.client.get(SERVICES, { namespace: 'abroad', name: 'far-west' })) !== undefined,
     {
-      timeoutMs: 10_000,
+      timeoutMs: patience(10_000),
     },
   );
 });

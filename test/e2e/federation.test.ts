@@ -10,7 +10,7 @@ import { MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { podsOf, rolloutDone } from '../../scripts/home/rollout.ts';
 import { killWorkload, labelService, scale, serviceExists, SHOP } from '../../scripts/home/shop.ts';
 import { isOk } from '../../scripts/home/traffic.ts';
-import { bound, failures, Federation, until } from './federation.ts';
+import { bound, failures, Federation, patience, until } from './federation.ts';
 
 let federation: Federation;
 
@@ -81,7 +81,7 @@ test('un-exporting removes the mirror and leaves nothing behind', async () => {
     'no trace of cart-west',
     async () => !(await federation.mirrors(federation.east)).some((name) => name.includes('cart-west')),
     {
-      timeoutMs: 5000,
+      timeoutMs: patience(5000),
     },
   );
 });
@@ -134,7 +134,7 @@ test('a dead gateway is noticed, does not disturb home traffic, and heals', asyn
     'the mirror to lose its ready endpoints',
     async () => (await federation.readyAddresses(federation.east, 'catalog-west')).length === 0,
     {
-      timeoutMs: 5000,
+      timeoutMs: patience(5000),
     },
   );
   const home = await federation.watch('federated', 25);
@@ -157,7 +157,7 @@ for (const [name, label] of [
     await until(
       `${name} to be gone`,
       async () => (await podsOf(federation.east.client, 'linkerd', label)).length === 0,
-      { timeoutMs: 10_000 },
+      { timeoutMs: patience(10_000) },
     );
     await federation.watch('home', 25);
     await federation.watch('west', 25);
@@ -214,7 +214,7 @@ async function killAndHeal(
       const statuses = (await cluster.client.get(PODS, ref))?.status?.containerStatuses ?? [];
       return statuses.every((status) => status.ready && (status.restartCount > 0 || !containers.includes(status.name)));
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: patience(20_000) },
   );
 }
 
@@ -248,7 +248,7 @@ test('traffic does not notice that both API servers are away for a while', async
     await Promise.all(federation.home.clusters.map((cluster) => cluster.startApiServer()));
   }
   await until('the API to answer', async () => (await federation.east.client.list(LEASES)).items.length > 0, {
-    timeoutMs: 10_000,
+    timeoutMs: patience(10_000),
   });
   await labelService(federation.west, 'pricing', { 'mirror.linkerd.io/exported': 'true' });
   await serviceExists(federation.east, 'pricing-west', true);
@@ -268,7 +268,7 @@ test('unlinking removes every mirror and both credentials', async () => {
     'every mirror of west to be gone',
     async () => !(await federation.mirrors(federation.east)).some((name) => name.endsWith('-west')),
     {
-      timeoutMs: 10_000,
+      timeoutMs: patience(10_000),
     },
   );
   assert.equal(await federation.link(federation.east, 'west'), undefined);

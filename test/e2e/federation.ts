@@ -1,17 +1,20 @@
 /** Two linked clusters with the shop in both: what every scenario starts from, on whatever home the environment asks for. */
 import { availableParallelism, loadavg } from 'node:os';
 import { ENDPOINT_SLICES, LINKS, SERVICES } from '@mesh/kube';
-import type { Condition, Link, Service } from '@mesh/kube';
-import { openEmbeddedHome } from '../../scripts/home/embedded-home.ts';
+import type { Condition, Link, ObjectMeta, Service } from '@mesh/kube';
 import type { Home, HomeCluster } from '../../scripts/home/home.ts';
-import { createTrust, installMesh, linkClusters, MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
-import type { TrustFlags } from '../../scripts/home/install-mesh.ts';
+import { linkClusters, MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { deployShop, SHOP, startLoad } from '../../scripts/home/shop.ts';
 import { isOk, TrafficLog } from '../../scripts/home/traffic.ts';
 import type { RequestRecord } from '../../scripts/home/traffic.ts';
 import { until } from '../../scripts/home/wait.ts';
+import { TEST_LABEL } from './clean-slate.ts';
+import type { TrustMaker } from './clean-slate.ts';
+import { HOME_KIND, openHome } from './homes.ts';
 
 const TIMEOUT_MS = 20_000;
+/** Real nodes start and stop containers, and their controllers share a machine with all of Kubernetes. */
+const PATIENCE = { embedded: 1, kind: 4 } as const;
 
 export class Federation implements AsyncDisposable {
   readonly home: Home;
@@ -24,17 +27,8 @@ export class Federation implements AsyncDisposable {
   }
 
   /** Clusters with the mesh in them, not linked. */
-  static async open(trust?: (home: Home) => Promise<TrustFlags>): Promise<Federation> {
-    const home = await openEmbeddedHome({ clusters: ['east', 'west'] });
-    const federation = new Federation(home);
-    try {
-      const flags = await (trust ?? createTrust)(home);
-      await Promise.all(home.clusters.map((cluster) => installMesh(cluster, flags.get(cluster.name) ?? [])));
-      return federation;
-    } catch (error) {
-      await federation[Symbol.asyncDispose]();
-      throw error;
-    }
+  static async open(trust?: TrustMaker): Promise<Federation> {
+    return new Federation(await openHome(trust));
   }
 
   get east(): HomeCluster {
@@ -51,6 +45,16 @@ export class Federation implements AsyncDisposable {
 
   async deployShops(): Promise<void> {
     await Promise.all(this.home.clusters.map((cluster) => deployShop(cluster)));
+  }
+
+  /** A namespace that goes with the scenario. */
+  async namespace(
+    cluster: HomeCluster,
+    name: string,
+    metadata: Pick<ObjectMeta, 'annotations' | 'labels'> = {},
+  ): Promise<void> {
+    const labels = { ...metadata.labels, [TEST_LABEL.key]: TEST_LABEL.value };
+    await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { ...metadata, name, labels } }]);
   }
 
   /** A customer in `east`, for each target; its requests are in `log`. */
@@ -80,14 +84,14 @@ export class Federation implements AsyncDisposable {
         if (found !== undefined) return found;
         throw new Error(`the last of ${records.length}: ${JSON.stringify(records.at(-1) ?? null)}`);
       },
-      { timeoutMs: TIMEOUT_MS, everyMs: 20 },
+      { timeoutMs: patience(TIMEOUT_MS), everyMs: 20 },
     );
   }
 
   /** Lets traffic flow until `count` requests of `target` were sent since `fromMs`, and returns those. */
   async watch(target: string, count: number, fromMs = Date.now()): Promise<readonly RequestRecord[]> {
     await until(`${count} requests to ${target}`, () => this.requests(target, fromMs).length >= count, {
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: patience(TIMEOUT_MS),
     });
     return this.requests(target, fromMs);
   }
@@ -124,7 +128,7 @@ export class Federation implements AsyncDisposable {
         if (found?.status === status && found.reason !== 'Pending') return found;
         throw new Error(`it is ${JSON.stringify(found ?? null)}`);
       },
-      { timeoutMs: TIMEOUT_MS },
+      { timeoutMs: patience(TIMEOUT_MS) },
     );
   }
 
@@ -149,6 +153,11 @@ export class Federation implements AsyncDisposable {
 /** A time bound for this machine as crowded as it is now: `ms` when every core is ours, more when others want them too. */
 export function bound(ms: number): number {
   return ms * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+}
+
+/** How long to wait for what must happen but is not promised by a time: `ms` on an embedded home. */
+export function patience(ms: number): number {
+  return ms * PATIENCE[HOME_KIND];
 }
 
 export function failures(records: readonly RequestRecord[]): readonly string[] {

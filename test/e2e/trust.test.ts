@@ -15,7 +15,8 @@ before(async () => {
 after(() => federation?.[Symbol.asyncDispose]());
 
 test('a link between clusters of different anchors says that they share none', async () => {
-  const manifests = await federation.west.mesh(['multicluster', 'link', '--cluster-name', 'west']);
+  const flags = ['--cluster-name', 'west', ...federation.west.linkFlags];
+  const manifests = await federation.west.mesh(['multicluster', 'link', ...flags]);
   await federation.east.apply(okOutput(manifests, 'mesh multicluster link'));
   await federation.condition(federation.east, 'west', 'Reachable', 'True');
   const condition = await federation.condition(federation.east, 'west', 'GatewayAlive', 'False');
