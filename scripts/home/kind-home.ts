@@ -2,7 +2,7 @@
  * Clusters that kind made as a home: real nodes (containers of Docker), real images, the real command line. The clusters exist
  * before and after; `scripts/kind-multicluster` makes and deletes them.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PODS } from '@mesh/kube';
 import { parse, stringify } from 'yaml';
@@ -32,7 +32,10 @@ export async function openKindHome(options: KindHomeOptions): Promise<KindHome> 
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const kubeconfig = path.join(options.folder, 'kubeconfig');
   const configs = await Promise.all(options.clusters.map((name) => contextOf(name)));
-  await writeFile(kubeconfig, mergedKubeconfig(configs), { mode: 0o600 });
+  // At once: whoever shares the folder reads it meanwhile.
+  const written = `${kubeconfig}.${process.pid}`;
+  await writeFile(written, mergedKubeconfig(configs), { mode: 0o600 });
+  await rename(written, kubeconfig);
   const members = options.clusters.map((name) => new KindMember(name, kubeconfig, options.runtime));
   return {
     kind: 'kind',

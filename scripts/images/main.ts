@@ -1,17 +1,21 @@
 /**
  * `npm run images`: builds the container images and checks their sizes against the goals.
  *
- *   npm run images -- [--json] [--fresh] [NAME…]      NAME: mesh-proxy, mesh-proxy-node, mesh, shop (default: all)
+ *   npm run images -- [--json] [--fresh] [--verify] [NAME…]      NAME: mesh-proxy, mesh-proxy-node, mesh, shop (default: all)
+ *
+ *   --fresh    without the engine's cache
+ *   --verify   runs them, too: users, exit codes, Linkerd's paths, redirection without privileges
  *
  * Environment: BASE_IMAGE (Debian or a child of it; default debian:bookworm-slim), SOURCE_DATE_EPOCH, MESH_REVISION.
- * Exit codes: 64 for wrong usage, 1 when a build fails or an image is larger than its goal.
+ * Exit codes: 64 for wrong usage, 1 when a build fails, or an image is larger than its goal or breaks a promise.
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '@mesh/runtime';
 import { buildImage, IMAGES } from './build.ts';
 import type { BuiltImage } from './build.ts';
+import { problemsOf } from './verify.ts';
 
-const USAGE = `usage: npm run images -- [--json] [--fresh] [${IMAGES.map(({ name }) => name).join('|')} …]`;
+const USAGE = `usage: npm run images -- [--json] [--fresh] [--verify] [${IMAGES.map(({ name }) => name).join('|')} …]`;
 
 process.exitCode = await main();
 
@@ -22,6 +26,7 @@ async function main(): Promise<number> {
     return 64;
   }
   const built: BuiltImage[] = [];
+  const problems: string[] = [];
   try {
     for (const spec of IMAGES.filter(({ name }) => flags.names.length === 0 || flags.names.includes(name))) {
       const image = await buildImage(spec, {
@@ -31,6 +36,10 @@ async function main(): Promise<number> {
         fresh: flags.fresh,
       });
       built.push(image);
+      if (image.compressedBytes > (image.compressedMax ?? Number.POSITIVE_INFINITY)) {
+        problems.push(`${image.tag} is larger than its goal`);
+      }
+      if (flags.verify) problems.push(...(await problemsOf(spec, image)));
       if (!flags.json) process.stdout.write(`${describe(image)}\n`);
     }
   } catch (error) {
@@ -38,9 +47,8 @@ async function main(): Promise<number> {
     return 1;
   }
   if (flags.json) process.stdout.write(`${JSON.stringify(built, undefined, 2)}\n`);
-  const large = built.filter((image) => image.compressedBytes > (image.compressedMax ?? Number.POSITIVE_INFINITY));
-  for (const image of large) process.stderr.write(`images: ${image.tag} is larger than its goal\n`);
-  return large.length === 0 ? 0 : 1;
+  for (const problem of problems) process.stderr.write(`images: ${problem}\n`);
+  return problems.length === 0 ? 0 : 1;
 }
 
 function describe(image: BuiltImage): string {
@@ -52,6 +60,7 @@ function describe(image: BuiltImage): string {
 interface Flags {
   readonly json: boolean;
   readonly fresh: boolean;
+  readonly verify: boolean;
   readonly names: readonly string[];
   readonly epochS: number | undefined;
 }
@@ -60,7 +69,11 @@ interface Flags {
 function readFlags(): Flags | string {
   try {
     const { values, positionals } = parseArgs({
-      options: { json: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false } },
+      options: {
+        json: { type: 'boolean', default: false },
+        fresh: { type: 'boolean', default: false },
+        verify: { type: 'boolean', default: false },
+      },
       allowPositionals: true,
     });
     const unknown = positionals.filter((name) => !IMAGES.some((spec) => spec.name === name));

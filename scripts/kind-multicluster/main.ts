@@ -23,7 +23,7 @@ import { runKindDemo } from './demo.ts';
 import { parseFlags, USAGE } from './flags.ts';
 import type { Flags } from './flags.ts';
 import { showLogs } from './logs.ts';
-import { FOLDER, known, remember } from './memory.ts';
+import { FOLDER, forget, known, remember } from './memory.ts';
 import { clusterSteps, imageSteps, installSteps, linkSteps, loadSteps, shopSteps, statusLines } from './steps.ts';
 import type { Settings, Step } from './steps.ts';
 
@@ -82,7 +82,7 @@ async function runVerb(flags: Flags, settings: Settings): Promise<number> {
       return showLogs(await settings.home(), flags.component, flags.follow);
     case 'down': {
       const deleted = await deleteClusters(flags.clusters);
-      await remember([]);
+      await forget(flags.clusters);
       process.stdout.write(deleted.length === 0 ? 'no clusters to delete\n' : `deleted ${deleted.join(', ')}\n`);
       return 0;
     }
