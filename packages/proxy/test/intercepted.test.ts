@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
-const PROGRAM = join(import.meta.dirname, 'intercepted-main.ts');
+const PROGRAM = fileURLToPath(new URL('intercepted-main.ts', import.meta.url));
 const CASES = 4;
 const RUNTIMES: Readonly<Record<string, string>> = {
   node: process.execPath,
