@@ -13,7 +13,7 @@ const VERSION = '0.1.0';
 void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {
-  // The image holds one program; other roles of Linkerd's proxy image (redirection, validation) are not among them yet.
+  // The other roles of the image (redirection, validation, waiting) are programs of @mesh/proxy-init.
   const role = process.argv[2] ?? 'proxy';
   if (role !== 'proxy') {
     stderrSink(`unknown role ${JSON.stringify(role)}: give proxy, or nothing`);
