@@ -30,7 +30,8 @@ export async function openKindHome(options: KindHomeOptions): Promise<KindHome> 
     );
   }
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  const kubeconfig = path.join(options.folder, 'kubeconfig');
+  // Other sets of clusters have a file of their own.
+  const kubeconfig = path.join(options.folder, `kubeconfig-${options.clusters.join('-')}`);
   const configs = await Promise.all(options.clusters.map((name) => contextOf(name)));
   // At once: whoever shares the folder reads it meanwhile.
   const written = `${kubeconfig}.${process.pid}`;
