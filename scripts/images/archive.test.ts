@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { compressedBytes, fixImage } from './archive.ts';
 import { readTar, writeTar } from './tar.ts';
 
 /** What an engine saves: times and notes of its own, and layers in folders with names of its own. */
-function saved(options: { readonly atS: number; readonly folder: string; readonly content?: string }): Buffer {
-  const { atS, folder, content = 'program' } = options;
+interface SavedOptions {
+  readonly atS: number;
+  readonly folder: string;
+  readonly content?: string;
+  readonly compress?: (layer: Buffer) => Buffer;
+}
+
+function saved(options: SavedOptions): Buffer {
+  const { atS, folder, content = 'program', compress = (layer) => layer } = options;
   const layer = writeTar([{ name: 'usr/bin/x', body: Buffer.from(content) }], atS);
   const config = {
     architecture: 'amd64',
@@ -23,7 +31,7 @@ function saved(options: { readonly atS: number; readonly folder: string; readonl
   return writeTar(
     [
       { name: 'config.json', body: Buffer.from(JSON.stringify(config)) },
-      { name: `${folder}/layer.tar`, body: layer },
+      { name: `${folder}/layer.tar`, body: compress(layer) },
       { name: 'manifest.json', body: Buffer.from(JSON.stringify(manifest)) },
     ],
     atS,
@@ -35,6 +43,15 @@ test('the same files give the same image, whenever they were built', () => {
   const two = fixImage(saved({ atS: 203, folder: 'l2' }), 'x:1', 7);
   assert.equal(one.id, two.id);
   assert.deepEqual(one.archive, two.archive);
+});
+
+test('an engine that saves compressed layers gives the same image', () => {
+  const plain = fixImage(saved({ atS: 100, folder: 'l1' }), 'x:1', 7);
+  for (const compress of [gzipSync, zstdCompressSync]) {
+    assert.equal(fixImage(saved({ atS: 100, folder: 'l1', compress }), 'x:1', 7).id, plain.id);
+  }
+  const broken = saved({ atS: 100, folder: 'l1', compress: () => Buffer.alloc(1024, 1) });
+  assert.throws(() => fixImage(broken, 'x:1', 7), /layer l1\/layer\.tar is neither/);
 });
 
 test('other files, and another time, give another image', () => {

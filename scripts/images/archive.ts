@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gunzipSync, gzip, zstdDecompressSync } from 'node:zlib';
 import { readTar, withFixedTimes, writeTar } from './tar.ts';
 
 export interface FixedImage {
@@ -30,6 +30,7 @@ interface ImageConfig {
 
 /** A layer that an image has twice is saved once. */
 const SYMBOLIC_LINK = '2';
+const ZSTD_MAGIC = 0xfd2fb528;
 
 /** Parts of a configuration that say how an image runs; anything else is about its making. */
 const RUN_KEYS = ['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'WorkingDir', 'Labels', 'StopSignal'] as const;
@@ -50,7 +51,7 @@ export function fixImage(saved: Buffer, tag: string, createdS: number): FixedIma
   const manifests = JSON.parse(file('manifest.json').toString('utf8')) as readonly SavedManifest[];
   const [manifest] = manifests;
   if (manifest === undefined || manifests.length !== 1) throw new Error('the saved archive must hold one image');
-  const layers = manifest.Layers.map((name) => withFixedTimes(file(name), createdS));
+  const layers = manifest.Layers.map((name) => withFixedTimes(uncompressed(name, file(name)), createdS));
   const diffIds = layers.map(sha256);
   const built = JSON.parse(file(manifest.Config).toString('utf8')) as ImageConfig;
   const created = new Date(createdS * 1000).toISOString();
@@ -86,6 +87,14 @@ export function fixImage(saved: Buffer, tag: string, createdS: number): FixedIma
 export async function compressedBytes(layers: readonly Buffer[]): Promise<number> {
   const sizes = await Promise.all(layers.map(async (layer) => (await promisify(gzip)(layer)).length));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Engines that keep images as registries have them save compressed layers. */
+function uncompressed(name: string, layer: Buffer): Buffer {
+  if (layer[0] === 0x1f && layer[1] === 0x8b) return gunzipSync(layer);
+  if (layer.readUInt32LE(0) === ZSTD_MAGIC) return zstdDecompressSync(layer);
+  if (layer.toString('latin1', 257, 262) === 'ustar') return layer;
+  throw new Error(`layer ${name} is neither a tar archive nor one that gzip or zstd compressed`);
 }
 
 /** Keys of objects in a fixed order, at every depth. */

@@ -123,12 +123,18 @@ async function dockerBuild(spec: ImageSpec, context: string, options: BuildOptio
     REVISION: options.revision ?? '',
   };
   const buildArgs = Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
-  const flags = ['--quiet', '--network', 'host', ...(options.fresh === true ? ['--no-cache'] : [])];
-  const buildKit = (await tryProgram('docker', ['buildx', 'version'])).code === 0 ? '1' : '0';
+  // The old builder needs the host's network for packages; BuildKit adds notes of its own unless it is told not to.
+  const isBuildKit = await hasBuildKit();
+  const engine = isBuildKit ? ['--provenance=false'] : ['--network', 'host'];
+  const flags = ['--quiet', ...engine, ...(options.fresh === true ? ['--no-cache'] : [])];
   const output = await runProgram('docker', ['build', ...flags, ...buildArgs, context], {
-    env: { DOCKER_BUILDKIT: process.env['DOCKER_BUILDKIT'] ?? buildKit },
+    env: { DOCKER_BUILDKIT: isBuildKit ? '1' : '0' },
   });
   return output.trim();
+}
+
+async function hasBuildKit(): Promise<boolean> {
+  return process.env['DOCKER_BUILDKIT'] !== '0' && (await tryProgram('docker', ['buildx', 'version'])).code === 0;
 }
 
 async function fixAndLoad(
