@@ -63,6 +63,8 @@ export class TestProxy implements AsyncDisposable {
         outboundListen: [{ ip, port: 0 }],
         ownIps: [ip],
         outboundConnectBackoff: { minMs: 20, maxMs: 200, jitterRatio: 0 },
+        // Dozens of handshakes at once take their time on a busy machine.
+        outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, connectTimeoutMs: 10_000 },
         ...options,
       },
       {
