@@ -66,6 +66,24 @@ async function listKind(client: KubeClient, kind: ResourceKind, labelSelector: s
   }
 }
 
+/** Those of the objects that are there, so that deleting them succeeds; who may not look is believed to know. */
+export async function present(
+  client: KubeClient,
+  objects: readonly (readonly [kind: ResourceKind, object: Manifest])[],
+): Promise<readonly Manifest[]> {
+  const there = await Promise.all(
+    objects.map(async ([kind, { metadata }]) => {
+      try {
+        return (await client.get(kind, { namespace: metadata.namespace, name: metadata.name ?? '' })) !== undefined;
+      } catch (error) {
+        if (isKubeError(error, 'forbidden')) return true;
+        throw error;
+      }
+    }),
+  );
+  return objects.filter((_, index) => there[index] === true).map(([, object]) => object);
+}
+
 /** The object's name and nothing else: all that `kubectl delete -f -` reads. */
 export function reference(object: Manifest): Manifest {
   const { name, namespace } = object.metadata;

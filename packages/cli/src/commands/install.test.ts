@@ -107,6 +107,14 @@ test('install says which definitions are missing before it prints anything', asy
   assert.match(stderr, /mesh install --crds \| kubectl apply -f -/);
 });
 
+test('install refuses a cluster whose Kubernetes is too old for native sidecars', async () => {
+  const api = new FakeApi();
+  api.onRaw((path) => (path === '/version' ? { status: 200, text: '{"major":"1","minor":"27+"}' } : undefined));
+  const { code, stderr } = await mesh('install', { api });
+  assert.equal(code, 1);
+  assert.match(stderr, /version 1\.27, but version 1\.29 or more recent is required; upgrade the cluster/);
+});
+
 test('install refuses a cluster that has a control plane', async () => {
   const api = new FakeApi();
   for (const crd of crdManifests()) api.seed(CUSTOM_RESOURCE_DEFINITIONS, crd as never);

@@ -2,6 +2,9 @@
 import type { Command } from 'commander';
 import { CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, isKubeError } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
+import { messageOf } from '@mesh/runtime';
+import { kubernetesVersionCategory } from '../checks/kubernetes.ts';
+import { CheckState } from '../checks/state.ts';
 import { CliError } from '../errors.ts';
 import { checkIdentity, withIdentity, withIssuer } from '../credentials.ts';
 import { readAnchors, readIssuer } from '../installed-identity.ts';
@@ -88,20 +91,33 @@ async function identify(
 
 /** A second install would replace anchors and issuer under running workloads, so it is refused; missing CRDs are named first. */
 async function assertInstallable(command: Command, io: CliIo, ns: string): Promise<void> {
-  using connection = await connectWith(command, io);
-  const missing = await missingCrds(connection.client);
+  using state = new CheckState(ns, () => connectWith(command, io));
+  const { client } = await state.connection();
+  await assertKubernetesVersion(state, io.signal);
+  const missing = await missingCrds(client);
   if (missing.length > 0) {
     throw new CliError(
       { code: 'missing_object', kind: 'CustomResourceDefinition', name: missing[0] ?? '' },
       `the custom resource definitions are not installed (missing: ${missing.join(', ')}); run: mesh install --crds | kubectl apply -f -`,
     );
   }
-  const existing = await connection.client.get(CONFIG_MAPS, { namespace: ns, name: 'linkerd-config' });
+  const existing = await client.get(CONFIG_MAPS, { namespace: ns, name: 'linkerd-config' });
   if (existing === undefined) return;
   throw new CliError(
     { code: 'already_installed', namespace: ns },
     `there is a control plane in namespace ${ns} already (ConfigMap ${ns}/linkerd-config); to change it, run: mesh upgrade | kubectl apply -f -`,
   );
+}
+
+/** Without native sidecars the pods would never start. */
+async function assertKubernetesVersion(state: CheckState, signal: AbortSignal): Promise<void> {
+  try {
+    for (const check of kubernetesVersionCategory(state).checks) await check.run(signal);
+  } catch (error) {
+    throw new CliError({ code: 'cluster' }, `${messageOf(error)}; upgrade the cluster, or pass --skip-checks`, {
+      cause: error,
+    });
+  }
 }
 
 async function missingCrds(client: KubeClient): Promise<readonly string[]> {

@@ -146,6 +146,9 @@ test('link refuses a selector that is none', async () => {
 test('unlink prints the Link before its credentials', async () => {
   const api = installed();
   api.seed(LINKS, link('west'));
+  for (const namespace of [MC, 'linkerd']) {
+    api.seed(SECRETS, { metadata: { namespace, name: 'cluster-credentials-west' } });
+  }
   const { stdout } = await mesh('mc unlink --cluster-name west', { api });
   assert.deepEqual(
     parseManifests(stdout).map((object) => `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`),

@@ -1,12 +1,12 @@
 /** `mesh uninstall`: what to pipe into `kubectl delete -f -` to remove the control plane. */
 import type { Command } from 'commander';
 import { CUSTOM_RESOURCE_DEFINITIONS, isKubeError, LINKS, NAMESPACES, PODS } from '@mesh/kube';
-import type { KubeClient, ResourceKind } from '@mesh/kube';
+import type { KubeClient } from '@mesh/kube';
 import { CliError } from '../errors.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
 import { crdManifests } from '../manifests/crds.ts';
 import type { Manifest } from '../manifests/object.ts';
-import { findLabelled, reference } from '../inventory.ts';
+import { findLabelled, present, reference } from '../inventory.ts';
 import type { ManifestFlags } from './shared.ts';
 import { connectWith, manifestOutput, writeManifests } from './shared.ts';
 
@@ -36,33 +36,13 @@ export function addUninstall(parent: Command, io: CliIo): void {
  */
 async function uninstallManifests(client: KubeClient, ns: string): Promise<readonly Manifest[]> {
   const labelled = await findLabelled(client, `linkerd.io/control-plane-ns=${ns}`, ['cluster']);
-  const rest: readonly Manifest[] = [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ns } },
-    ...crdManifests().map(reference),
-  ];
-  const there = await Promise.all(
-    rest.map((object) =>
-      exists(
-        client,
-        object.kind === 'Namespace' ? NAMESPACES : CUSTOM_RESOURCE_DEFINITIONS,
-        object.metadata.name ?? '',
-      ),
-    ),
-  );
   return [
     ...labelled.filter((object) => object.kind !== 'Namespace'),
-    ...rest.filter((_, index) => there[index] === true),
+    ...(await present(client, [
+      [NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ns } }],
+      ...crdManifests().map((crd) => [CUSTOM_RESOURCE_DEFINITIONS, reference(crd)] as const),
+    ])),
   ];
-}
-
-async function exists(client: KubeClient, kind: ResourceKind, name: string): Promise<boolean> {
-  try {
-    return (await client.get(kind, { name })) !== undefined;
-  } catch (error) {
-    // Who may not look may still be allowed to delete; the API will say.
-    if (isKubeError(error, 'forbidden')) return true;
-    throw error;
-  }
 }
 
 async function assertNoInjectedPods(client: KubeClient, ns: string): Promise<void> {

@@ -1,9 +1,9 @@
 /** `mesh multicluster uninstall`: what to delete to remove the extension; refused while there are Links. */
 import type { Command } from 'commander';
-import { isKubeError, LINKS } from '@mesh/kube';
+import { CUSTOM_RESOURCE_DEFINITIONS, isKubeError, LINKS } from '@mesh/kube';
 import type { KubeClient } from '@mesh/kube';
 import { CliError } from '../../errors.ts';
-import { findLabelled, reference } from '../../inventory.ts';
+import { findLabelled, present, reference } from '../../inventory.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { linkCrdManifest } from '../../manifests/crds.ts';
 import type { Manifest } from '../../manifests/object.ts';
@@ -43,6 +43,6 @@ async function listLinks(client: KubeClient): Promise<readonly string[]> {
 async function extensionObjects(client: KubeClient): Promise<readonly Manifest[]> {
   return [
     ...(await findLabelled(client, 'linkerd.io/extension=multicluster', ['namespaced', 'cluster'])),
-    reference(linkCrdManifest()),
+    ...(await present(client, [[CUSTOM_RESOURCE_DEFINITIONS, reference(linkCrdManifest())]])),
   ];
 }

@@ -1,9 +1,11 @@
 /** `mesh multicluster unlink`: the Link and its credentials, to delete; the controller then removes every mirror of it. */
 import type { Command } from 'commander';
-import { LINKS } from '@mesh/kube';
+import { LINKS, SECRETS } from '@mesh/kube';
 import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
+import { present } from '../../inventory.ts';
 import { credentialsName } from '../../manifests/link.ts';
+import type { Manifest } from '../../manifests/object.ts';
 import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
@@ -34,18 +36,14 @@ export function addUnlink(parent: Command, io: CliIo): void {
     }
     const secret = link.spec.clusterCredentialsSecret ?? credentialsName(flags.clusterName);
     // The Link goes first: the controller's finalizer cleans up while it can still read the credentials.
-    writeManifests(
-      io,
-      [
-        {
-          apiVersion: 'multicluster.linkerd.io/v1alpha3',
-          kind: 'Link',
-          metadata: { name: flags.clusterName, namespace: flags.namespace },
-        },
-        { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace: flags.namespace } },
-        { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace: flags.linkerdNamespace } },
-      ],
-      flags,
+    const manifest: Manifest = {
+      apiVersion: 'multicluster.linkerd.io/v1alpha3',
+      kind: 'Link',
+      metadata: { name: flags.clusterName, namespace: flags.namespace },
+    };
+    const secrets = [flags.namespace, flags.linkerdNamespace].map(
+      (namespace) => [SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace } }] as const,
     );
+    writeManifests(io, [manifest, ...(await present(connection.client, secrets))], flags);
   });
 }
