@@ -14,6 +14,8 @@ export interface Redirect {
   readonly proxyUid: number;
   readonly inboundIgnore: readonly PortRange[];
   readonly outboundIgnore: readonly PortRange[];
+  /** IPv4 networks whose connections to the pod go around the proxy. */
+  readonly sourcesIgnore?: readonly string[];
 }
 
 /** One pod's network as the shim sees it. */

@@ -14,6 +14,7 @@ interface Rules {
   bind(address: string | undefined, port: number): { addresses: string[]; port: number; announce: boolean } | undefined;
   connect(address: string, port: number): Target;
   unshift(port: number): number;
+  ignoresSource(address: string | undefined): boolean;
 }
 interface Shim {
   createRules: (pod: object) => Rules;
@@ -48,6 +49,24 @@ test('a redirected program listens in private and connects through its proxy, ig
   assert.deepEqual([target.address, target.port, target.source], ['127.9.32.2', 4140, '127.9.16.2']);
   assert.equal(rules.connect('127.9.128.1', 4568).preamble, undefined);
   assert.equal(rules.connect('127.9.16.2', 8080).address, '127.9.32.2');
+});
+
+test('sources in ignored networks are known by prefix, whatever their length', () => {
+  const ignoring = (...sourcesIgnore: readonly string[]): Rules =>
+    createRules({ ...POD, exempt: true, redirect: { ...REDIRECT, sourcesIgnore } });
+  const rules = ignoring('10.1.2.3/8', '192.0.2.7/32');
+  for (const [address, ignored] of [
+    ['10.255.0.1', true],
+    ['::ffff:10.0.0.1', true],
+    ['11.0.0.1', false],
+    ['192.0.2.7', true],
+    ['192.0.2.8', false],
+    ['fd00::1', false],
+    [undefined, false],
+  ] as const)
+    assert.equal(rules.ignoresSource(address), ignored, address ?? 'no address');
+  assert.equal(ignoring('0.0.0.0/0').ignoresSource('203.0.113.9'), true);
+  assert.equal(createRules({ ...POD, redirect: REDIRECT }).ignoresSource('10.0.0.1'), false);
 });
 
 test("the proxy itself is not redirected and reaches the program at the pod's address", () => {

@@ -230,6 +230,28 @@ describe('the shim', { concurrency: false }, () => {
     }
   }
 
+  for (const [runtime, binary] of Object.entries(RUNTIMES)) {
+    test(`lets clients of ignored networks past a proxy on ${runtime}, to the program, with their address`, async () => {
+      const [outside, inside] = [await pod(), await pod()];
+      const network = await pod({ ...REDIRECT, sourcesIgnore: [`${outside.ip}/32`] });
+      const sidecar = proxy(binary, network);
+      const program = app(RUNTIMES.node, network, 8080);
+      const clients = [outside, inside].map((of) => app(RUNTIMES.node, of, 8080));
+      for (const each of [sidecar, program, ...clients]) await each.ready();
+      const inbound = (): readonly unknown[] =>
+        sidecar.events.filter((event) => event['direction'] === 'inbound').map((event) => event['remote']);
+      const call = (client: Program | undefined): Promise<string> =>
+        eventually(async () => {
+          const answer = String(await client?.call('http', network.ip, 8080));
+          assert.match(answer, /^app saw 8080/);
+          return answer;
+        });
+      assert.equal(await call(clients[0]), `app saw 8080 from ${outside.ip}`);
+      await call(clients[1]);
+      assert.deepEqual(inbound(), [inside.ip]);
+    });
+  }
+
   test('does not redirect what a program sends to its own pod or to ignored ports', async () => {
     const network = await pod(REDIRECT);
     const sidecar = proxy(RUNTIMES.bun, network);

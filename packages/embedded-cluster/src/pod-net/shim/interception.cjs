@@ -5,6 +5,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const net = require('node:net');
 const { watch, readdirSync } = fs;
 const { HEADER_BYTES, decodeDestination, preambleLength } = require('./rules.cjs');
 
@@ -67,9 +68,20 @@ function pretendLocal(socket, { address, port, family }) {
 }
 
 /**
+ * Joins a client that the redirect leaves alone with the program, which sees the client's own address. Unlike with iptables this ends
+ * with the proxy's process, whose listener it is.
+ */
+function passBy(socket, port) {
+  const target = net.connect({ host: '127.0.0.1', port, localAddress: socket.remoteAddress, allowHalfOpen: true });
+  socket.on('error', () => target.destroy());
+  target.on('error', () => socket.destroy());
+  socket.pipe(target).pipe(socket);
+}
+
+/**
  * Opens a listener on the pod's address for each announced port, now and when more are announced.
  *
- * @param open `(address, port, onFailure) => close`, feeding the proxy's inbound listener
+ * @param open `(address, port, onFailure, program) => close`, feeding the proxy's inbound listener; `program` is the port that was announced
  * @returns a function that closes them all
  */
 function openInbound(rules, open) {
@@ -83,7 +95,7 @@ function openInbound(rules, open) {
       listeners.delete(port);
       setTimeout(() => add(port), RETRY_MS).unref();
     };
-    listeners.set(port, open(pod.ip, rules.shift(pod.ip, port), retry));
+    listeners.set(port, open(pod.ip, rules.shift(pod.ip, port), retry, port));
   };
   const scan = () => {
     for (const name of list(pod.announceFolder)) add(Number(name));
@@ -122,4 +134,4 @@ function announce(rules, port) {
   }
 }
 
-module.exports = { takePreambles, openInbound, announce };
+module.exports = { takePreambles, openInbound, passBy, announce };

@@ -26,6 +26,7 @@ function createRules(pod) {
   const redirect = pod.redirect;
   const intercepted = redirect !== undefined && !pod.exempt;
   const offset = pod.privilegedOffset ?? 0;
+  const sourcesIgnore = (redirect?.sourcesIgnore ?? []).map(parseNetwork);
 
   /** Ports below 1024 of cluster addresses, where this user may not bind them. */
   const shift = (address, port) => (offset > 0 && port > 0 && port < 1024 && isLocal(address) ? port + offset : port);
@@ -68,9 +69,25 @@ function createRules(pod) {
     /** True for the listener of the proxy that receives what programs of this pod send. */
     isOutboundListener: (port) => pod.exempt === true && redirect !== undefined && port === redirect.outboundPort,
     isInboundListener: (port) => pod.exempt === true && redirect !== undefined && port === redirect.inboundPort,
+    /** True for a client whose connections go to the program and not to the proxy. */
+    ignoresSource: (address) => {
+      const plain = (address ?? '').replace(/^::ffff:/, '');
+      return plain.includes('.') && sourcesIgnore.some(({ bits, mask }) => (toNumber(plain) & mask) >>> 0 === bits);
+    },
     mayIntercept: (port) =>
       port !== redirect.inboundPort && port !== redirect.outboundPort && !inRanges(redirect.inboundIgnore, port),
   };
+}
+
+/** `10.0.0.0/8`; a shift by 32 would be one by 0. */
+function parseNetwork(text) {
+  const [address, length] = text.split('/');
+  const mask = Number(length) === 0 ? 0 : (0xffff_ffff << (32 - Number(length))) >>> 0;
+  return { bits: (toNumber(address) & mask) >>> 0, mask };
+}
+
+function toNumber(address) {
+  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
 function isLocal(address) {

@@ -8,7 +8,7 @@ const dns = require('node:dns');
 const fs = require('node:fs');
 const net = require('node:net');
 const { writeSync } = fs;
-const { announce, openInbound, takePreambles } = require('./interception.cjs');
+const { announce, openInbound, passBy, takePreambles } = require('./interception.cjs');
 
 const kClosers = Symbol('what to close with the listener');
 const kPlain = Symbol('a listener of the shim itself');
@@ -145,18 +145,21 @@ function afterListen(rules, server, plan, options) {
   }
   if (plan.announce) announce(rules, port);
   if (!rules.isInboundListener(port)) return;
-  const open = (address, inbound, onFailure) => addListener(server, address, inbound, options, onFailure);
+  const take = (socket, program) =>
+    rules.ignoresSource(socket.remoteAddress) ? passBy(socket, program) : server.emit('connection', socket);
+  const open = (address, inbound, onFailure, program) =>
+    addListener(server, address, inbound, options, onFailure, (socket) => take(socket, program));
   server[kClosers].push(openInbound(rules, open));
 }
 
 /** A further listener whose connections are the main server's. @returns a function that closes it */
-function addListener(main, address, port, { backlog, reusePort }, onFailure) {
+function addListener(main, address, port, { backlog, reusePort }, onFailure, take) {
   const front = net.createServer({
     allowHalfOpen: main.allowHalfOpen === true,
     pauseOnConnect: main.pauseOnConnect === true,
   });
   front[kPlain] = true;
-  front.on('connection', (socket) => main.emit('connection', socket));
+  front.on('connection', take ?? ((socket) => main.emit('connection', socket)));
   front.once('error', onFailure);
   front.listen({ host: address, port, backlog, reusePort });
   front.unref();

@@ -8,7 +8,7 @@
 const fs = require('node:fs');
 const net = require('node:net');
 const { writeSync } = fs;
-const { announce, openInbound, takePreambles } = require('./interception.cjs');
+const { announce, openInbound, passBy, takePreambles } = require('./interception.cjs');
 const { WILDCARD } = require('./rules.cjs');
 
 const kPlan = Symbol('bind plan');
@@ -69,8 +69,8 @@ function install(rules) {
     const port = rules.unshift(bound.port);
     if (plan.announce) announce(rules, port);
     if (rules.isInboundListener(port)) {
-      const close = openInbound(rules, (address, at, onFailure) => {
-        if (addListener(this, address, at, 0, backlog) !== 0) onFailure();
+      const close = openInbound(rules, (address, at, onFailure, program) => {
+        if (addListener(this, address, at, 0, backlog, program) !== 0) onFailure();
       });
       closersOf(this).push(close);
     }
@@ -78,9 +78,19 @@ function install(rules) {
   };
 
   /** A further handle whose connections are the main handle's: same server, same events. */
-  function addListener(main, address, port, flags, backlog) {
+  function addListener(main, address, port, flags, backlog, program) {
     const handle = new TCP(constants.SERVER);
-    handle.onconnection = (status, client) => main.onconnection.call(main, status, client);
+    handle.onconnection = (status, client) => {
+      const peer = {};
+      if (
+        program === undefined ||
+        status !== 0 ||
+        native.getpeername.call(client, peer) !== 0 ||
+        !rules.ignoresSource(peer.address)
+      )
+        return main.onconnection.call(main, status, client);
+      passBy(new net.Socket({ handle: client, allowHalfOpen: true, readable: true, writable: true }), program);
+    };
     const error = native.bind.call(handle, address, port, flags) || native.listen.call(handle, backlog);
     if (error !== 0) {
       handle.close();
