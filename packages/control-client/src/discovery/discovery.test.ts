@@ -146,7 +146,7 @@ test('endpoints follow the stream, one stream for all holders, and it ends after
   let changes = 0;
   first.onChange(() => (changes += 1));
   streams[0].send(add('10.0.0.2'));
-  await until('the change', () => changes === 1);
+  await until('the change', () => changes >= 1);
   first.release();
   first.release();
   second.release();
@@ -176,13 +176,13 @@ test('an inbound port is ruled by the default until a valid policy arrives, and 
   const discovery = discoveryOn(port);
   const policy = discovery.inbound.get(8080);
   assert.equal(policy.current?.server.name, 'deny');
-  await until('the stream', () => streams.length === 1);
+  await until('the stream', () => streams.length >= 1);
   assert.deepEqual(streams[0]?.request, { workload: '{"ns":"shop","pod":"web-1"}', port: 8080 });
   streams[0].send(from(inbound.Server, { labels: { name: 'no protocol' } }));
   streams[0].send(SERVER);
   await until('the policy', () => policy.current?.server.name === 'all-unauthenticated');
   streams[0].end();
-  await until('the next stream', () => streams.length === 2);
+  await until('the next stream', () => streams.length >= 2);
   streams[1]?.fail(3);
   streams[0].end();
   assert.equal(policy.current?.server.name, 'all-unauthenticated');

@@ -5,10 +5,11 @@ import { afterEach, test } from 'node:test';
 import { createNodeDriver } from '@mesh/net';
 import { destination, identity } from '@mesh/proxy-api';
 import { silentLogger, systemClock } from '@mesh/runtime';
+import type { Clock } from '@mesh/runtime';
 import { FakeControlPlane } from '../testing/fake-control-plane.ts';
 import { until } from '../testing/until.ts';
 import { GrpcChannel } from './channel.ts';
-import type { ChannelOptions } from './channel.ts';
+import type { ChannelDeps, ChannelOptions } from './channel.ts';
 import { grpcMethod } from './method.ts';
 import { silentObserver } from './observer.ts';
 import type { ChannelObserver } from './observer.ts';
@@ -30,6 +31,7 @@ function channel(
   port: number,
   options: Partial<ChannelOptions> = {},
   observer: ChannelObserver = silentObserver,
+  deps: Partial<Pick<ChannelDeps, 'clock' | 'log'>> = {},
 ): GrpcChannel {
   const created = new GrpcChannel(
     { target: { host: '127.0.0.1', port }, security: { kind: 'plaintext' }, backoff: FAST, ...options },
@@ -39,10 +41,32 @@ function channel(
       resolve: () => Promise.resolve(['127.0.0.1']),
       log: silentLogger,
       observer,
+      ...deps,
     },
   );
   cleanups.push(() => created.close());
   return created;
+}
+
+/** A deadline that ends when the test says so, and not while a slow machine is still at it. */
+const DEADLINE_MS = 60_000;
+
+class HeldDeadlines implements Clock {
+  readonly now = (): number => systemClock.now();
+  readonly monotonic = (): number => systemClock.monotonic();
+  readonly #held = new Set<() => void>();
+
+  after(delayMs: number, callback: () => void): ReturnType<Clock['after']> {
+    if (delayMs !== DEADLINE_MS) return systemClock.after(delayMs, callback);
+    this.#held.add(callback);
+    return { cancel: () => void this.#held.delete(callback) };
+  }
+
+  end(): void {
+    const due = [...this.#held];
+    this.#held.clear();
+    for (const callback of due) callback();
+  }
 }
 
 async function fake(port = 0): Promise<{ readonly plane: FakeControlPlane; readonly port: number }> {
@@ -64,7 +88,7 @@ test('a unary call gives the response, and its status and latency to the observe
     Promise.resolve(identity.CertifyResponse.fromPartial({ leafCertificate: Buffer.from(request.identity) }));
   const seen: string[] = [];
   const observed = channel(port, {}, { ...silentObserver, response: (http, grpc) => seen.push(`${http} ${grpc}`) });
-  const response = await observed.unary(CERTIFY, REQUEST, { timeoutMs: 2000 });
+  const response = await observed.unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS });
   assert.equal(Buffer.from(response.leafCertificate).toString(), 'a');
   assert.deepEqual(seen, ['200 0']);
 });
@@ -72,7 +96,7 @@ test('a unary call gives the response, and its status and latency to the observe
 test('a failed call rejects with the server’s status and message', async () => {
   const { plane, port } = await fake();
   plane.certify = () => Promise.reject(Object.assign(new Error('no'), { code: 9, details: 'naïve: no' }));
-  await assert.rejects(channel(port).unary(CERTIFY, REQUEST, { timeoutMs: 2000 }), (error: unknown) => {
+  await assert.rejects(channel(port).unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS }), (error: unknown) => {
     assert.ok(error instanceof GrpcError);
     assert.equal(error.info.status, GRPC_STATUS.FAILED_PRECONDITION);
     assert.match(error.message, /Certify.*FAILED_PRECONDITION: naïve: no/);
@@ -85,13 +109,20 @@ test('a call to a port where nothing listens ends at its deadline and says why',
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  await assert.rejects(channel(port).unary(CERTIFY, REQUEST, { timeoutMs: 100 }), /DEADLINE_EXCEEDED.*refused/);
+  const clock = new HeldDeadlines();
+  let failures = 0;
+  const log = { ...silentLogger, warn: () => void (failures += 1) };
+  const call = channel(port, {}, silentObserver, { clock, log }).unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS });
+  const rejected = assert.rejects(call, /DEADLINE_EXCEEDED.*refused/);
+  await until('a failed connection', () => failures > 0);
+  clock.end();
+  await rejected;
 });
 
 test('a call waits for a server that comes late', async () => {
   const { plane, port } = await fake();
   await plane.stop();
-  const waiting = channel(port).unary(CERTIFY, REQUEST, { timeoutMs: 5000 });
+  const waiting = channel(port).unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS });
   const late = await fake(port);
   late.plane.certify = () => Promise.resolve(identity.CertifyResponse.fromPartial({}));
   await waiting;
@@ -104,7 +135,7 @@ test('a warmed channel has its connection before the first call', async () => {
   const warmed = channel(port, {}, { ...silentObserver, connected: (up) => (ups += up ? 1 : 0) });
   warmed.warm();
   await until('the connection', () => ups === 1);
-  await warmed.unary(CERTIFY, REQUEST, { timeoutMs: 2000 });
+  await warmed.unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS });
   assert.deepEqual([ups, plane.connections], [1, 1]);
 });
 
@@ -137,8 +168,12 @@ test('a peer that does not speak HTTP/2 ends calls, and the next connection is t
   cleanups.push(() => server.close());
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
-  await assert.rejects(channel(port).unary(CERTIFY, REQUEST, { timeoutMs: 300 }), /HTTP\/2|closed/);
-  assert.ok(connections > 1);
+  const clock = new HeldDeadlines();
+  const call = channel(port, {}, silentObserver, { clock }).unary(CERTIFY, REQUEST, { timeoutMs: DEADLINE_MS });
+  const rejected = assert.rejects(call, /HTTP\/2|closed/);
+  await until('several connections', () => connections > 2);
+  clock.end();
+  await rejected;
 });
 
 test('a server that falls silent is left after an unanswered PING', async () => {
@@ -163,6 +198,7 @@ test('a server that falls silent is left after an unanswered PING', async () => 
 function watch(
   source: GrpcChannel,
   limits: { initialTimeoutMs?: number; idleTimeoutMs?: number; lifetimeMs?: number } = {},
+  clock: Clock = systemClock,
 ): { readonly events: string[]; readonly watch: Watch<destination.GetDestination, destination.Update> } {
   const events: string[] = [];
   const created = new Watch(
@@ -173,7 +209,7 @@ function watch(
       terminal: new Set([GRPC_STATUS.INVALID_ARGUMENT]),
       limits: { initialTimeoutMs: undefined, idleTimeoutMs: undefined, lifetimeMs: undefined, ...limits },
       backoff: FAST,
-      clock: systemClock,
+      clock,
     },
     {
       opened: () => events.push('opened'),
@@ -226,7 +262,12 @@ test('a silent stream is dialled again after the initial timeout, an idle and an
     if (streams > 2) stream.send(update(streams));
   };
   const source = channel(port);
-  const silent = watch(source, { initialTimeoutMs: 30 });
+  const clock = new HeldDeadlines();
+  const silent = watch(source, { initialTimeoutMs: DEADLINE_MS }, clock);
+  for (const count of [1, 2]) {
+    await until(`stream ${count}`, () => streams >= count);
+    clock.end();
+  }
   await until('a stream that answers', () => silent.events.includes('message 3'));
   assert.equal(silent.events[0], `interrupted ${GRPC_STATUS.DEADLINE_EXCEEDED}`);
   silent.watch.stop();

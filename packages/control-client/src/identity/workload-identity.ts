@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { Driver, TlsContext } from '@mesh/net';
 import { Certificate, chainPem, createKeyPair, parseCertificates, privateKeyPem, verifyChain } from '@mesh/pki';
 import type { KeyPair } from '@mesh/pki';
-import { isAbort, messageOf } from '@mesh/runtime';
+import { Backoff, isAbort, messageOf } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import type { Certifier, CertifyResponse } from './certifier.ts';
 import { createCertificateRequest } from './csr.ts';
@@ -37,6 +37,8 @@ export const MAX_REFRESH_MS = 86_400_000;
 const RENEW_AT = 0.7;
 /** Before the first certificate, failures are tried again from here, doubling up to the minimal refresh. */
 const FIRST_RETRY_MS = 250;
+/** Later failures are tried again from the minimal refresh, doubling up to this: a day is too long to wait for a new issuer. */
+const RETRY_MAX_MS = 300_000;
 
 export interface WorkloadIdentityOptions {
   /** The identity to ask for, and the only name that is accepted in the answer. */
@@ -120,6 +122,8 @@ class RenewedIdentity implements WorkloadIdentity {
   #snapshot: IdentitySnapshot | undefined;
   #anchorsOnly: TlsContext | undefined;
   #wake: (() => void) | undefined;
+  /** Asked for while a request was under way. */
+  #renewAsked = false;
   #loop: Promise<void> | undefined;
 
   constructor(options: WorkloadIdentityOptions, deps: WorkloadIdentityDeps) {
@@ -150,6 +154,7 @@ class RenewedIdentity implements WorkloadIdentity {
   }
 
   renew(): void {
+    this.#renewAsked = true;
     this.#wake?.();
   }
 
@@ -181,19 +186,25 @@ class RenewedIdentity implements WorkloadIdentity {
 
   async #run(): Promise<void> {
     const { log, observer } = this.#deps;
-    let firstRetryMs = FIRST_RETRY_MS;
+    const { minRefreshMs = MIN_REFRESH_MS } = this.#options;
+    const first = new Backoff({ minMs: FIRST_RETRY_MS, maxMs: minRefreshMs, jitterRatio: 0 });
+    const later = new Backoff({ minMs: minRefreshMs, maxMs: RETRY_MAX_MS, jitterRatio: 0.1 });
     while (!this.#stop.signal.aborted) {
+      let retryMs = Infinity;
+      this.#renewAsked = false;
       try {
         await this.#renewOnce();
+        later.reset();
         observer.refreshed(true);
       } catch (error) {
         if (this.#stop.signal.aborted || isAbort(error)) return;
         observer.refreshed(false);
         log.warn('certificate not renewed', { identity: this.identityName, error, validUntil: this.#validUntil() });
+        retryMs = (this.#snapshot === undefined ? first : later).next();
       }
-      const waitMs = this.#snapshot === undefined ? firstRetryMs : this.#untilRenewalMs(this.#snapshot);
-      firstRetryMs = Math.min(firstRetryMs * 2, this.#options.minRefreshMs ?? MIN_REFRESH_MS);
-      await this.#wait(waitMs);
+      await this.#wait(
+        this.#snapshot === undefined ? retryMs : Math.min(retryMs, this.#untilRenewalMs(this.#snapshot)),
+      );
     }
   }
 
@@ -209,7 +220,7 @@ class RenewedIdentity implements WorkloadIdentity {
 
   /** Waits, or returns early when {@link renew} is called or identity stops. */
   async #wait(delayMs: number): Promise<void> {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted || this.#renewAsked) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#deps.clock.after(delayMs, resolve);
     // Not AbortSignal.any: the runtime may collect the combined signal while it is waited for.
