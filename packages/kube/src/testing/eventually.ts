@@ -1,10 +1,10 @@
 /** Waiting for a condition instead of sleeping. */
 
-/** Resolves with the first value of `probe` that is neither `undefined` nor `false`; rejects after `deadlineMs` with what it last saw. */
+/** Resolves with the first value of `probe` that is neither `undefined` nor `false`; rejects after `deadlineMs`, which only a hang reaches, with what it last saw. */
 export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
-  deadlineMs = 5_000,
+  deadlineMs = 60_000,
 ): Promise<Exclude<T, undefined | false>> {
   const untilMs = performance.now() + deadlineMs;
   let last: unknown;
