@@ -4,7 +4,8 @@
  *   npm run kind -- VERB [--clusters east,west] [--nodes N] [--runtime bun|node]
  *
  *   up       everything below in order, until a Service of the last cluster answers in the first
- *   load     the images on every node (again, after `npm run images`)
+ *   load     the images on every node (again, after `npm run images`); then restart, so that they run
+ *   restart  everything that runs our images
  *   install  the mesh and its multi-cluster extension, under one trust anchor
  *   link     every cluster with every other
  *   status   nodes, pods, links
@@ -24,7 +25,16 @@ import { parseFlags, USAGE } from './flags.ts';
 import type { Flags } from './flags.ts';
 import { showLogs } from './logs.ts';
 import { FOLDER, forget, known, remember } from './memory.ts';
-import { clusterSteps, imageSteps, installSteps, linkSteps, loadSteps, shopSteps, statusLines } from './steps.ts';
+import {
+  clusterSteps,
+  imageSteps,
+  installSteps,
+  linkSteps,
+  loadSteps,
+  restartSteps,
+  shopSteps,
+  statusLines,
+} from './steps.ts';
 import type { Settings, Step } from './steps.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -66,6 +76,9 @@ async function runVerb(flags: Flags, settings: Settings): Promise<number> {
       return 0;
     case 'load':
       await runSteps([...imageSteps(settings), ...loadSteps(settings)]);
+      return 0;
+    case 'restart':
+      await runSteps(restartSteps(settings));
       return 0;
     case 'install':
       await runSteps(installSteps(settings));

@@ -8,6 +8,7 @@ import { until } from '../home/wait.ts';
 import { ensureAddresses } from './addresses.ts';
 import { createClusters, joinPodNetworks } from './clusters.ts';
 import { buildMissing, imagesFor, loadImages, tagOf } from './load-images.ts';
+import { restartAll } from './restart.ts';
 import { answerFrom } from './shop-check.ts';
 
 export interface Settings {
@@ -39,6 +40,12 @@ export function clusterSteps(settings: Settings): readonly Step[] {
 
 export function loadSteps(settings: Settings): readonly Step[] {
   return [{ title: 'load', run: () => load(settings) }];
+}
+
+export function restartSteps(settings: Settings): readonly Step[] {
+  return [
+    { title: 'restart', run: async () => `${await restartAll(await settings.home())} Deployments are available again` },
+  ];
 }
 
 export function installSteps(settings: Settings): readonly Step[] {
