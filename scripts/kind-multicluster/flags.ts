@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@mesh/runtime';
 import type { SidecarRuntime } from '../home/kind-home.ts';
 
-export const VERBS = ['up', 'load', 'restart', 'install', 'link', 'status', 'demo', 'logs', 'down'] as const;
+export const VERBS = ['up', 'load', 'restart', 'install', 'link', 'status', 'memory', 'demo', 'logs', 'down'] as const;
 export const USAGE = `usage: npm run kind -- ${VERBS.join('|')} [--clusters east,west] [--nodes N] [--runtime bun|node] [--follow] [COMPONENT]`;
 
 export interface Flags {

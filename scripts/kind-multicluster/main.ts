@@ -9,6 +9,7 @@
  *   install  the mesh and its multi-cluster extension, under one trust anchor
  *   link     every cluster with every other
  *   status   nodes, pods, links
+ *   memory   what our containers take on the nodes
  *   demo     the story of `npm run demo` on these clusters
  *   logs     [--follow] COMPONENT: identity, destination, policy, injector, gateway, mirror, or NAMESPACE/DEPLOYMENT for its sidecar
  *   down     deletes the clusters
@@ -24,6 +25,7 @@ import { runKindDemo } from './demo.ts';
 import { parseFlags, USAGE } from './flags.ts';
 import type { Flags } from './flags.ts';
 import { showLogs } from './logs.ts';
+import { memoryLines, memoryOf } from './memory-use.ts';
 import { FOLDER, forget, known, remember } from './memory.ts';
 import {
   clusterSteps,
@@ -88,6 +90,9 @@ async function runVerb(flags: Flags, settings: Settings): Promise<number> {
       return 0;
     case 'status':
       for (const line of await statusLines(await settings.home())) process.stdout.write(`${line}\n`);
+      return 0;
+    case 'memory':
+      for (const line of memoryLines(await memoryOf(await settings.home()))) process.stdout.write(`${line}\n`);
       return 0;
     case 'demo':
       return runKindDemo(settings);
