@@ -22,7 +22,8 @@ export class Federation implements AsyncDisposable {
   readonly #stop = new AbortController();
   #lost: unknown;
 
-  private constructor(home: Home) {
+  /** @param home With the mesh installed, nothing linked and nothing deployed; goes with the federation. */
+  constructor(home: Home) {
     this.home = home;
   }
 
