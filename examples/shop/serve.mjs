@@ -8,7 +8,7 @@ import http from 'node:http';
 export function serve(name, env, routes) {
   const port = Number(env.PORT ?? 8080);
   const whoami = { service: name, cluster: env.CLUSTER ?? 'unknown', pod: env.POD ?? 'unknown' };
-  const server = http.createServer(async (request, response) => {
+  const handle = async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://shop');
     const route = url.pathname === '/healthz' ? () => ({ ok: true }) : routes[url.pathname];
     try {
@@ -17,7 +17,8 @@ export function serve(name, env, routes) {
     } catch (error) {
       answer(response, error.status ?? 500, { ...whoami, error: error.message });
     }
-  });
+  };
+  const server = http.createServer((request, response) => void handle(request, response));
   server.keepAliveTimeout = 60_000;
   server.listen(port, () => process.stdout.write(`${name}: listening on ${port}\n`));
   process.once('SIGTERM', () => {

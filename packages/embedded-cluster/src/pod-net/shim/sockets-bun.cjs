@@ -21,7 +21,7 @@ function install(rules) {
 }
 
 function installConnect(rules) {
-  const connect = net.Socket.prototype.connect;
+  const connect = Reflect.get(net.Socket.prototype, 'connect');
   net.Socket.prototype.connect = function (...args) {
     const [options, listener] = normalizeConnect(args);
     if (options === undefined || options.path || options.fd !== undefined || options.socket)
@@ -101,7 +101,7 @@ function sendFirst(socket, preamble, address, port) {
 }
 
 function installListen(rules) {
-  const listen = net.Server.prototype.listen;
+  const listen = Reflect.get(net.Server.prototype, 'listen');
   net.Server.prototype.listen = function (...args) {
     const [options, listener] = normalizeListen(args);
     if (options === undefined || this[kPlain]) return listen.apply(this, args);
@@ -114,7 +114,7 @@ function installListen(rules) {
     const changed = { ...rest, host: plan.addresses[0], port: plan.port };
     return listener === undefined ? listen.call(this, changed) : listen.call(this, changed, listener);
   };
-  const close = net.Server.prototype.close;
+  const close = Reflect.get(net.Server.prototype, 'close');
   net.Server.prototype.close = function (...args) {
     for (const each of this[kClosers]?.splice(0) ?? []) each();
     return close.apply(this, args);

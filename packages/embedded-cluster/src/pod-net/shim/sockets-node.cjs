@@ -154,7 +154,7 @@ function closersOf(handle) {
 /** Only the pod's proxy has such a listener: its connections begin with a preamble. */
 function interceptOutbound(rules) {
   if (!rules.pod.exempt || rules.pod.redirect === undefined) return;
-  const listen = net.Server.prototype.listen;
+  const listen = Reflect.get(net.Server.prototype, 'listen');
   net.Server.prototype.listen = function (...args) {
     const first = args[0];
     const port = Number(typeof first === 'object' && first !== null ? first.port : first);
