@@ -7,6 +7,7 @@ import path from 'node:path';
 import { PODS } from '@mesh/kube';
 import { parse, stringify } from 'yaml';
 import { ApiMember } from './api-member.ts';
+import { lockFile } from './file-lock.ts';
 import type { Home, HomeCluster, PodRef } from './home.ts';
 import { memberOf } from './home.ts';
 import { runProgram } from './program.ts';
@@ -18,10 +19,24 @@ export interface KindHomeOptions {
   /** Where the kubeconfig and the trust anchor are kept. */
   readonly folder: string;
   readonly runtime: SidecarRuntime;
+  /** Waits until no other exclusive home of this folder is open: for who changes what others look at. */
+  readonly exclusive?: boolean;
 }
+
+/** The longest scenario takes a fraction of this. */
+const EXCLUSIVE_TIMEOUT_MS = 30 * 60_000;
 
 /** @throws Error naming the clusters that kind does not have. */
 export async function openKindHome(options: KindHomeOptions): Promise<KindHome> {
+  await using stack = new AsyncDisposableStack();
+  if (options.exclusive === true) {
+    stack.use(
+      await lockFile(`${options.folder}.lock`, {
+        timeoutMs: EXCLUSIVE_TIMEOUT_MS,
+        onWait: (holder) => void process.stderr.write(`kind: waiting for process ${holder}, which uses the clusters\n`),
+      }),
+    );
+  }
   const existing = await kindClusters();
   const missing = options.clusters.filter((name) => !existing.includes(name));
   if (missing.length > 0) {
@@ -37,17 +52,15 @@ export async function openKindHome(options: KindHomeOptions): Promise<KindHome> 
   const written = `${kubeconfig}.${process.pid}`;
   await writeFile(written, mergedKubeconfig(configs), { mode: 0o600 });
   await rename(written, kubeconfig);
-  const members = options.clusters.map((name) => new KindMember(name, kubeconfig, options.runtime));
+  const members = options.clusters.map((name) => stack.use(new KindMember(name, kubeconfig, options.runtime)));
+  const open = stack.move();
   return {
     kind: 'kind',
     kubeconfig,
     folder: options.folder,
     clusters: members,
     cluster: (name) => memberOf(members, name),
-    [Symbol.asyncDispose]: () => {
-      for (const member of members) member[Symbol.dispose]();
-      return Promise.resolve();
-    },
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
 

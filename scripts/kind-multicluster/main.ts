@@ -39,6 +39,9 @@ import {
 } from './steps.ts';
 import type { Settings, Step } from './steps.ts';
 
+/** Verbs that nobody else's scenario may run into. */
+const CHANGING: ReadonlySet<Flags['verb']> = new Set(['up', 'install', 'link', 'restart', 'demo']);
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -49,7 +52,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   await using homes = new AsyncDisposableStack();
   let opened: Promise<KindHome> | undefined;
-  const open = async (): Promise<KindHome> => homes.use(await openKindHome({ ...flags, folder: FOLDER }));
+  const open = async (): Promise<KindHome> =>
+    homes.use(await openKindHome({ ...flags, folder: FOLDER, exclusive: CHANGING.has(flags.verb) }));
   const settings: Settings = {
     ...flags,
     nodeImage: process.env['KIND_NODE_IMAGE'],
