@@ -1,11 +1,14 @@
 /** Asks a TLS server for its certificates without trusting it: for showing them, never for sending anything. */
+import { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import type { DetailedPeerCertificate } from 'node:tls';
 import { CliError } from './errors.ts';
 
 export interface PeekTarget {
-  readonly host: string;
-  readonly port: number;
+  /** Where to, or what is connected already. */
+  readonly via: { readonly host: string; readonly port: number } | Duplex;
+  /** What errors call the target. */
+  readonly name: string;
   /** SNI; the sidecar terminates TLS only for its own name. */
   readonly serverName: string;
   readonly signal: AbortSignal;
@@ -18,19 +21,13 @@ export async function peerCertificates(target: PeekTarget): Promise<readonly Uin
   const { promise, resolve, reject } = Promise.withResolvers<readonly Uint8Array[]>();
   // The certificate is what we came to see, good or bad, so it is not judged here.
   const socket = connect({
-    host: target.host,
-    port: target.port,
+    ...(target.via instanceof Duplex ? { socket: target.via } : target.via),
     servername: target.serverName,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.3',
   });
   const fail = (cause: string): void =>
-    reject(
-      new CliError(
-        { code: 'cluster' },
-        `no TLS answer from ${target.host}:${target.port}: ${cause}; this command must run where pod addresses are reachable`,
-      ),
-    );
+    reject(new CliError({ code: 'cluster' }, `no TLS answer from ${target.name}: ${cause}`));
   socket.setTimeout(TIMEOUT_MS, () => fail(`nothing within ${TIMEOUT_MS / 1000} s`));
   socket.once('error', (error) => fail(error.message));
   socket.once('secureConnect', () => resolve(chainOf(socket.getPeerCertificate(true))));

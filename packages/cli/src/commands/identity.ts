@@ -5,6 +5,7 @@ import { describeChain } from '../certificate-text.ts';
 import type { CliIo, GlobalFlags } from '../io.ts';
 import { isMeshed, listPods } from '../pod-metrics.ts';
 import { readMeshConfig } from '../mesh-config.ts';
+import { forwardPort } from '../port-forward.ts';
 import { peerCertificates } from '../tls-peek.ts';
 import { connectWith } from './shared.ts';
 
@@ -44,9 +45,12 @@ export function addIdentity(parent: Command, io: CliIo): void {
         const account = pod.spec.serviceAccountName ?? 'default';
         const controlPlane = pod.metadata.labels?.['linkerd.io/control-plane-ns'] ?? flags.linkerdNamespace;
         const serverName = `${account}.${flags.namespace}.serviceaccount.identity.${controlPlane}.${trustDomain}`;
+        const target = { namespace: flags.namespace, pod: name, port: INBOUND_PORT };
+        // An API server that forwards nothing is one whose pods live on this machine.
+        const forwarded = await forwardPort(connection.access, target, io.signal);
         const chain = await peerCertificates({
-          host: pod.status?.podIP ?? '',
-          port: INBOUND_PORT,
+          via: forwarded ?? { host: pod.status?.podIP ?? '', port: INBOUND_PORT },
+          name: `pod ${flags.namespace}/${name}, port ${INBOUND_PORT}`,
           serverName,
           signal: io.signal,
         });

@@ -6,6 +6,7 @@
  *              └─► ClientHello for us? ──► TLS ──► detect ──► HTTP session | tunnel
  *                          └─ no ───────────────► detect ──► HTTP session | tunnel
  */
+import { isLoopback, parseIp } from '@mesh/model';
 import type { Address, Closed, Conn, Handlers, PeerInfo } from '@mesh/net';
 import { CLIENT_HELLO_BYTES_MAX, readClientHello, TRANSPORT_ALPN, TransportHeaderReader } from '@mesh/wire';
 import type { TransportHeader } from '@mesh/wire';
@@ -79,7 +80,9 @@ export class InboundAccept {
   #accept(conn: Conn<undefined>): void {
     const { ownIps, listenPort } = this.#options;
     const target = conn.originalDst();
-    if (target === undefined || (ownIps.size > 0 && !ownIps.has(target.ip))) {
+    const isOwn = target !== undefined && (ownIps.size === 0 || ownIps.has(target.ip));
+    // A forwarded port of the pod arrives over its loopback interface. It may look at our certificate, no more.
+    if (target === undefined || (!isOwn && !(target.port === listenPort && isLoopbackAddress(target.ip)))) {
       this.#refuse(conn, target === undefined ? 'no_original_destination' : 'foreign_destination');
       return;
     }
@@ -148,6 +151,12 @@ export class InboundAccept {
           return;
         }
         this.#startTls(peeked, bytes, 'required', over, (secured, peer) => {
+          const { ownIps } = this.#options;
+          if (ownIps.size > 0 && !ownIps.has(accepted.target.ip)) {
+            over();
+            this.#refuse(secured, 'foreign_destination');
+            return;
+          }
           if (peer.alpn === TRANSPORT_ALPN && identityOf(peer) !== undefined) {
             this.#readTransportHeader(secured, accepted, peer, over);
             return;
@@ -385,4 +394,9 @@ export class InboundAccept {
 function isStillAllowed(port: InboundPort, client: Client): Authorization | undefined {
   const policy = port.policy.current;
   return policy === undefined ? undefined : authorize(client, policy.authorizations);
+}
+
+function isLoopbackAddress(text: string): boolean {
+  const ip = parseIp(text);
+  return ip !== undefined && isLoopback(ip);
 }
