@@ -8,7 +8,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../..');
-const GENERATORS = ['packages/proxy-api/tools/generate.ts', 'packages/embedded-cluster/tools/gen-schemas.ts', 'packages/cli/tools/generate-charts.ts'];
+const GENERATORS = [
+  'packages/proxy-api/tools/generate.ts',
+  'packages/embedded-cluster/tools/gen-schemas.ts',
+  'packages/cli/tools/generate-charts.ts',
+];
 
 for (const generator of GENERATORS) {
   const result = spawnSync(process.execPath, [join(ROOT, generator)], { stdio: 'inherit' });
