@@ -36,7 +36,7 @@ async function openFresh(trust: TrustMaker): Promise<Home> {
 
 /** @param trust Absent: the clusters' common trust, which stays; a given one is taken back at the end. */
 export async function openCleanKind(trust?: TrustMaker): Promise<KindHome> {
-  const home = await openKindHome({ clusters: CLUSTERS, folder: FOLDER, runtime: RUNTIME });
+  const home = await openKindHome({ clusters: CLUSTERS, folder: FOLDER, runtime: RUNTIME, exclusive: true });
   try {
     await establishMesh(home, trust);
     return {

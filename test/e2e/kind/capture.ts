@@ -14,7 +14,7 @@ const INTERFACE = 'eth0';
 export async function capture(node: string, filter: string, action: () => Promise<void>): Promise<readonly Segment[]> {
   const name = `mesh-e2e-capture-${randomBytes(4).toString('hex')}`;
   const beside = ['--rm', '--name', name, '--network', `container:${node}`, '--cap-add', 'NET_RAW', '--user', '0'];
-  const listen = ['tcpdump', '-i', INTERFACE, '-s', '0', '-U', '-w', '-', filter];
+  const listen = ['tcpdump', '--immediate-mode', '-i', INTERFACE, '-s', '0', '-U', '-w', '-', filter];
   const container = spawn('docker', ['run', ...beside, imageOf('tcpdump'), ...listen], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

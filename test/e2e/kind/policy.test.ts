@@ -18,8 +18,13 @@ const POLICY = 'config.linkerd.io/default-inbound-policy';
 const PROBED_MS = 8_000;
 
 const HTTP_PROBES = {
-  readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
-  livenessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 5 },
+  readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
+  livenessProbe: {
+    httpGet: { path: '/healthz', port: 8080 },
+    periodSeconds: 1,
+    failureThreshold: 3,
+    timeoutSeconds: 5,
+  },
 };
 const TCP_PROBES = {
   readinessProbe: { tcpSocket: { port: 6379 }, periodSeconds: 1 },

@@ -69,3 +69,21 @@ export function greeter(place: Place): Workload {
     ...place,
   };
 }
+
+/** Go, as client and as server. Scrapes the targets every second. */
+export function prometheus(targets: readonly string[], place: Place): Workload {
+  const config = {
+    global: { scrape_interval: '1s' },
+    scrape_configs: [{ job_name: 'linkerd-proxy', static_configs: [{ targets }] }],
+  };
+  return {
+    name: 'prometheus',
+    image: imageOf('prometheus'),
+    command: ['prometheus', '--config.file=/etc/e2e/prometheus.yml', '--storage.tsdb.path=/tmp/data'],
+    ports: { http: 9090 },
+    // JSON is YAML.
+    files: { 'prometheus.yml': JSON.stringify(config) },
+    container: { readinessProbe: { httpGet: { path: '/-/ready', port: 9090 }, periodSeconds: 1 } },
+    ...place,
+  };
+}
