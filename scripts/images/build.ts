@@ -1,7 +1,8 @@
 /** Builds one image: bundles its programs, runs `docker build`, and makes the result reproducible. */
-import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { MESH_VERSION } from '@mesh/cli';
+import { lockFile } from '../home/file-lock.ts';
 import { runProgram, tryProgram } from '../home/program.ts';
 import { compressedBytes, fixImage } from './archive.ts';
 import { bundleMesh, bundleMeshProxy, copyShop, ROOT, runtimeBinary } from './bundle.ts';
@@ -59,6 +60,8 @@ export const IMAGES: readonly ImageSpec[] = [
 
 /** Where builds happen; git does not see it. */
 const WORK = path.join(ROOT, 'dist', 'images');
+/** For a build of the same image by somebody else. */
+const OTHER_BUILD_TIMEOUT_MS = 15 * 60_000;
 const DEFAULT_BASE = 'debian:bookworm-slim';
 /** 2026-01-01: files and images carry this time unless SOURCE_DATE_EPOCH says otherwise. */
 const DEFAULT_EPOCH_S = 1_767_225_600;
@@ -74,6 +77,7 @@ export interface BuildOptions {
 
 export async function buildImage(spec: ImageSpec, options: BuildOptions = {}): Promise<BuiltImage> {
   const startedAt = performance.now();
+  await using _lock = await lockFile(path.join(WORK, `${spec.name}.lock`), { timeoutMs: OTHER_BUILD_TIMEOUT_MS });
   const context = path.join(WORK, spec.name);
   await stage(spec, context);
   const tag = `${spec.name}:${spec.version}`;
@@ -84,7 +88,10 @@ export async function buildImage(spec: ImageSpec, options: BuildOptions = {}): P
   const isSame = before?.built === built && before.epochS === epochS && (await exists(before.image.id));
   const image = isSame ? before.image : { ...(await fixAndLoad(built, tag, epochS)), name: spec.name, tag };
   if (isSame) await runProgram('docker', ['tag', image.id, tag]);
-  else await writeFile(known, JSON.stringify({ built, epochS, image } satisfies LastResult));
+  else {
+    await writeFile(known, JSON.stringify({ built, epochS, image } satisfies LastResult));
+    await removeUnused([before?.built, before?.image.id], [built, image.id]);
+  }
   return {
     ...image,
     ...(spec.compressedMax === undefined ? {} : { compressedMax: spec.compressedMax }),
@@ -111,6 +118,18 @@ async function stage(spec: ImageSpec, context: string): Promise<void> {
   await cp(path.join(docker, spec.dockerfile), path.join(context, 'Dockerfile'));
   await mkdir(path.join(context, 'lib'));
   await spec.bundle(path.join(context, 'lib'));
+  await fixRights(path.join(context, 'lib'));
+}
+
+/** The same rights whatever mask the files were made with. */
+async function fixRights(folder: string): Promise<void> {
+  await chmod(folder, 0o755);
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (entry.isSymbolicLink()) continue;
+    const isProgram = entry.isDirectory() || ((await stat(file)).mode & 0o100) !== 0;
+    await chmod(file, isProgram ? 0o755 : 0o644);
+  }
 }
 
 /** Resolves with the id of what was built. */
@@ -157,6 +176,15 @@ async function lastResult(file: string): Promise<LastResult | undefined> {
     return JSON.parse(await readFile(file, 'utf8')) as LastResult;
   } catch {
     return undefined;
+  }
+}
+
+/** Images of the build before, which nothing names any more. Those that have a name or a container stay. */
+async function removeUnused(old: readonly (string | undefined)[], used: readonly string[]): Promise<void> {
+  for (const id of old) {
+    if (id === undefined || used.includes(id)) continue;
+    const tags = await tryProgram('docker', ['image', 'inspect', '--format', '{{len .RepoTags}}', id]);
+    if (tags.stdout.trim() === '0') await tryProgram('docker', ['image', 'rm', id]);
   }
 }
 
