@@ -33,6 +33,7 @@ import { type AddressBlock, claimAddressBlock } from '../pod-net/address-block.t
 import { ClusterNetwork } from '../pod-net/cluster-network.ts';
 import type { ZoneSource } from '../pod-net/cluster-names.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
+import { Withdrawal } from './withdrawal.ts';
 
 const API_PORT = 6443;
 const DNS_PORT = 53;
@@ -220,6 +221,7 @@ class EmbeddedCluster implements Cluster {
       createCronJobController(deps),
     ];
     this.#stack.use(await startAll(controllers, this.#stopping.signal));
+    const withdrawal = new Withdrawal(informers.endpointSlices, network);
     const node = new NodeAgent(this.#nodeOptions(folder, { address: block.dnsIp, port: network.dnsPort }), {
       ...deps,
       block,
@@ -228,6 +230,7 @@ class EmbeddedCluster implements Cluster {
       services: informers.services,
       configMaps: informers.configMaps,
       secrets: informers.secrets,
+      withdrawn: (podIp, timeoutMs) => withdrawal.of(podIp, timeoutMs),
     });
     await this.#start(node);
     // Without it the first pod would be refused.

@@ -45,6 +45,8 @@ export interface NodeAgentDeps {
   readonly services: Informer<Service>;
   readonly configMaps: Informer<ConfigMap>;
   readonly secrets: Informer<Secret>;
+  /** Resolves when no new connection goes to the pod of that address, which is being deleted, or after `timeoutMs`. */
+  withdrawn(podIp: string, timeoutMs: number): Promise<void>;
   readonly log: Logger;
 }
 
@@ -153,6 +155,7 @@ export class NodeAgent implements Component {
     const key = keyOf(pod);
     return {
       images,
+      withdrawn: (timeoutMs) => this.#deps.withdrawn(ip, timeoutMs),
       sources: {
         configMap: (at, name) => configMaps.get(`${at}/${name}`),
         secret: (at, name) => secrets.get(`${at}/${name}`),

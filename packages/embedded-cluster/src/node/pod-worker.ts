@@ -19,10 +19,11 @@ import { type Files, mountsOf, publish, sameFiles, volumeFiles } from './volumes
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 /**
- * From the deletion of a pod to SIGTERM. A container runtime takes about as long, and in this time the endpoints
- * controller and proxies learn that the pod is going, so that new connections go elsewhere.
+ * From when the Service proxy sends no new connections to a pod until its SIGTERM: a container runtime takes longer, and in this
+ * time sidecars learn that the pod is going.
  */
 const RUNTIME_DELAY_MS = 50;
+const WITHDRAWAL_MAX_MS = 3_000;
 /** Sidecars get at least this long to end, even when the containers used up the grace period. */
 const SIDECAR_GRACE_MIN_MS = 2_000;
 
@@ -35,6 +36,8 @@ export interface PodDeps {
   readonly folder: string;
   readonly backoffFirstMs: number;
   readonly log: Logger;
+  /** Resolves when no new connection goes to the pod, which is being deleted, or after `timeoutMs`. */
+  withdrawn(timeoutMs: number): Promise<void>;
   publishStatus(status: PodStatus): void;
   spawned(pid: number): void;
   exited(pid: number): void;
@@ -135,8 +138,10 @@ export class PodWorker {
     clearTimeout(this.#deadline);
     const deadline = performance.now() + graceMs;
     const left = (least: number): number => (graceMs === 0 ? 0 : Math.max(least, deadline - performance.now()));
-    if (graceMs > RUNTIME_DELAY_MS && this.#main.size > 0)
+    if (graceMs > RUNTIME_DELAY_MS && this.#main.size > 0) {
+      await this.#deps.withdrawn(Math.min(graceMs / 2, WITHDRAWAL_MAX_MS));
       await new Promise((resolve) => setTimeout(resolve, RUNTIME_DELAY_MS));
+    }
     const plain = [...this.#init.values()].filter((runner) => !isSidecar(runner.spec));
     await Promise.all([...this.#main.values(), ...plain].map((runner) => runner.stop(graceMs)));
     await this.#stopSidecars(() => left(SIDECAR_GRACE_MIN_MS));

@@ -12,8 +12,10 @@ export class ClusterNetwork implements Component {
   readonly #options: NetworkOptions;
   readonly #log: Logger;
   readonly #zones = new Map<string, ZoneSource>();
+  readonly #settling = new Map<number, () => void>();
   #worker: Worker | undefined;
   #dnsPort = 0;
+  #settleId = 0;
 
   constructor(options: NetworkOptions, log: Logger) {
     this.#options = options;
@@ -38,6 +40,9 @@ export class ClusterNetwork implements Component {
         ready.reject(
           new MeshError({ code: 'network_failed' }, `DNS and Service proxy did not start: ${message.message}`),
         );
+      } else if (message.kind === 'settled') {
+        this.#settling.get(message.id)?.();
+        this.#settling.delete(message.id);
       } else if (message.kind === 'log') this.#log.warn('network', { line: message.line });
       else void this.#answer(message);
     });
@@ -51,6 +56,8 @@ export class ClusterNetwork implements Component {
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
+    for (const resolve of this.#settling.values()) resolve();
+    this.#settling.clear();
     if (worker === undefined || worker.threadId === -1) return;
     const gone = once(worker, 'exit');
     worker.postMessage({ kind: 'stop' } satisfies ToNetwork);
@@ -80,6 +87,16 @@ export class ClusterNetwork implements Component {
 
   setNamespaces(names: readonly string[]): void {
     this.#post({ kind: 'namespaces', names });
+  }
+
+  /** Resolves when everything that was passed on before is in effect; when the thread has ended, at once. */
+  settled(): Promise<void> {
+    if (this.#worker === undefined) return Promise.resolve();
+    this.#settleId += 1;
+    const id = this.#settleId;
+    const settled = new Promise<void>((resolve) => this.#settling.set(id, resolve));
+    this.#post({ kind: 'settle', id });
+    return settled;
   }
 
   /** Adds a DNS zone that is answered on this thread; @returns a function that removes it. */

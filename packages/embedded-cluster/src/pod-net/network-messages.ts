@@ -19,10 +19,12 @@ export type ToNetwork =
   | { readonly kind: 'namespaces'; readonly names: readonly string[] }
   | { readonly kind: 'zone'; readonly suffix: string; readonly present: boolean }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: DnsAnswer }
+  | { readonly kind: 'settle'; readonly id: number }
   | { readonly kind: 'stop' };
 
 export type FromNetwork =
   | { readonly kind: 'ready'; readonly dnsPort: number }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'ask'; readonly id: number; readonly suffix: string; readonly name: string; readonly type: number }
+  | { readonly kind: 'settled'; readonly id: number }
   | { readonly kind: 'log'; readonly line: string };

@@ -20,6 +20,7 @@ async function run(port: MessagePort, options: NetworkOptions): Promise<void> {
   const zones = new RemoteZones(names, post);
   port.on('message', (message: ToNetwork) => {
     if (message.kind === 'stop') void stop();
+    else if (message.kind === 'settle') post({ kind: 'settled', id: message.id });
     else apply(message, names, proxy, zones);
   });
   const stop = async (): Promise<void> => {
@@ -65,7 +66,7 @@ class RemoteZones {
 }
 
 function apply(
-  message: Exclude<ToNetwork, { kind: 'stop' }>,
+  message: Exclude<ToNetwork, { kind: 'stop' | 'settle' }>,
   names: ClusterNames,
   proxy: ServiceProxy,
   zones: RemoteZones,

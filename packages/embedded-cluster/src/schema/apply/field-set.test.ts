@@ -105,6 +105,8 @@ describe('typed values', () => {
   it('merged hold every field of the configuration', () => {
     fc.assert(
       fc.property(config, config, (live, applied) => {
+        // An empty map is a field of its own only as long as nothing is in it.
+        fc.pre(Object.keys(applied['spec'] as JsonObject).length > 0);
         const merged = mergeTyped(schema, live, applied);
         const missing = fieldsOf(schema, applied).difference(fieldsOf(schema, merged));
         assert.ok(missing.isEmpty(), missing.paths().join(' '));
