@@ -8,7 +8,7 @@ const IP = '127.1.2.3';
 const LONG_MS = 60_000;
 
 /** Slices that the test sets, as an informer shows them. */
-function fakeSlices(): { slices: Informer<EndpointSlice>; set(conditions: Record<string, boolean>): void } {
+function fakeSlices(): { slices: Informer<EndpointSlice>; set: (conditions: Record<string, boolean>) => void } {
   const objects = new Map<string, EndpointSlice>();
   const listeners = new Set<ChangeListener<EndpointSlice>>();
   const slices = {
