@@ -3,6 +3,7 @@
  * reached, and the user's own rights decide. The wire format is Kubernetes' `v4.channel.k8s.io` over WebSocket (RFC 6455).
  */
 import { randomBytes } from 'node:crypto';
+import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
@@ -38,7 +39,9 @@ export async function forwardPort(
   const { promise, resolve, reject } = Promise.withResolvers<Duplex | undefined>();
   const fail = (cause: string): void =>
     reject(new CliError({ code: 'cluster' }, `${access.server} forwards no connection to ${what}: ${cause}`));
-  const request = https.request(await upgradeRequest(access, target, signal));
+  // `kubectl proxy` speaks plain HTTP.
+  const { request: open } = access.server.startsWith('https:') ? https : http;
+  const request = open(await upgradeRequest(access, target, signal));
   request.setTimeout(ANSWER_TIMEOUT_MS, () =>
     request.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)),
   );
@@ -72,7 +75,7 @@ async function upgradeRequest(
   const host = base.hostname.replace(/^\[|\]$/g, '');
   return {
     host,
-    port: base.port === '' ? 443 : Number(base.port),
+    port: base.port === '' ? (base.protocol === 'https:' ? 443 : 80) : Number(base.port),
     path: `${base.pathname.replace(/\/$/, '')}/api/v1/namespaces/${namespace}/pods/${pod}/portforward?ports=${port}`,
     headers: {
       ...(auth.headers as Record<string, string>),
