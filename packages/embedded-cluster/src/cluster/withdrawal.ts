@@ -43,8 +43,9 @@ export class Withdrawal {
 
   /** Endpoints that Services publish whatever their state count as known once they are marked as terminating. */
   #isOffered(podIp: string): boolean {
-    for (const { endpoints = [] } of this.#slices.values()) {
-      for (const { addresses, conditions } of endpoints) {
+    for (const { endpoints } of this.#slices.values()) {
+      // Null, as the API writes an empty list.
+      for (const { addresses, conditions } of endpoints ?? []) {
         if (addresses.includes(podIp) && conditions?.ready !== false && conditions?.terminating !== true) return true;
       }
     }
