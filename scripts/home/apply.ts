@@ -4,6 +4,9 @@ import type { KubeClient, ResourceKind, UnknownObject } from '@mesh/kube';
 import type { Manifest } from '@mesh/cli';
 import { until } from './wait.ts';
 
+/** A namespace takes its pods along, each with its grace. */
+const GONE_TIMEOUT_MS = 180_000;
+
 interface ApiResource {
   readonly name: string;
   readonly kind: string;
@@ -70,7 +73,7 @@ export async function removeAll(client: KubeClient, kinds: KindIndex, manifests:
     const gone = async (): Promise<boolean> => (await client.get(kind, ref).catch(absent)) === undefined;
     if (!(await client.delete(kind, ref))) continue;
     await until(`${manifest.kind} ${ref.namespace ?? ''}/${ref.name} to be gone`, gone, {
-      timeoutMs: 30_000,
+      timeoutMs: GONE_TIMEOUT_MS,
       everyMs: 50,
     });
   }
