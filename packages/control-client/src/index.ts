@@ -1,5 +1,4 @@
-export { defaultInboundPolicy, DEFAULT_POLICIES } from './discovery/default-policy.ts';
-export type { DefaultPolicy } from './discovery/default-policy.ts';
+export { defaultInboundPolicy } from './discovery/default-policy.ts';
 export { createDiscovery, FORWARD_DEFAULT, INBOUND_IDLE_MS, OUTBOUND_IDLE_MS } from './discovery/discovery.ts';
 export type { Discovery, DiscoveryDeps, DiscoveryOptions } from './discovery/discovery.ts';
 export type { ForwardOptions } from './discovery/outbound-resolver.ts';

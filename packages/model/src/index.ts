@@ -2,6 +2,8 @@ export { backoffMs } from './balance/backoff.ts';
 export type { BackoffOptions } from './balance/backoff.ts';
 export { PeakEwma, pickTwoChoices, pickWeighted } from './balance/peak-ewma.ts';
 export type { Loaded } from './balance/peak-ewma.ts';
+export { DEFAULT_POLICIES } from './default-policy.ts';
+export type { DefaultPolicy } from './default-policy.ts';
 export { formatWorkloadIdentity, isDnsName, matchesIdentitySuffix, parseWorkloadIdentity } from './identity-name.ts';
 export type { WorkloadIdentity } from './identity-name.ts';
 export {

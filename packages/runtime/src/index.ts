@@ -3,6 +3,7 @@ export type { BackoffOptions } from '@mesh/model';
 export { systemClock, sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { formatDurationMs, parseDurationMs } from './duration.ts';
+export { editDistance } from './edit-distance.ts';
 export { isAbort, MeshError, messageOf } from './errors.ts';
 export type { ErrorInfo } from './errors.ts';
 export { Drain, Readiness, startAll } from './lifecycle.ts';

@@ -1,4 +1,5 @@
 /** What the values under `proxy` and `proxyInit` say: how pods are injected. */
+import { DEFAULT_POLICIES } from '@mesh/model';
 import { duration, flag, group, integer, list, map, oneOf, ports, resources, text } from './spec.ts';
 import { MESH_VERSION } from '../version.ts';
 
@@ -10,14 +11,6 @@ const CIDRS = {
 export const cidrs = (value: string, about: string) => text(value, about, { pattern: CIDRS });
 
 export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
-export const DEFAULT_POLICIES = [
-  'all-authenticated',
-  'all-unauthenticated',
-  'cluster-authenticated',
-  'cluster-unauthenticated',
-  'deny',
-  'audit',
-] as const;
 
 /** The sidecar; each is the default that an annotation of a namespace or a pod may replace. */
 export const PROXY_SPEC = group('the sidecar', {

@@ -3,17 +3,7 @@ import { parseCidr } from '@mesh/model';
 import type { Cidr } from '@mesh/model';
 import { clientNetwork } from './convert-inbound.ts';
 import { defaultRef } from './convert-shared.ts';
-import type { Authentication, Authorization, InboundPolicy, InboundProtocolKind } from '@mesh/model';
-
-export const DEFAULT_POLICIES = [
-  'all-unauthenticated',
-  'all-authenticated',
-  'cluster-unauthenticated',
-  'cluster-authenticated',
-  'deny',
-  'audit',
-] as const;
-export type DefaultPolicy = (typeof DEFAULT_POLICIES)[number];
+import type { Authentication, Authorization, DefaultPolicy, InboundPolicy, InboundProtocolKind } from '@mesh/model';
 
 const ANY_IDENTITY: Authentication = { kind: 'mesh_tls', identities: [], suffixes: [''] };
 const EVERYWHERE: readonly Cidr[] = ['0.0.0.0/0', '::/0'].flatMap((text) => parseCidr(text) ?? []);

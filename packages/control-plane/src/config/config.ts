@@ -1,5 +1,5 @@
 /** The configuration of the control plane's roles, by environment variable. Pure. */
-import { parseCidr, parsePortSet, PortSet } from '@mesh/model';
+import { DEFAULT_POLICIES, parseCidr, parsePortSet, PortSet } from '@mesh/model';
 import type { Cidr } from '@mesh/model';
 import { ConfigReader, LOG_LEVELS, parseDurationMs } from '@mesh/runtime';
 import type { Env, LogFormat, LogLevel } from '@mesh/runtime';
@@ -8,7 +8,7 @@ import { CLOCK_SKEW_MS, LEAF_LIFETIME_MS } from '@mesh/pki';
 
 import type { EndpointConfig } from '../destination/endpoint.ts';
 import type { PolicyConfig } from '../policy/service.ts';
-import { ALL_NETWORKS, DEFAULT_POLICIES } from '../policy/default-policies.ts';
+import { ALL_NETWORKS } from '../policy/default-policies.ts';
 
 export const ROLES = ['identity', 'destination', 'policy', 'injector'] as const;
 export type Role = (typeof ROLES)[number];

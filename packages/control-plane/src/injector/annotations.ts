@@ -1,4 +1,5 @@
 /** Every annotation that changes how one pod is injected: its form and what it sets. The documentation lists the same. */
+import { DEFAULT_POLICIES } from '@mesh/model';
 import type { InjectionResources, InjectionValues, ProxyInitValues, ProxyValues } from './values.ts';
 import {
   DURATION,
@@ -35,15 +36,6 @@ export interface AnnotationRule {
   /** Undefined when the text cannot be used. */
   readonly apply: (config: PodConfig, text: string) => PodConfig | undefined;
 }
-
-export const DEFAULT_POLICIES = [
-  'all-unauthenticated',
-  'all-authenticated',
-  'cluster-unauthenticated',
-  'cluster-authenticated',
-  'deny',
-  'audit',
-] as const;
 
 const PULL_POLICY = oneOf('Always', 'IfNotPresent', 'Never');
 

@@ -1,4 +1,5 @@
 /** What a pod's (or its namespace's) annotations change in the cluster's values. */
+import { editDistance } from '@mesh/runtime';
 import { parsePortSet, PortSet } from '@mesh/model';
 import type { Pod } from '@mesh/kube';
 
@@ -120,20 +121,6 @@ function unknownAnnotation(key: string, name: string): string {
       ? `did you mean ${PREFIXES[0]}${near.known}?`
       : 'remove it, or look its name up';
   return `annotation ${key} is not known and changes nothing: ${hint}`;
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** Annotations may hold anything; messages stay readable. */

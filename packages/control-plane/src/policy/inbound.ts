@@ -1,7 +1,8 @@
 /** What a workload's port speaks and who may talk to it. Pure over what it reads. */
 import { keyOf } from '@mesh/kube';
 import type { Pod, Probe } from '@mesh/kube';
-import type { Cidr, PortSet } from '@mesh/model';
+import { DEFAULT_POLICIES } from '@mesh/model';
+import type { Cidr, DefaultPolicy, PortSet } from '@mesh/model';
 import { durationFromMs, inbound } from '@mesh/proxy-api';
 import { httpTypes } from '@mesh/proxy-api';
 
@@ -12,8 +13,7 @@ import { status } from '../serving/call.ts';
 import { answer, noAnswer } from '../serving/watch.ts';
 import type { Answer } from '../serving/watch.ts';
 import { containerPort, opaquePortsOf, portsFrom } from '../workload.ts';
-import { ALL_NETWORKS, DEFAULT_POLICIES } from './default-policies.ts';
-import type { DefaultPolicy } from './default-policies.ts';
+import { ALL_NETWORKS } from './default-policies.ts';
 import { defaultMetadata, networkMessage } from './messages.ts';
 
 export interface InboundConfig {

@@ -1,4 +1,5 @@
 /** The downward API: a pod's own fields and resources, for variables and files. */
+import { parseQuantity } from '../schema/quantity.ts';
 import { availableParallelism, totalmem } from 'node:os';
 import { MeshError } from '@mesh/runtime';
 import type { Container, Pod } from '../controllers/kinds.ts';
@@ -55,8 +56,8 @@ export function resourceValue(container: Container, resource: string, divisor: s
   const name = rest.join('.');
   const { limits, requests } = container.resources ?? {};
   const given = group === 'limits' ? limits?.[name] : (requests?.[name] ?? limits?.[name]);
-  const value = given === undefined ? nodeCapacity(group, name) : parseQuantity(given);
-  const unit = divisor === undefined || divisor === '0' ? 1 : parseQuantity(divisor);
+  const value = given === undefined ? nodeCapacity(group, name) : numberOf(given);
+  const unit = divisor === undefined || divisor === '0' ? 1 : numberOf(divisor);
   return String(Math.ceil(value / unit));
 }
 
@@ -66,26 +67,7 @@ function nodeCapacity(group: string | undefined, name: string): number {
   return name === 'memory' ? totalmem() : 0;
 }
 
-const SUFFIXES: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
-function parseQuantity(text: string): number {
-  const match = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]*)$/.exec(text);
-  return Number(match?.[1] ?? 0) * (SUFFIXES[match?.[2] ?? ''] ?? 1);
+/** 0 when it is none: the API has refused those. */
+function numberOf(text: string): number {
+  return Number(parseQuantity(text)?.nanos ?? 0n) / 1e9;
 }

@@ -2,8 +2,9 @@
  * The sidecar's configuration: the environment of Linkerd's proxy (`LINKERD2_PROXY_…`), all of it read and checked at once. Keys that
  * Linkerd has and this proxy has no use for yet are accepted in silence; keys that nobody knows are warned of.
  */
-import { DEFAULT_POLICIES } from '@mesh/control-client';
-import type { DefaultPolicy, GrpcTarget, StreamLimits } from '@mesh/control-client';
+import type { GrpcTarget, StreamLimits } from '@mesh/control-client';
+import { DEFAULT_POLICIES } from '@mesh/model';
+import type { DefaultPolicy } from '@mesh/model';
 import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';
