@@ -13,4 +13,6 @@ export type CliErrorInfo =
   | { readonly code: 'already_installed'; readonly namespace: string };
 
 /** The command fails with exit code 1 and this message on standard error. */
-export class CliError extends MeshError<CliErrorInfo> {}
+export class CliError extends MeshError<CliErrorInfo> {
+  override readonly name = 'CliError';
+}

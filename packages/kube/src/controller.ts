@@ -9,7 +9,9 @@ import type { Priority } from './work-queue.ts';
 export type ReconcileResult = undefined | void | { readonly requeueAfterMs: number };
 
 /** Thrown by `reconcile` when trying again cannot help before something changes. */
-export class TerminalError extends Error {}
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
 
 export interface ControllerOptions {
   readonly name: string;

@@ -29,7 +29,9 @@ export interface KubeErrorInfo {
 }
 
 /** A failed call. `message` names the object, the cause and, where we know it, the fix. */
-export class KubeError extends MeshError<KubeErrorInfo> {}
+export class KubeError extends MeshError<KubeErrorInfo> {
+  override readonly name = 'KubeError';
+}
 
 /** True when `error` is a {@link KubeError} with one of `codes` (with any, when none is given). */
 export function isKubeError<C extends KubeErrorCode = KubeErrorCode>(

@@ -18,7 +18,9 @@ import type {
 
 export type ListenErrorInfo = { readonly code: string; readonly ip: string; readonly port: number };
 /** The address could not be bound; `code` is the errno in lower case. */
-export class ListenError extends MeshError<ListenErrorInfo> {}
+export class ListenError extends MeshError<ListenErrorInfo> {
+  override readonly name = 'ListenError';
+}
 
 export interface NodeDriverOptions {
   /** How to learn the original destination of a redirected connection. Default: the accepted socket's own address. */

@@ -16,7 +16,9 @@ export type TlsMaterialErrorInfo =
   | { readonly code: 'tls_chain_unreadable' }
   | { readonly code: 'tls_trust_unreadable' }
   | { readonly code: 'tls_key_mismatch' };
-export class TlsMaterialError extends MeshError<TlsMaterialErrorInfo> {}
+export class TlsMaterialError extends MeshError<TlsMaterialErrorInfo> {
+  override readonly name = 'TlsMaterialError';
+}
 
 /** What a server tells about each socket handed to it. */
 export interface ServerEvents {

@@ -23,6 +23,7 @@ export type PkiErrorInfo =
 export type PkiErrorCode = PkiErrorInfo['code'];
 
 export class PkiError extends MeshError<PkiErrorInfo> {
+  override readonly name = 'PkiError';
   constructor(info: PkiErrorInfo, options?: { readonly cause?: unknown }) {
     super(info, sentenceFor(info), options);
   }

@@ -25,7 +25,9 @@ export interface ProxyInitErrorInfo {
   readonly program: string;
 }
 /** Redirection could not be set up; the message names the fix. */
-export class ProxyInitError extends MeshError<ProxyInitErrorInfo> {}
+export class ProxyInitError extends MeshError<ProxyInitErrorInfo> {
+  override readonly name = 'ProxyInitError';
+}
 
 /** By sysexits(3): unavailable, no permission, temporary failure. */
 export const EXIT_BY_FAILURE: Readonly<Record<FailureCode, number>> = {

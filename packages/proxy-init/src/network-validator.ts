@@ -30,7 +30,9 @@ export type ValidationErrorInfo =
   | { readonly code: 'answered_by_another'; readonly connect: string }
   | { readonly code: 'timed_out'; readonly connect: string; readonly timeoutMs: number }
   | { readonly code: 'cannot_listen'; readonly errno: string; readonly listen: string };
-export class ValidationError extends MeshError<ValidationErrorInfo> {}
+export class ValidationError extends MeshError<ValidationErrorInfo> {
+  override readonly name = 'ValidationError';
+}
 
 const FLAGS = {
   'connect-addr': { kind: 'text', about: 'an address where nobody answers (1.1.1.1:20001)' },

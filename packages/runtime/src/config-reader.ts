@@ -17,6 +17,7 @@ export interface ConfigErrorInfo {
 
 /** The configuration has problems; the process must not start. Processes exit with {@link EXIT_CODE}.usage. */
 export class ConfigError extends MeshError<ConfigErrorInfo> {
+  override readonly name = 'ConfigError';
   constructor(problems: readonly string[]) {
     super({ code: 'bad_config', problems }, problems.join('\n'));
   }

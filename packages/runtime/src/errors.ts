@@ -11,12 +11,13 @@ export interface ErrorInfo {
 }
 
 export class MeshError<I extends ErrorInfo = ErrorInfo> extends Error {
+  /** Written out in each class: bundles shorten the names of classes. */
+  override readonly name: string = 'MeshError';
   readonly info: I;
 
   /** @param message One sentence for a person: what failed, on which object, and what to do about it. Defaults to the code. */
   constructor(info: I, message?: string, options?: { readonly cause?: unknown }) {
     super(message ?? info.code, options?.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
     this.info = info;
   }
 

@@ -2,7 +2,9 @@
 import { isAbort, messageOf } from '@mesh/runtime';
 
 /** Thrown by a check whose subject does not exist here; it counts as passed and is not printed. */
-export class SkipCheck extends Error {}
+export class SkipCheck extends Error {
+  override readonly name = 'SkipCheck';
+}
 
 export interface Check {
   /** What is checked, as a sentence fragment ("control plane pods are ready"). */

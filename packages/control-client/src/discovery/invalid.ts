@@ -10,6 +10,7 @@ export interface InvalidMessageInfo {
 
 /** A message that does not keep the contract: naming the field and what is wrong with it. */
 export class InvalidMessage extends MeshError<InvalidMessageInfo> {
+  override readonly name = 'InvalidMessage';
   static at(field: string, problem: string): InvalidMessage {
     return new InvalidMessage({ code: 'invalid_message', field, problem }, `${field} ${problem}`);
   }

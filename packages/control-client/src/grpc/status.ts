@@ -48,6 +48,7 @@ export interface GrpcErrorInfo {
 
 /** A call that ended with another status than OK. */
 export class GrpcError extends MeshError<GrpcErrorInfo> {
+  override readonly name = 'GrpcError';
   static of(status: GrpcStatus, method: string, target: string): GrpcError {
     const statusName = grpcStatusName(status.code);
     return new GrpcError(

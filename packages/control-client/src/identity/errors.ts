@@ -10,4 +10,6 @@ export type IdentityErrorInfo =
   | { readonly code: 'bad_anchors' }
   | { readonly code: 'stopped' };
 
-export class IdentityError extends MeshError<IdentityErrorInfo> {}
+export class IdentityError extends MeshError<IdentityErrorInfo> {
+  override readonly name = 'IdentityError';
+}

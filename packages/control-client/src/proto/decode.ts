@@ -3,7 +3,9 @@ import { Schema } from './schema.ts';
 import type { FieldType } from './schema.ts';
 
 /** Bytes that are no such message. */
-export class ProtoError extends Error {}
+export class ProtoError extends Error {
+  override readonly name = 'ProtoError';
+}
 
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 /** Nesting of real messages stays below 20. */

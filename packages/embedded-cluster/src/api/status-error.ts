@@ -10,6 +10,7 @@ export interface KubeStatusInfo {
 
 /** An API failure; `status` is the body that a client sees, `httpCode` its HTTP status. */
 export class KubeStatusError extends MeshError<KubeStatusInfo> {
+  override readonly name = 'KubeStatusError';
   readonly status: Status;
 
   constructor(status: Status) {

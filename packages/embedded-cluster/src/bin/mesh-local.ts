@@ -25,7 +25,9 @@ const READY_MS = 60_000;
 const POLL_MS = 25;
 const USAGE_ERROR = 64;
 
-class UsageError extends Error {}
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args);

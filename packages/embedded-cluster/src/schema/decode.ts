@@ -28,7 +28,9 @@ interface Place {
   readonly step: string | number;
 }
 
-class DecodeFailure extends Error {}
+class DecodeFailure extends Error {
+  override readonly name = 'DecodeFailure';
+}
 
 /** Decodes a parsed JSON document of a built-in type; the input is not changed. */
 export function decodeObject(schema: TypeSchema, document: JsonObject): Decoded {

@@ -12,6 +12,7 @@ export interface PatchErrorInfo {
 
 /** A patch that cannot be applied; `status` is what the API server answers. */
 export class PatchError extends MeshError<PatchErrorInfo> {
+  override readonly name = 'PatchError';
   readonly status: StatusObject;
 
   constructor(code: PatchErrorInfo['code'], message: string, details?: StatusObject['details']) {

@@ -25,6 +25,7 @@ export interface FieldRequirement {
 
 /** A selector that cannot be read; the message is what the API server answers with 400. */
 export class SelectorError extends MeshError<{ readonly code: 'selector_invalid' }> {
+  override readonly name = 'SelectorError';
   constructor(message: string) {
     super({ code: 'selector_invalid' }, message);
   }

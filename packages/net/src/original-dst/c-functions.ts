@@ -12,4 +12,6 @@ export const C_LIBRARY = 'libc.so.6';
 
 export type SocketCallsErrorInfo = { readonly code: 'ffi_missing' | 'ffi_failed'; readonly library: string };
 /** The C library cannot be called on this runtime. */
-export class SocketCallsError extends MeshError<SocketCallsErrorInfo> {}
+export class SocketCallsError extends MeshError<SocketCallsErrorInfo> {
+  override readonly name = 'SocketCallsError';
+}

@@ -62,6 +62,7 @@ export interface ApplyResult {
 
 /** A configuration that is not a value of its type; `status` is the API server's answer. */
 export class ApplyError extends MeshError<{ readonly code: 'apply_invalid' }> {
+  override readonly name = 'ApplyError';
   readonly status: StatusObject;
 
   constructor(status: StatusObject) {

@@ -130,6 +130,7 @@ export class MiniServer {
 }
 
 class Refusal extends Error {
+  override readonly name = 'Refusal';
   readonly status: JsonObject;
 
   constructor(status: JsonObject) {
