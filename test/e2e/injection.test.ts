@@ -7,6 +7,7 @@ import type { Manifest } from '@mesh/cli';
 import type { Home, HomeCluster } from '../../scripts/home/home.ts';
 import { podsOf, rolloutDone } from '../../scripts/home/rollout.ts';
 import { until } from '../../scripts/home/wait.ts';
+import { TEST_LABEL } from './clean-slate.ts';
 import { openHome } from './homes.ts';
 
 const NAMESPACE = 'injection';
@@ -25,7 +26,11 @@ before(async () => {
     {
       apiVersion: 'v1',
       kind: 'Namespace',
-      metadata: { name: NAMESPACE, annotations: { 'linkerd.io/inject': 'enabled' } },
+      metadata: {
+        name: NAMESPACE,
+        labels: { [TEST_LABEL.key]: TEST_LABEL.value },
+        annotations: { 'linkerd.io/inject': 'enabled' },
+      },
     },
   ]);
 });
