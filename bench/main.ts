@@ -1,11 +1,13 @@
 /** The benchmarks; `npm run bench -- --help` tells the usage. */
 import { parseArgs } from 'node:util';
+import { benchKind, kindBenchTable } from './kind/bench.ts';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
 
 const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N]
   NAME  proxy (default): the sidecar beside HAProxy and nginx
-        mirror: the service mirror with --services N exported Services (10000)`;
+        mirror: the service mirror with --services N exported Services (10000)
+        kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency`;
 
 function fail(message: string): never {
   console.error(message);
@@ -60,6 +62,11 @@ async function main(): Promise<number> {
     case 'mirror': {
       const result = await benchMirror({ services: positive('services', values.services), say: options.say });
       console.log(values.json ? JSON.stringify(result, null, 2) : mirrorBenchTable(result));
+      return 0;
+    }
+    case 'kind': {
+      const result = await benchKind(options);
+      console.log(values.json ? JSON.stringify(result, null, 2) : kindBenchTable(result));
       return 0;
     }
     default:
