@@ -176,15 +176,18 @@ suite('faults', { skip: SKIP }, () => {
   test('of two gateways one is deleted and no request fails', async () => {
     await scale(federation.west, MC_NAMESPACE, 'linkerd-gateway', 2);
     await rolloutDone(federation.west.client, MC_NAMESPACE, ['linkerd-gateway']);
-    await calm();
-    const startedAt = Date.now();
-    const [gateway] = await podsOf(federation.west.client, MC_NAMESPACE, 'app=linkerd-gateway');
-    assert.ok(gateway !== undefined);
-    await federation.west.client.delete(PODS, { namespace: MC_NAMESPACE, name: gateway.metadata.name });
-    await podGone(federation.west, MC_NAMESPACE, gateway.metadata.name);
-    await rolloutDone(federation.west.client, MC_NAMESPACE, ['linkerd-gateway']);
-    assert.deepEqual(await failedSince(startedAt), []);
-    await scale(federation.west, MC_NAMESPACE, 'linkerd-gateway', 1);
+    try {
+      await calm();
+      const startedAt = Date.now();
+      const [gateway] = await podsOf(federation.west.client, MC_NAMESPACE, 'app=linkerd-gateway');
+      assert.ok(gateway !== undefined);
+      await federation.west.client.delete(PODS, { namespace: MC_NAMESPACE, name: gateway.metadata.name });
+      await podGone(federation.west, MC_NAMESPACE, gateway.metadata.name);
+      await rolloutDone(federation.west.client, MC_NAMESPACE, ['linkerd-gateway']);
+      assert.deepEqual(await failedSince(startedAt), []);
+    } finally {
+      await scale(federation.west, MC_NAMESPACE, 'linkerd-gateway', 1);
+    }
   });
 
   test('the only gateway is deleted: home goes on without a failure, the other cluster answers again by itself', async () => {
