@@ -90,18 +90,27 @@ test('the first available backend serves: local until it is gone, then the other
   await remote.close();
 });
 
-test('a request in flight when its server dies is a 502, and is not sent again', async () => {
+test('a request in flight when its server dies is sent once more if it is idempotent, and a 502 if it is not or the server dies again', async () => {
   await using proxy = await new TestProxy('127.0.33.1', 'web').start(await TestAnchor.create('root'));
-  let requests = 0;
+  const seen: string[] = [];
+  let dying = 1;
   const app = await tcpApp('127.0.33.2', (socket) =>
-    socket.on('data', () => {
-      requests += 1;
-      socket.destroy();
+    socket.on('data', (chunk: Buffer) => {
+      seen.push(chunk.toString('latin1').split(' ')[0] ?? '');
+      dying -= 1;
+      if (dying >= 0) socket.destroy();
+      else socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
     }),
   );
   proxy.routeTo(PATH, endpoint({ ip: '127.0.33.2', port: app.port }));
+  assert.equal((await ask(proxy.outbound)).status, 200);
+  assert.deepEqual(seen.splice(0), ['GET', 'GET']);
+  dying = 2;
   assert.equal((await ask(proxy.outbound)).status, 502);
-  assert.equal(requests, 1);
+  assert.deepEqual(seen.splice(0), ['GET', 'GET']);
+  dying = 1;
+  assert.equal((await ask(proxy.outbound, { method: 'POST', body: 'x' })).status, 502);
+  assert.deepEqual(seen, ['POST']);
   app.close();
 });
 

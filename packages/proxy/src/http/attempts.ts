@@ -20,12 +20,15 @@ export class Attempts {
   /** `EndpointSlot.program` of those that said that their program is down. */
   tried: Set<string> | undefined = undefined;
   #moves = 0;
+  /** A new connection was lost under the request. */
+  #lostNew = false;
 
   reset(): void {
     this.count = 0;
     this.deliveries = 0;
     this.tried = undefined;
     this.#moves = 0;
+    this.#lostNew = false;
   }
 
   /** After a connection that could not be opened. While others are ready nothing is lost by asking them: the request went nowhere yet. */
@@ -42,9 +45,19 @@ export class Attempts {
     return true;
   }
 
-  /** After a kept connection that broke before any answer. @param whole The request was sent in one piece that is still there. */
-  mayRepeat(method: number, whole: boolean): boolean {
-    return whole && IDEMPOTENT.has(method) && this.count < ATTEMPTS_MAX;
+  /**
+   * After a connection that broke before any answer. Kept connections break whenever a server goes away. A new one does so when it
+   * was opened at that very moment, or when the request itself brings the server down: so that is forgiven once.
+   *
+   * @param whole The request was sent in one piece that is still there.
+   * @param kept The connection had served another request before.
+   */
+  mayRepeat(method: number, whole: boolean, kept: boolean): boolean {
+    if (!whole || !IDEMPOTENT.has(method) || this.count >= ATTEMPTS_MAX) return false;
+    if (kept) return true;
+    if (this.#lostNew) return false;
+    this.#lostNew = true;
+    return true;
   }
 
   /** Notes that the endpoint's program saw nothing of the request; true when another endpoint is ready for it. */

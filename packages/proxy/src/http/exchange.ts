@@ -213,9 +213,9 @@ export class Exchange {
       this.#breakOff('io');
       return;
     }
-    const whole = up.reused && this.#wholeAtOnce && this.#interim === 0;
+    const whole = this.#wholeAtOnce && this.#interim === 0;
     const { attempts } = this.#placement;
-    if (attempts.mayRepeat(this.#session.head.method, whole)) {
+    if (attempts.mayRepeat(this.#session.head.method, whole, up.reused)) {
       // What may be repeated here may be repeated elsewhere (RFC 9110 §9.2.2).
       attempts.deliveries -= 1;
       this.#phase = WAITING;
