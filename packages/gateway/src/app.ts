@@ -10,7 +10,7 @@ import type { Address, Driver, Listener } from '@mesh/net';
 import { Backends, DATA_PATH_DEFAULTS, HttpEngine, listenHttp } from '@mesh/proxy';
 import type { AdminResponse, Endpoints, Identity, InboundPolicy, ProxyMetrics, Watched } from '@mesh/proxy';
 import type { KubeClient } from '@mesh/kube';
-import { METRICS_CONTENT_TYPE, Drain, Readiness } from '@mesh/runtime';
+import { METRICS_CONTENT_TYPE, Drain, Readiness, sleep } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import { ExportedServices } from './exported-services.ts';
 import { GatewayAccept } from './gateway-accept.ts';
@@ -27,6 +27,8 @@ export interface GatewayOptions {
   readonly peerTrustDomains: readonly string[];
   readonly clusterDomain: string;
   readonly shutdownGraceMs: number;
+  /** Part of the grace period in which new connections are still served: nodes send them until they know. */
+  readonly lingerMs: number;
 }
 
 export interface GatewayDeps {
@@ -123,9 +125,16 @@ export class Gateway implements Component {
     await this.#stack.disposeAsync();
   }
 
-  /** Probes fail from here on, so that peers turn elsewhere; what is in flight ends within the grace period. */
+  /**
+   * Probes fail from here on, so that peers and nodes turn elsewhere. Until they all have, new connections are served like before:
+   * closing the listener resets those that the kernel took already. What is in flight then ends within the grace period.
+   */
   async drain(): Promise<void> {
-    const isFinished = this.#drain.drain(this.#options.shutdownGraceMs);
+    const { shutdownGraceMs } = this.#options;
+    const lingerMs = Math.min(this.#options.lingerMs, shutdownGraceMs);
+    this.readiness.block('draining');
+    await sleep(this.#deps.clock, lingerMs);
+    const isFinished = this.#drain.drain(shutdownGraceMs - lingerMs);
     await this.#listener?.close();
     if (!(await isFinished))
       this.#deps.logger.warn('grace period is over, connections are cut', { open: this.#drain.holds });

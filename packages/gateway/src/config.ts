@@ -33,6 +33,7 @@ export interface GatewayConfig {
   /** Absent: any identity of an admitted trust domain is allowed. */
   readonly policy: ServiceConfig | undefined;
   readonly shutdownGraceMs: number;
+  readonly lingerMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -44,6 +45,8 @@ export const DEFAULT_PROBE_PATH = '/ready';
 export const DEFAULT_ADMIN_PORT = 9994;
 /** Kubernetes kills a pod 30 s after it asked it to stop. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 25_000;
+/** kube-proxy changes its rules at most once a second, and hears of it through the endpoints controller and the API. */
+export const DEFAULT_LINGER_MS = 3_000;
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'off'] as const;
 const PORTS = { min: 0, max: 65_535 };
@@ -77,6 +80,7 @@ export function parseGatewayConfig(env: Env): GatewayConfig {
     destination: service(reader, 'MESH_DESTINATION', nameOf('linkerd-destination'), true) ?? NOWHERE,
     policy: service(reader, 'MESH_POLICY', nameOf('linkerd-destination'), false),
     shutdownGraceMs: reader.durationMs('MESH_SHUTDOWN_GRACE_PERIOD', DEFAULT_SHUTDOWN_GRACE_MS),
+    lingerMs: reader.durationMs('MESH_SHUTDOWN_LINGER', DEFAULT_LINGER_MS),
     logLevel: reader.oneOf<LogLevel>('MESH_LOG_LEVEL', 'info', LOG_LEVELS),
     logFormat: reader.oneOf<LogFormat>('MESH_LOG_FORMAT', 'plain', ['plain', 'json']),
   };

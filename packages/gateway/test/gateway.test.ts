@@ -1,6 +1,8 @@
 /** A real gateway between real sidecars, over mTLS on loopback, with the cluster's API and discovery faked. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { get } from 'node:https';
+import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { test } from 'node:test';
 import { LINKS, SERVICES } from '@mesh/kube';
@@ -57,6 +59,7 @@ class TestGateway implements AsyncDisposable {
         peerTrustDomains: [],
         clusterDomain: 'cluster.local',
         shutdownGraceMs: 2000,
+        lingerMs: 100,
       },
       {
         driver: this.#driver,
@@ -356,6 +359,24 @@ test('the probe port answers in plain text and over mTLS, until drain', async ()
   const drained = home.gateway.gateway.drain();
   await eventually('not ready', async () => (await fetch(url)).status === 503);
   await drained;
+});
+
+test('when drain begins, new connections are accepted still; in the end none is', async () => {
+  await using home = await setup();
+  const { ip, port } = home.gateway.gateway.addresses.traffic;
+  const attempt = async (): Promise<void> => {
+    const socket = connect(port, ip);
+    socket.on('error', () => undefined);
+    try {
+      await once(socket, 'connect');
+    } finally {
+      socket.destroy();
+    }
+  };
+  const drained = home.gateway.gateway.drain();
+  await attempt();
+  await drained;
+  await assert.rejects(attempt(), { code: 'ECONNREFUSED' });
 });
 
 test('on drain a request in flight is answered, and then the connection closes', async () => {
