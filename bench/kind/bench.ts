@@ -25,7 +25,7 @@ export interface KindBenchOptions {
 }
 
 export interface KindBenchResult {
-  /** Where: cluster and node, versions as the node reports them, digests of the sidecars' images. */
+  /** Where: cluster and node, its processors, memory and versions as it reports them, digests of the sidecars' images. */
   readonly place: Readonly<Record<string, string>>;
   readonly memory: readonly MemoryRow[];
   readonly start: readonly StartRow[];
@@ -87,15 +87,18 @@ async function measureMany(
   return row;
 }
 
-/** `status.nodeInfo` of the node's object. */
+/** What the node's object says of itself. */
 async function placeOf(cluster: KindMember, node: string): Promise<Readonly<Record<string, string>>> {
   const found = (await cluster.client.get(NODES, { name: node })) as
-    | { readonly status?: { readonly nodeInfo?: Readonly<Record<string, string>> } }
+    | { readonly status?: Readonly<Record<'nodeInfo' | 'capacity', Readonly<Record<string, string>>>> }
     | undefined;
   const { kubeletVersion = '', containerRuntimeVersion = '', kernelVersion = '' } = found?.status?.nodeInfo ?? {};
+  const { cpu = '', memory = '' } = found?.status?.capacity ?? {};
   return {
     cluster: cluster.name,
     node,
+    cpu,
+    memory,
     kubernetes: kubeletVersion,
     runtime: containerRuntimeVersion,
     kernel: kernelVersion,
