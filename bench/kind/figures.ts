@@ -38,7 +38,7 @@ export interface LatencyRow {
   readonly requests: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
-  /** More than without mesh. */
+  /** Median of the differences to the round without sidecars of the same turn. */
   readonly added_p50_ms?: number;
   readonly added_p99_ms?: number;
   /** Of both sidecars together, per request. */
@@ -115,28 +115,36 @@ export interface Round {
   readonly cpuUsPerRequest?: number;
 }
 
-/** A row per variant; that without sidecars is what the others are compared with. */
+/** A row per variant; that without sidecars is what the others are compared with, round by round. */
 export function latencyRows(rounds: ReadonlyMap<Variant, readonly Round[]>): readonly LatencyRow[] {
-  const base = quantilesOf(rounds.get('none') ?? []);
+  const base = rounds.get('none') ?? [];
   return [...rounds].map(([runtime, own]) => {
-    const { p50, p99 } = quantilesOf(own);
     const cpu = own.flatMap(({ cpuUsPerRequest }) => cpuUsPerRequest ?? []);
+    const added = { added_p50_ms: addedMs(own, base, 0.5), added_p99_ms: addedMs(own, base, 0.99) };
     return {
       runtime,
       rounds: own.length,
       requests: own.reduce((total, { us }) => total + us.length, 0),
-      p50_ms: round(p50, 2),
-      p99_ms: round(p99, 2),
-      ...(runtime === 'none' ? {} : { added_p50_ms: round(p50 - base.p50, 2), added_p99_ms: round(p99 - base.p99, 2) }),
+      p50_ms: round(median(own.map((each) => quantileMs(each, 0.5))), 2),
+      p99_ms: round(median(own.map((each) => quantileMs(each, 0.99))), 2),
+      ...(runtime === 'none' ? {} : added),
       ...(cpu.length === 0 ? {} : { cpu_us_per_request: Math.round(median(cpu)) }),
     };
   });
 }
 
-function quantilesOf(rounds: readonly Round[]): { readonly p50: number; readonly p99: number } {
-  const sorted = rounds.map(({ us }) => us.toSorted((a, b) => a - b));
-  const of = (q: number): number => median(sorted.map((times) => quantile(times, q) / 1000));
-  return { p50: of(0.5), p99: of(0.99) };
+/** The machine's own pace changes from minute to minute: each round is compared with the one beside it. */
+function addedMs(own: readonly Round[], base: readonly Round[], q: number): number {
+  return round(median(own.map((each, index) => quantileMs(each, q) - quantileMs(base[index], q))), 2);
+}
+
+function quantileMs(measured: Round | undefined, q: number): number {
+  return (
+    quantile(
+      (measured?.us ?? []).toSorted((a, b) => a - b),
+      q,
+    ) / 1000
+  );
 }
 
 /**
