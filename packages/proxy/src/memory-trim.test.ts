@@ -3,34 +3,67 @@ import { test } from 'node:test';
 import type { Clock } from '@mesh/runtime';
 import { MemoryTrim } from './memory-trim.ts';
 
-test('memory is given back once per idle time, and again only after activity', async () => {
+const MB = 1_000_000;
+
+/** A process that trims to 30 MB. */
+function trimmed(): {
+  trim: MemoryTrim;
+  trims: () => number;
+  after: (usedCpuMs: number, grownBytes?: number) => number;
+} {
   let next: () => void = () => assert.fail('no timer');
+  let nowMs = 0;
+  let cpuMs = 0;
+  let bytes = 40 * MB;
+  let trims = 0;
   const clock: Clock = {
-    now: () => 0,
-    monotonic: () => 0,
-    after: (_, callback) => {
-      next = callback;
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    after: (delayMs, callback) => {
+      next = () => {
+        nowMs += delayMs;
+        callback();
+      };
       return { cancel: () => (next = () => undefined) };
     },
   };
-  let cpuMs = 0;
-  let trims = 0;
   const trim = new MemoryTrim(
     clock,
     () => {
       trims += 1;
       cpuMs += 500;
+      bytes = 30 * MB;
     },
-    () => cpuMs,
+    { cpuMs: () => cpuMs, residentBytes: () => bytes },
   );
-  await trim.start();
-  const after = (usedMs: number): number => {
-    cpuMs += usedMs;
-    next();
-    return trims;
+  return {
+    trim,
+    trims: () => trims,
+    after(usedCpuMs, grownBytes = 0) {
+      cpuMs += usedCpuMs;
+      bytes += grownBytes;
+      next();
+      return trims;
+    },
   };
+}
+
+test('memory is given back once per idle time, and again after activity', async () => {
+  const { trim, after } = trimmed();
+  await trim.start();
   assert.deepEqual([after(900), after(5), after(5), after(5)], [0, 1, 1, 1]);
   assert.deepEqual([after(900), after(900), after(5), after(5)], [1, 1, 2, 2]);
   await trim[Symbol.asyncDispose]();
   assert.equal(after(5), 2);
+});
+
+test('what a trickle leaves behind is given back once it is worth it, not every time', async () => {
+  const { trim, trims, after } = trimmed();
+  await trim.start();
+  assert.equal(after(5), 1);
+  // Ten seconds each: grown at once, but the last trim is not a minute ago.
+  for (let i = 0; i < 5; i += 1) assert.equal(after(5, MB), 1);
+  assert.equal(after(5, MB), 2);
+  for (let i = 0; i < 60; i += 1) after(5, 10_000);
+  assert.equal(trims(), 2);
 });
