@@ -16,6 +16,8 @@ import type { Running, RowSpec } from './row.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/proxy/src/main.ts', import.meta.url));
 const REDIRECT = fileURLToPath(new URL('redirect.ts', import.meta.url));
+/** One bundle, as the image has: a preloaded module would cost memory of its own. */
+const REDIRECTED = { entry: fileURLToPath(new URL('redirected-sidecar.ts', import.meta.url)), name: 'bench-proxy.js' };
 const INBOUND_PORT = 4143;
 const OUTBOUND_PORT = 4140;
 const SERVICE = { host: '10.0.0.80', port: 80 };
@@ -31,7 +33,7 @@ interface Runtime {
 /** The certificates of the rivals are not used: our sidecars get theirs as they always do, from an identity service. */
 export function meshRows(_certificates: BenchCertificates): RowSpec[] {
   const runtimes: readonly Runtime[] = [
-    { name: 'bun', command: bunCommand(), main: once(() => bundleProxy()) },
+    { name: 'bun', command: bunCommand(), main: once(() => bundleProxy(REDIRECTED)) },
     { name: 'node', command: [process.execPath, '--import', REDIRECT], main: () => MAIN },
   ];
   return runtimes.flatMap((runtime, index) => [
@@ -138,7 +140,7 @@ function bunCommand(): readonly string[] | undefined {
   for (const arch of ['x64', 'aarch64']) {
     try {
       const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
-      if (existsSync(binary)) return [binary, '--preload', REDIRECT];
+      if (existsSync(binary)) return [binary];
     } catch {
       // Not installed on this platform: an optional dependency.
     }

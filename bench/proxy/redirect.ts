@@ -1,5 +1,5 @@
 /**
- * Preloaded into a benched sidecar: connections that its outbound listener accepts look as if they had been redirected from the Service's
+ * Loaded before a benched sidecar: connections that its outbound listener accepts look as if they had been redirected from the Service's
  * address, as they are where the kernel redirects them.
  */
 import { Server } from 'node:net';

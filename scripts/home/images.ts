@@ -20,7 +20,7 @@ export function images(): Images {
       env: { NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'node-compile') },
     },
     'mesh-proxy': {
-      command: [bun, bundleProxy(bun)],
+      command: [bun, bundleProxy()],
       programs: {
         '/usr/lib/linkerd/linkerd-await': [bun, path.join(ROOT, 'packages', 'proxy-init', 'src', 'await-main.ts')],
       },

@@ -17,9 +17,13 @@ export const NEVER_LOADED = ['@peculiar/x509', 'reflect-metadata', 'node-forge']
 
 const BUN_PACKAGE = process.arch === 'arm64' ? '@oven/bun-linux-aarch64' : '@oven/bun-linux-x64';
 
-/** Writes the bundle, at once for whoever reads it meanwhile; returns its path. */
-export function bundleProxy(bun: string = require.resolve(`${BUN_PACKAGE}/bin/bun`)): string {
-  const target = join(ROOT, 'packages', 'proxy', 'dist', 'proxy.js');
+/** The sidecar as it is. */
+const SIDECAR = { entry: join(ROOT, 'packages', 'proxy', 'src', 'main.ts'), name: 'proxy.js' } as const;
+
+/** Writes the bundle, at once for whoever reads it meanwhile; returns its path. @param program Another entry that loads the sidecar. */
+export function bundleProxy(program: { readonly entry: string; readonly name: string } = SIDECAR): string {
+  const bun = require.resolve(`${BUN_PACKAGE}/bin/bun`);
+  const target = join(ROOT, 'packages', 'proxy', 'dist', program.name);
   const written = `${target}.${process.pid}`;
   execFileSync(
     bun,
@@ -29,7 +33,7 @@ export function bundleProxy(bun: string = require.resolve(`${BUN_PACKAGE}/bin/bu
       '--minify',
       ...NEVER_LOADED.flatMap((name) => ['--external', name]),
       `--outfile=${written}`,
-      join(ROOT, 'packages', 'proxy', 'src', 'main.ts'),
+      program.entry,
     ],
     { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] },
   );
