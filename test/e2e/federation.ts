@@ -119,7 +119,13 @@ export class Federation implements AsyncDisposable {
   }
 
   /** Waits until a condition of the Link is as wanted, and returns it. */
-  async condition(cluster: HomeCluster, link: string, type: string, status: Condition['status']): Promise<Condition> {
+  async condition(
+    cluster: HomeCluster,
+    link: string,
+    type: string,
+    status: Condition['status'],
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<Condition> {
     return until(
       `condition ${type}=${status} on Link ${link} in ${cluster.name}`,
       async () => {
@@ -129,7 +135,7 @@ export class Federation implements AsyncDisposable {
         if (found?.status === status && found.reason !== 'Pending') return found;
         throw new Error(`it is ${JSON.stringify(found ?? null)}`);
       },
-      { timeoutMs: patience(TIMEOUT_MS) },
+      { timeoutMs: patience(timeoutMs) },
     );
   }
 
