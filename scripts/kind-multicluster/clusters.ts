@@ -49,7 +49,8 @@ async function slotsOf(names: readonly string[]): Promise<ReadonlyMap<string, nu
 export async function deleteClusters(names: readonly string[]): Promise<readonly string[]> {
   const existing = await kindClusters();
   const doomed = names.filter((name) => existing.includes(name));
-  await Promise.all(doomed.map((name) => runProgram('kind', ['delete', 'cluster', '--name', name])));
+  // One after the other: kind locks the user's kubeconfig and does not wait for the lock.
+  for (const name of doomed) await runProgram('kind', ['delete', 'cluster', '--name', name]);
   return doomed;
 }
 
