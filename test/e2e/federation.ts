@@ -118,21 +118,21 @@ export class Federation implements AsyncDisposable {
     return cluster.client.get(LINKS, { namespace: MC_NAMESPACE, name });
   }
 
-  /** Waits until a condition of the Link is as wanted, and returns it. */
+  /** Waits until a condition of the Link is as wanted, its message too, and returns it. */
   async condition(
     cluster: HomeCluster,
     link: string,
     type: string,
     status: Condition['status'],
-    timeoutMs = TIMEOUT_MS,
+    { message = /(?:)/, timeoutMs = TIMEOUT_MS }: { readonly message?: RegExp; readonly timeoutMs?: number } = {},
   ): Promise<Condition> {
     return until(
-      `condition ${type}=${status} on Link ${link} in ${cluster.name}`,
+      `condition ${type}=${status} on Link ${link} in ${cluster.name}${message.source === '(?:)' ? '' : ` with ${message}`}`,
       async () => {
         const conditions = (await this.link(cluster, link))?.status?.conditions ?? [];
         const found = conditions.find((condition) => condition.type === type);
         // What has not been looked at yet is no verdict.
-        if (found?.status === status && found.reason !== 'Pending') return found;
+        if (found?.status === status && found.reason !== 'Pending' && message.test(found.message)) return found;
         throw new Error(`it is ${JSON.stringify(found ?? null)}`);
       },
       { timeoutMs: patience(timeoutMs) },

@@ -120,10 +120,8 @@ export class LinkRegistry implements Component {
     }
     const current = worker ?? this.#create(link);
     const secretName = link.spec.clusterCredentialsSecret || `cluster-credentials-${link.metadata.name}`;
-    await current.update(
-      link,
-      this.#local.secrets.get(keyOf({ namespace: link.metadata.namespace, name: secretName })),
-    );
+    const secret = await this.#local.secret({ namespace: link.metadata.namespace, name: secretName });
+    if (this.#workers.get(key) === current) await current.update(link, secret);
   }
 
   #create(link: Link): LinkWorker {

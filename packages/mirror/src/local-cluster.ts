@@ -31,6 +31,9 @@ export interface LocalClusterDeps {
   readonly metrics: MirrorMetrics;
 }
 
+/** A question to our own API server that takes longer is answered by the watch. */
+const ASK_TIMEOUT_MS = 5_000;
+
 export class LocalCluster implements Component {
   readonly name = 'local cluster';
   readonly client: KubeClient;
@@ -126,6 +129,26 @@ export class LocalCluster implements Component {
     return this.slices.informer
       .byIndex('cluster', cluster)
       .filter((slice) => this.slices.get(keyOf(slice.metadata)) !== undefined);
+  }
+
+  /**
+   * A Secret as it is. Links and Secrets are watched apart, so a Link can be heard of before a Secret that was written earlier: what the
+   * watch does not know is asked for once before it counts as missing.
+   */
+  async secret(ref: { readonly namespace: string | undefined; readonly name: string }): Promise<Secret | undefined> {
+    const known = this.secrets.get(keyOf(ref));
+    if (known !== undefined) return known;
+    try {
+      const { items } = await this.client.list(SECRETS, {
+        namespace: ref.namespace,
+        fieldSelector: `metadata.name=${ref.name}`,
+        signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+      });
+      return items[0];
+    } catch {
+      // An API that can't be asked says nothing new: the watch tells as soon as it can.
+      return undefined;
+    }
   }
 
   #informers(): readonly Pick<Informer<Link>, 'start' | 'connected' | typeof Symbol.asyncDispose>[] {
