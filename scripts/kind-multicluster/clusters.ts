@@ -3,6 +3,7 @@ import { kindClusters, nodesOf } from '../home/kind-home.ts';
 import { runProgram, tryProgram } from '../home/program.ts';
 import { kindConfig, planClusters, slotOf } from './plan.ts';
 import type { ClusterPlan } from './plan.ts';
+import { reviveClusters } from './revive.ts';
 
 /** How long kind waits for the nodes of a new cluster to be Ready; other clusters start at the same time. */
 const READY_TIMEOUT = '180s';
@@ -14,15 +15,23 @@ export interface CreateOptions {
   readonly nodeImage: string | undefined;
 }
 
-/** Makes those that do not exist, at the same time. Resolves with the names of the new ones. */
-export async function createClusters(options: CreateOptions): Promise<readonly string[]> {
+export interface CreateOutcome {
+  /** Names of the new clusters. */
+  readonly created: readonly string[];
+  /** Nodes that existed and had to be started. */
+  readonly started: readonly string[];
+}
+
+/** Makes those that do not exist, at the same time; those that exist run afterwards. */
+export async function createClusters(options: CreateOptions): Promise<CreateOutcome> {
   const existing = await kindClusters();
+  const started = await reviveClusters(options.names.filter((name) => existing.includes(name)));
   const plans = planClusters(options.names, await slotsOf(existing));
   const missing = plans.filter(({ name }) => !existing.includes(name));
   const outcomes = await Promise.allSettled(missing.map((plan) => create(plan, options)));
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-  return missing.map(({ name }) => name);
+  return { created: missing.map(({ name }) => name), started };
 }
 
 async function create(plan: ClusterPlan, options: CreateOptions): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parse } from 'yaml';
 import { parseFlags } from './flags.ts';
-import { freeAddress, kindConfig, planClusters, slotOf } from './plan.ts';
+import { addressOrder, changedPlaces, freeAddress, kindConfig, planClusters, slotOf } from './plan.ts';
 
 test('clusters get ranges of their own', () => {
   const plans = planClusters(['east', 'west'], new Map());
@@ -78,3 +78,17 @@ function problemOf(argv: readonly string[], clusters: readonly string[]): string
   const flags = parseFlags(argv, clusters);
   return typeof flags === 'string' ? flags : 'no problem';
 }
+
+test('nodes that have changed places start in the order of the addresses under which they are known', () => {
+  const places = [
+    { node: 'east-control-plane', known: '172.18.0.10', actual: '172.18.0.10' },
+    { node: 'east-worker', known: '172.18.0.3', actual: '172.18.0.2' },
+    { node: 'west-control-plane', known: '172.18.0.2', actual: '172.18.0.3' },
+    { node: 'west-worker', known: undefined, actual: '172.18.0.4' },
+  ];
+  assert.deepEqual(
+    changedPlaces(places).map(({ node }) => node),
+    ['east-worker', 'west-control-plane'],
+  );
+  assert.deepEqual(addressOrder(places), ['west-control-plane', 'east-worker', 'west-worker', 'east-control-plane']);
+});

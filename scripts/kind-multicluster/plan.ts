@@ -77,3 +77,21 @@ function lowestFree(taken: ReadonlySet<number>): number {
   for (let slot = 0; slot < SLOTS; slot += 1) if (!taken.has(slot)) return slot;
   throw new Error(`no address range is left: there are ${SLOTS} clusters already`);
 }
+
+/** A node, the address under which its cluster knows it (where it says), and the one that it has. */
+export interface NodePlace {
+  readonly node: string;
+  readonly known: string | undefined;
+  readonly actual: string;
+}
+
+export function changedPlaces(places: readonly NodePlace[]): readonly NodePlace[] {
+  return places.filter(({ known, actual }) => known !== undefined && known !== actual);
+}
+
+/** Docker gives a container that starts the lowest free address: the order of starting that gives every node its own. */
+export function addressOrder(places: readonly NodePlace[]): readonly string[] {
+  const rank = ({ known, actual }: NodePlace): number =>
+    (known ?? actual).split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return places.toSorted((a, b) => rank(a) - rank(b)).map(({ node }) => node);
+}

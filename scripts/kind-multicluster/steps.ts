@@ -69,11 +69,12 @@ async function images({ runtime }: Settings): Promise<string> {
 }
 
 async function clusters({ clusters: names, nodes, nodeImage }: Settings): Promise<string> {
-  const created = await createClusters({ names, nodes, nodeImage });
+  const { created, started } = await createClusters({ names, nodes, nodeImage });
   const kept = names.filter((name) => !created.includes(name));
   return [
     ...(created.length > 0 ? [`made ${created.join(', ')}`] : []),
     ...(kept.length > 0 ? [`${kept.join(', ')} existed`] : []),
+    ...(started.length > 0 ? [`started ${started.join(', ')} again`] : []),
   ].join('; ');
 }
 
