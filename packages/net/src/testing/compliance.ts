@@ -4,11 +4,20 @@
  */
 import type { Driver } from '../types.ts';
 import { plainCases } from './compliance-plain.ts';
-import { tlsCases } from './compliance-tls.ts';
+import { tlsAdmissionCases } from './compliance-tls-admission.ts';
+import { tlsHandshakeCases } from './compliance-tls-handshake.ts';
+import { tlsRotationCases } from './compliance-tls-rotation.ts';
+import { tlsTransferCases } from './compliance-tls-transfer.ts';
 
 export interface ComplianceCase {
   readonly name: string;
   readonly run: (driver: Driver) => Promise<void>;
 }
 
-export const complianceCases: readonly ComplianceCase[] = [...plainCases, ...tlsCases];
+export const complianceCases: readonly ComplianceCase[] = [
+  ...plainCases,
+  ...tlsTransferCases,
+  ...tlsAdmissionCases,
+  ...tlsHandshakeCases,
+  ...tlsRotationCases,
+];
