@@ -1,10 +1,10 @@
 /** Our own rows: the real sidecar, with discovery, policy, metrics and balancing on, on Bun and on Node. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { destination, tcpAddress } from '@mesh/proxy-api';
+import { bunBinary } from '@mesh/runtime/testing';
 import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
 import { proxyEnv, startPlane, TRUST_DOMAIN } from '../../packages/proxy/test/control-plane-fixture.ts';
 import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
@@ -136,14 +136,6 @@ function once<T>(make: () => T): () => T {
 }
 
 function bunCommand(): readonly string[] | undefined {
-  const require = createRequire(import.meta.url);
-  for (const arch of ['x64', 'aarch64']) {
-    try {
-      const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
-      if (existsSync(binary)) return [binary];
-    } catch {
-      // Not installed on this platform: an optional dependency.
-    }
-  }
-  return undefined;
+  const binary = bunBinary();
+  return binary === undefined ? undefined : [binary];
 }

@@ -6,9 +6,10 @@
  *   identity               the first certificate
  *   listener               only then
  */
+import type { InboundPolicy, Watched } from '@mesh/model';
 import type { Address, Driver, Listener } from '@mesh/net';
 import { Backends, DATA_PATH_DEFAULTS, HttpEngine, listenHttp } from '@mesh/proxy';
-import type { AdminResponse, Endpoints, Identity, InboundPolicy, ProxyMetrics, Watched } from '@mesh/proxy';
+import type { AdminResponse, Endpoints, Identity, ProxyMetrics } from '@mesh/proxy';
 import type { KubeClient } from '@mesh/kube';
 import { METRICS_CONTENT_TYPE, Drain, Readiness, sleep } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';

@@ -5,18 +5,10 @@
  *        │ else: reset             │ else: reset                 │ else: reset                 │ session http1: requests
  *                                                                                            └ else: opaque bytes
  */
+import type { InboundPolicy, Watched } from '@mesh/model';
 import type { Conn, Handlers, PeerInfo } from '@mesh/net';
 import { authorize, errnoOf, HttpSession, peek, TcpForward } from '@mesh/proxy';
-import type {
-  Client,
-  FailureCode,
-  HttpEngine,
-  Identity,
-  InboundPolicy,
-  Labels,
-  ProxyMetrics,
-  Watched,
-} from '@mesh/proxy';
+import type { Client, FailureCode, HttpEngine, Identity, Labels, ProxyMetrics } from '@mesh/proxy';
 import type { Logger } from '@mesh/runtime';
 import { CLIENT_HELLO_BYTES_MAX, readClientHello, TRANSPORT_ALPN, TransportHeaderReader } from '@mesh/wire';
 import type { TransportHeader } from '@mesh/wire';

@@ -1,5 +1,6 @@
 /** Exported Services in use: one balancer per Service port and protocol, kept while connections use it and a while after. */
-import type { Backend, Backends, Distribution, LeasedDistribution, ResourceRef } from '@mesh/proxy';
+import type { Backend, Distribution, ResourceRef } from '@mesh/model';
+import type { Backends, LeasedDistribution } from '@mesh/proxy';
 import type { Clock, Timer } from '@mesh/runtime';
 import { parseServiceName } from './exported-services.ts';
 import type { ExportedServices, ServiceName } from './exported-services.ts';

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { test } from 'node:test';
 import { LINKS, SERVICES } from '@mesh/kube';
 import { eventually, FakeApi } from '@mesh/kube/testing';
+import type { InboundPolicy } from '@mesh/model';
 import { createNodeDriver } from '@mesh/net';
 import type { Address } from '@mesh/net';
 import { silentLogger, systemClock } from '@mesh/runtime';
@@ -30,7 +31,6 @@ import {
   inboundPolicy,
   meshTls,
 } from '../../proxy/src/testing/fakes.ts';
-import type { InboundPolicy } from '../../proxy/src/ports.ts';
 import { Gateway } from '../src/app.ts';
 
 const AUTHORITY = 'catalog.shop.svc.cluster.local:80';

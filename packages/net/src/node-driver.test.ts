@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { bunBinary } from '@mesh/runtime/testing';
 import { createNodeDriver } from './node-driver.ts';
 import { complianceCases } from './testing/compliance.ts';
 
@@ -37,16 +35,3 @@ test(
     assert.equal(code, 0);
   },
 );
-
-function bunBinary(): string | undefined {
-  const require = createRequire(import.meta.url);
-  for (const arch of ['x64', 'aarch64']) {
-    try {
-      const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
-      if (existsSync(binary)) return binary;
-    } catch {
-      // Not installed on this platform: an optional dependency.
-    }
-  }
-  return undefined;
-}

@@ -1,10 +1,8 @@
 /** proxy-init against a real kernel: who is redirected, who is not, and where the kernel says the connection was going. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { bunBinary } from '@mesh/runtime/testing';
 import { networkMissing, PEER, POD, PodNetwork } from '../src/testing/network.ts';
 import type { Agent, ProgramResult } from '../src/testing/network.ts';
 
@@ -169,17 +167,4 @@ for (const [backend, runtime, binary] of [
       assert.match(stderr, /iptables-none-save: not found/);
     });
   });
-}
-
-function bunBinary(): string | undefined {
-  const require = createRequire(import.meta.url);
-  for (const arch of ['x64', 'aarch64']) {
-    try {
-      const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
-      if (existsSync(binary)) return binary;
-    } catch {
-      // Not installed on this platform: an optional dependency.
-    }
-  }
-  return undefined;
 }

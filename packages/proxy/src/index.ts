@@ -17,7 +17,7 @@ export type { FailureCode, Synthesized } from './http/rescue.ts';
 export { HOP_FIELDS } from './http/service.ts';
 export { HttpSession } from './http/session.ts';
 export type { HttpService } from './http/service.ts';
-export { DETECT_RESULTS, INBOUND_PROTOCOL_KINDS } from './ports.ts';
+export { DETECT_RESULTS } from './ports.ts';
 export type * from './ports.ts';
 export { authorize, fullRefLabels, refLabels } from './route/authorize.ts';
 export type { Client } from './route/authorize.ts';

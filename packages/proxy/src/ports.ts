@@ -8,35 +8,6 @@
 import type { EndpointSet, InboundPolicy, OutboundPolicy, OutboundRefused, Watched } from '@mesh/model';
 import type { Address, TlsContext } from '@mesh/net';
 
-// The snapshots that these interfaces hand out.
-export type {
-  Authentication,
-  Authorization,
-  Backend,
-  ClientNetwork,
-  Distribution,
-  Endpoint,
-  EndpointSet,
-  HostMatch,
-  HttpMatch,
-  HttpRoute,
-  HttpRule,
-  InboundPolicy,
-  InboundProtocolKind,
-  InboundRoute,
-  OutboundPolicy,
-  OutboundProtocol,
-  OutboundRefused,
-  ProtocolHint,
-  ResourceRef,
-  RouteFilter,
-  TcpRoute,
-  TextMatch,
-  TlsIdentity,
-  Watched,
-} from '@mesh/model';
-export { INBOUND_PROTOCOL_KINDS } from '@mesh/model';
-
 export interface PolicyPorts {
   /** `current` is set at once (default policy of the environment until the first message). */
   get(port: number): Watched<InboundPolicy>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { freePort } from '@mesh/runtime/testing';
 import { balanced, endpoint, endpointSet, inboundPolicy, meshTls, outboundPolicy } from '../src/testing/fakes.ts';
 import {
   ask,
@@ -18,14 +18,6 @@ import type { Answer } from './harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
 const OTHER = 'other.ns.svc.cluster.local:80';
-
-async function freePort(ip: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, ip, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test('an endpoint that refuses connections costs no request, and is used again once it is back', async () => {
   await using proxy = await new TestProxy('127.0.33.1', 'web').start(await TestAnchor.create('root'));

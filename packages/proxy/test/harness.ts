@@ -3,13 +3,13 @@ import { createServer as createHttpServer, request as httpRequest } from 'node:h
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Endpoint, InboundPolicy } from '@mesh/model';
 import { createNodeDriver } from '@mesh/net';
 import type { Address } from '@mesh/net';
 import { Drain, silentLogger, systemClock } from '@mesh/runtime';
 import { TestAnchor } from '../../net/src/testing/certificates.ts';
 import { DATA_PATH_DEFAULTS, DataPath } from '../src/data-path.ts';
 import type { DataPathOptions } from '../src/data-path.ts';
-import type { Endpoint, InboundPolicy } from '../src/ports.ts';
 import {
   balanced,
   endpoint,

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { bunBinary } from '@mesh/runtime/testing';
 
 const SUITES = ['pair', 'pair.fuzz', 'http', 'faults', 'undelivered', 'unreachable'];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
@@ -27,17 +25,4 @@ for (const suite of SUITES) {
     assert.equal(code, 0, output);
     assert.match(output, /\n 0 fail/);
   });
-}
-
-function bunBinary(): string | undefined {
-  const require = createRequire(import.meta.url);
-  for (const arch of ['x64', 'aarch64']) {
-    try {
-      const binary = join(dirname(require.resolve(`@oven/bun-linux-${arch}/package.json`)), 'bin', 'bun');
-      if (existsSync(binary)) return binary;
-    } catch {
-      // Not installed on this platform: an optional dependency.
-    }
-  }
-  return undefined;
 }

@@ -3,19 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { bunBinary, freePort } from '@mesh/runtime/testing';
 import { proxyEnv, startPlane } from './control-plane-fixture.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
-const RUNTIMES: Readonly<Record<string, string>> = {
-  node: process.execPath,
-  bun: createRequire(import.meta.url).resolve(`@oven/bun-linux-${process.arch}/bin/bun`),
-};
+const RUNTIMES: Readonly<Record<string, string>> = { node: process.execPath, bun: bunBinary() ?? 'bun' };
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -38,14 +33,6 @@ function run(runtime: string, env: Readonly<Record<string, string>>, ...args: re
     output: () => output,
     exited: new Promise((resolve) => child.once('close', (code) => resolve(code))),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function statusOf(url: string): Promise<number> {

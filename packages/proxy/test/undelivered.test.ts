@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { freePort } from '@mesh/runtime/testing';
 import { balanced, endpoint, endpointSet, outboundPolicy } from '../src/testing/fakes.ts';
 import { ask, httpApp, meshedEndpoint, TestAnchor, TestProxy } from './harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
 const OTHER = 'other.ns.svc.cluster.local:80';
-
-async function freePort(ip: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, ip, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test('a program that is down behind its sidecar costs no request while another endpoint lives, with or without a body', async () => {
   const anchor = await TestAnchor.create('root');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { test } from 'node:test';
+import type { Endpoint } from '@mesh/model';
 import { DATA_PATH_DEFAULTS } from '../src/data-path.ts';
 import type { DataPathOptions } from '../src/data-path.ts';
-import type { Endpoint } from '../src/ports.ts';
 import { balanced, endpoint, endpointSet, outboundPolicy } from '../src/testing/fakes.ts';
 import { ask, httpApp, identityName, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 

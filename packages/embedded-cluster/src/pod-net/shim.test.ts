@@ -12,6 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createTrustAnchor, issueCertificate } from '@mesh/pki';
 import { silentLogger } from '@mesh/runtime';
+import { bunBinary } from '@mesh/runtime/testing';
 import { type AddressBlock, claimAddressBlock, loopbackOf } from './address-block.ts';
 import { ClusterNames } from './cluster-names.ts';
 import { DNS_CODE } from './dns-message.ts';
@@ -20,8 +21,8 @@ import { podEnvironment, type PodNetwork, type Redirect } from './pod-environmen
 
 const DEADLINE_MS = 10_000;
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
-const BUN = fileURLToPath(import.meta.resolve(`@oven/bun-linux-${process.arch === 'x64' ? 'x64' : 'aarch64'}/bin/bun`));
-const RUNTIMES = { node: process.execPath, bun: BUN };
+// Where npm has no Bun, starting it fails with that word.
+const RUNTIMES = { node: process.execPath, bun: bunBinary() ?? 'bun' };
 const REDIRECT: Redirect = {
   inboundPort: 4143,
   outboundPort: 4140,

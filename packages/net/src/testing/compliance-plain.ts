@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '@mesh/runtime/testing';
 import type { Address, Conn, Driver, Listener } from '../types.ts';
 import type { ComplianceCase } from './compliance.ts';
 import { recorder, Seen, until } from './recorder.ts';
@@ -321,12 +322,4 @@ async function withPair(driver: Driver, hooks: RecorderHooks, run: (pair: Pair) 
     await until('server closed', () => listener.open === 0);
     await listener.close();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, LOCALHOST, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

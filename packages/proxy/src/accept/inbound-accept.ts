@@ -7,6 +7,7 @@
  *                          └─ no ───────────────► detect ──► HTTP session | tunnel
  */
 import { isLoopback, parseIp } from '@mesh/model';
+import type { Authorization, InboundPolicy } from '@mesh/model';
 import type { Address, Closed, Conn, Handlers, PeerInfo } from '@mesh/net';
 import { CLIENT_HELLO_BYTES_MAX, readClientHello, TRANSPORT_ALPN, TransportHeaderReader } from '@mesh/wire';
 import type { TransportHeader } from '@mesh/wire';
@@ -14,7 +15,7 @@ import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpSession } from '../http/session.ts';
-import type { Authorization, Identity, InboundPolicy, ProxyMetrics } from '../ports.ts';
+import type { Identity, ProxyMetrics } from '../ports.ts';
 import { authorize } from '../route/authorize.ts';
 import type { Client } from '../route/authorize.ts';
 import type { InboundPort } from '../route/inbound-port.ts';

@@ -6,12 +6,13 @@
  *                                      ├─► http2, grpc ──► tunnel (as bytes)
  *                                      └─► detect ───────► HTTP session | tunnel
  */
+import type { OutboundPolicy } from '@mesh/model';
 import type { Address, Closed, Conn, Handlers } from '@mesh/net';
 import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpSession } from '../http/session.ts';
-import type { Labels, OutboundPolicy, ProxyMetrics, TcpCells } from '../ports.ts';
+import type { Labels, ProxyMetrics, TcpCells } from '../ports.ts';
 import { fullRefLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import type { OutboundTarget } from '../route/outbound-target.ts';

@@ -2,18 +2,9 @@
  * The backends in use, shared by all routes that name them: one balancer per backend key, kept while anything
  * refers to it.
  */
-import type { BackoffOptions } from '@mesh/model';
+import type { Backend, BackoffOptions, Distribution as DistributionPolicy, Endpoint, ResourceRef } from '@mesh/model';
 import type { HttpEngine } from '../http/engine.ts';
-import type {
-  Backend,
-  CounterCell,
-  Distribution as DistributionPolicy,
-  Endpoint,
-  Endpoints,
-  Labels,
-  ProxyMetrics,
-  ResourceRef,
-} from '../ports.ts';
+import type { CounterCell, Endpoints, Labels, ProxyMetrics } from '../ports.ts';
 import { fullRefLabels, refLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import { Balancer, ForwardTarget } from './balancer.ts';

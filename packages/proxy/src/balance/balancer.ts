@@ -8,14 +8,14 @@
  *   ready ──connect slow──► stalled: the last choice ──ok──► ready, or failed ──► waiting
  */
 import { backoffMs, pickTwoChoices } from '@mesh/model';
-import type { BackoffOptions } from '@mesh/model';
+import type { Backend, BackoffOptions, Endpoint, EndpointSet, Watched } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import { messageOf } from '@mesh/runtime';
 import type { Timer } from '@mesh/runtime';
 import { planConnect } from '../connect/connect-plan.ts';
 import { probeTcp } from '../connect/probe.ts';
 import type { HttpEngine } from '../http/engine.ts';
-import type { Backend, BalancerCells, Endpoint, EndpointSet, Watched } from '../ports.ts';
+import type { BalancerCells } from '../ports.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
 import type { SlotCells, SlotOwner } from './endpoint-slot.ts';
 

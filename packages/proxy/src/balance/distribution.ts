@@ -5,9 +5,10 @@
  * after, at once, until something is ready again.
  */
 import { pickWeighted } from '@mesh/model';
+import type { Distribution as DistributionPolicy } from '@mesh/model';
 import type { Timer } from '@mesh/runtime';
 import type { HttpEngine } from '../http/engine.ts';
-import type { BalancerCells, CounterCell, Distribution as DistributionPolicy } from '../ports.ts';
+import type { BalancerCells, CounterCell } from '../ports.ts';
 import type { Selectable } from './balancer.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from './endpoint-slot.ts';
 

@@ -1,12 +1,12 @@
 /** One endpoint in use: its load, its readiness, its connections, its metric cells. */
 import type { Closed } from '@mesh/net';
-import type { Loaded } from '@mesh/model';
+import type { Endpoint, Loaded } from '@mesh/model';
 import { PeakEwma } from '@mesh/model';
 import type { ConnectPlan } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpPool } from '../http/upstream-pool.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import type { Endpoint, HttpCells, TcpCells } from '../ports.ts';
+import type { HttpCells, TcpCells } from '../ports.ts';
 
 /** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
 export interface Waiter {

@@ -2,10 +2,11 @@
  * How an endpoint is reached: which address, with which TLS name and protocol, with which transport header. Decided
  * once per endpoint, not per connection.
  */
+import type { Endpoint, TlsIdentity } from '@mesh/model';
 import type { Address, ConnectTarget, PeerInfo } from '@mesh/net';
 import { encodeTransportHeader, TRANSPORT_ALPN } from '@mesh/wire';
 import type { SessionProtocol } from '@mesh/wire';
-import type { Endpoint, Identity, Labels, TlsIdentity } from '../ports.ts';
+import type { Identity, Labels } from '../ports.ts';
 
 export interface ConnectPlan {
   readonly address: Address;

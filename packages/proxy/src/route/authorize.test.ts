@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Authorization } from '@mesh/model';
 import { ALL_NETWORKS, allUnauthenticated, meshTls, ref } from '../testing/fakes.ts';
-import type { Authorization } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';
 

@@ -1,6 +1,7 @@
 /** Who may use an inbound port: the first authorization that fits the client's address and identity. */
 import { matchesIdentitySuffix } from '@mesh/model';
-import type { Authorization, Labels, ResourceRef } from '../ports.ts';
+import type { Authorization, ResourceRef } from '@mesh/model';
+import type { Labels } from '../ports.ts';
 
 /** What is known of a client when it is let in. */
 export interface Client {

@@ -1,22 +1,11 @@
 /** One port of the workload as the inbound side sees it: its policy of the moment, the local program, its metric cells. */
+import type { Authorization, Endpoint, InboundPolicy, InboundRoute, Watched } from '@mesh/model';
 import type { Address } from '@mesh/net';
 import type { Dispatcher, SlotOwner, Waiter } from '../balance/endpoint-slot.ts';
 import { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { planConnect } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
-import type {
-  Authorization,
-  CounterCell,
-  Endpoint,
-  HttpCells,
-  InboundPolicy,
-  InboundRoute,
-  Labels,
-  PolicyPorts,
-  ProxyMetrics,
-  TcpCells,
-  Watched,
-} from '../ports.ts';
+import type { CounterCell, HttpCells, Labels, PolicyPorts, ProxyMetrics, TcpCells } from '../ports.ts';
 import { refLabels } from './authorize.ts';
 import type { Client } from './authorize.ts';
 

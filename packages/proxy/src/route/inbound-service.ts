@@ -1,11 +1,12 @@
 /** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
+import type { InboundPolicy, InboundRoute } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
 import { HOP_FIELDS } from '../http/service.ts';
 import type { HttpService } from '../http/service.ts';
 import type { HttpSession } from '../http/session.ts';
-import type { CounterCell, HttpCells, InboundPolicy, InboundRoute } from '../ports.ts';
+import type { CounterCell, HttpCells } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';
 import { DEFAULT_ROUTE } from './inbound-port.ts';

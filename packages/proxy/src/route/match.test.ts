@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HostMatch, HttpMatch } from '@mesh/model';
 import { Http1Head, parseRequestHead } from '@mesh/wire';
-import type { HostMatch, HttpMatch } from '../ports.ts';
 import { matchesAll, selectRoute } from './match.ts';
 
 function head(line: string, fields = 'Host: app.example.com:8080\r\n'): Http1Head {

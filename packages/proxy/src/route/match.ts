@@ -2,9 +2,9 @@
  * Which route and rule a request takes: hosts first, then the most specific match, the first listed on a
  * tie (Gateway API precedence as the proxies implement it).
  */
+import type { HostMatch, HttpMatch, TextMatch } from '@mesh/model';
 import { absoluteAuthority } from '@mesh/wire';
 import type { Http1Head } from '@mesh/wire';
-import type { HostMatch, HttpMatch, TextMatch } from '../ports.ts';
 
 export interface Matchable {
   readonly hosts: readonly HostMatch[];

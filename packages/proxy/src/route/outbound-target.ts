@@ -2,6 +2,17 @@
  * One original destination as the outbound side sees it: its policy of the moment, compiled into
  * routes with their backends. Shared by all connections to that address.
  */
+import type {
+  HostMatch,
+  HttpMatch,
+  HttpRoute,
+  HttpRule,
+  OutboundPolicy,
+  OutboundRefused,
+  RouteFilter,
+  TcpRoute,
+  Watched,
+} from '@mesh/model';
 import type { Address, Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
@@ -10,19 +21,7 @@ import type { FailureCode } from '../http/rescue.ts';
 import { HOP_FIELDS } from '../http/service.ts';
 import type { HttpService } from '../http/service.ts';
 import type { HttpSession } from '../http/session.ts';
-import type {
-  HostMatch,
-  HttpMatch,
-  HttpRoute,
-  HttpRule,
-  OutboundDiscovery,
-  OutboundPolicy,
-  OutboundRefused,
-  ProxyMetrics,
-  RouteFilter,
-  TcpRoute,
-  Watched,
-} from '../ports.ts';
+import type { OutboundDiscovery, ProxyMetrics } from '../ports.ts';
 import { targetLabels } from './inbound-port.ts';
 import { matchesAll, selectRoute } from './match.ts';
 

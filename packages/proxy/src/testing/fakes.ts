@@ -1,29 +1,31 @@
 /** Fakes of what the data path needs: policies, discovery, endpoints, identity, metrics that can be read back. */
-import type { Address, Driver, TlsContext, TlsMaterial } from '@mesh/net';
 import type {
   Authorization,
-  AuthzFamily,
   Backend,
+  Endpoint,
+  EndpointSet,
+  InboundPolicy,
+  OutboundPolicy,
+  OutboundRefused,
+  ResourceRef,
+  Watched,
+} from '@mesh/model';
+import type { Address, Driver, TlsContext, TlsMaterial } from '@mesh/net';
+import type {
+  AuthzFamily,
   BalancerCells,
   CounterCell,
   DetectCells,
-  Endpoint,
-  EndpointSet,
   Endpoints,
   ErrorFamily,
   HistogramCell,
   HttpCells,
   Identity,
-  InboundPolicy,
   Labels,
   OutboundDiscovery,
-  OutboundPolicy,
-  OutboundRefused,
   PolicyPorts,
   ProxyMetrics,
-  ResourceRef,
   TcpCells,
-  Watched,
 } from '../ports.ts';
 
 /** A watched value that the test sets. */
