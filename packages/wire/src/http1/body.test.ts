@@ -57,3 +57,46 @@ test('a body of known length stops at its length, one until close never does', (
   assert.equal(body.done, false);
   assert.equal(body.endsWithConnection, true);
 });
+
+test('segments give the payload of any framing without its framing, and the trailers, however the bytes are cut', () => {
+  const bytes = Buffer.from('5;x=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1 \r\nother:\r\n\r\nNEXT');
+  for (let size = 1; size <= bytes.length; size += 1) {
+    const body = new BodyCursor();
+    body.reset(FRAMING.chunked, 0);
+    let payload = '';
+    let total = 0;
+    for (let from = 0; from < bytes.length && !body.done; from += size) {
+      const chunk = bytes.subarray(from, from + size);
+      for (let at = 0; at < chunk.length && !body.done;) {
+        const end = body.segment(chunk, at, chunk.length);
+        assert.ok(end > at);
+        payload += chunk.toString('latin1', body.dataStart, body.dataEnd);
+        total += end - at;
+        at = end;
+      }
+    }
+    assert.equal(payload, 'hello world');
+    assert.equal(total, bytes.length - 4);
+    assert.deepEqual(body.trailers, ['x-sum', '1', 'other', '']);
+  }
+  const body = new BodyCursor();
+  body.reset(FRAMING.length, 3);
+  assert.equal(body.segment(bytes, 1, 10), 4);
+  assert.deepEqual([body.dataStart, body.dataEnd, body.done], [1, 4, true]);
+});
+
+test('trailers that frame, route, authenticate or control are refused, those that describe are not', () => {
+  for (const name of ['Content-Length', 'Host', 'authorization', 'Set-Cookie', 'Content-Type', 'cache-control', 'TE']) {
+    const body = new BodyCursor();
+    body.reset(FRAMING.chunked, 0);
+    const bytes = Buffer.from(`0\r\n${name}: x\r\n\r\n`);
+    assert.equal(body.advance(bytes, 0, bytes.length), -1, name);
+    assert.equal(body.error, 'bad_trailer');
+  }
+  for (const name of ['Expires', 'etag', 'Server-Timing', 'grpc-status']) {
+    const body = new BodyCursor();
+    body.reset(FRAMING.chunked, 0);
+    const bytes = Buffer.from(`0\r\n${name}: x\r\n\r\n`);
+    assert.equal(body.advance(bytes, 0, bytes.length), bytes.length, name);
+  }
+});

@@ -10,8 +10,8 @@
  */
 import { BYTE_CLASS, CLASS_TOKEN, CLASS_VALUE } from './codes.ts';
 import type { Http1Error } from './codes.ts';
-import { FRAMING } from './head.ts';
-import { HEADER, headerKind } from './header-kind.ts';
+import { FRAMING, text } from './head.ts';
+import { isTrailerName } from './trailer-names.ts';
 
 /** 2^53 has 14 hexadecimal digits; 12 are 256 TB per chunk. Leading zeros count, so they cannot go on for ever. */
 const SIZE_DIGITS_MAX = 12;
@@ -47,7 +47,14 @@ export class BodyCursor {
   #state: number;
   #digits: number;
   #extra: number;
-  #name: number[];
+  /** Bytes of the trailer name or value in work. */
+  #part: number[];
+  #segmented: boolean;
+  /** The trailer fields read so far, name in lower case and value alternating. */
+  trailers: string[];
+  /** After {@link segment}: where the payload is that it passed. */
+  dataStart: number;
+  dataEnd: number;
 
   constructor() {
     this.done = true;
@@ -58,7 +65,11 @@ export class BodyCursor {
     this.#state = STATE.size;
     this.#digits = 0;
     this.#extra = 0;
-    this.#name = [];
+    this.#part = NO_BYTES;
+    this.#segmented = false;
+    this.trailers = NO_TRAILERS;
+    this.dataStart = 0;
+    this.dataEnd = 0;
   }
 
   /** Begins a new body. @param framing One of FRAMING; @param length bytes for FRAMING.length. */
@@ -71,7 +82,8 @@ export class BodyCursor {
     this.#state = STATE.size;
     this.#digits = 0;
     this.#extra = 0;
-    if (this.#name.length > 0) this.#name = [];
+    this.#part = NO_BYTES;
+    this.trailers = NO_TRAILERS;
   }
 
   get endsWithConnection(): boolean {
@@ -98,6 +110,24 @@ export class BodyCursor {
     return from + take;
   }
 
+  /**
+   * As {@link advance}, but stops after a run of payload: `dataStart` to `dataEnd` of `bytes`, empty when only framing was passed. For
+   * owners that send the payload on in another framing.
+   */
+  segment(bytes: Uint8Array, from: number, to: number): number {
+    this.dataStart = from;
+    this.dataEnd = from;
+    if (this.#framing !== FRAMING.chunked) {
+      const end = this.advance(bytes, from, to);
+      this.dataEnd = end;
+      return end;
+    }
+    this.#segmented = true;
+    const end = this.advance(bytes, from, to);
+    this.#segmented = false;
+    return end;
+  }
+
   #chunked(bytes: Uint8Array, from: number, to: number): number {
     let at = from;
     while (at < to) {
@@ -107,7 +137,10 @@ export class BodyCursor {
         this.#remaining -= take;
         this.payloadBytes += take;
         if (this.#remaining === 0) this.#state = STATE.dataCr;
-        continue;
+        if (!this.#segmented) continue;
+        this.dataStart = at - take;
+        this.dataEnd = at;
+        return at;
       }
       const error =
         this.#state < STATE.trailerStart ? this.#frame(bytes[at] as number) : this.#trailer(bytes[at] as number);
@@ -157,6 +190,16 @@ export class BodyCursor {
     }
   }
 
+  #trailerName(): Http1Error | undefined {
+    const name = latin1(this.#part).toLowerCase();
+    if (!isTrailerName(name)) return 'bad_trailer';
+    if (this.trailers === NO_TRAILERS) this.trailers = [];
+    this.trailers.push(name);
+    this.#part = [];
+    this.#state = STATE.trailerValue;
+    return undefined;
+  }
+
   #trailer(byte: number): Http1Error | undefined {
     this.#extra += 1;
     if (this.#extra > TRAILER_BYTES_MAX) return 'bad_trailer';
@@ -166,21 +209,21 @@ export class BodyCursor {
         else if ((BYTE_CLASS[byte]! & CLASS_TOKEN) === 0) return 'bad_trailer';
         else {
           this.#state = STATE.trailerName;
-          this.#name.push(byte);
+          this.#part = [byte];
         }
         return undefined;
       case STATE.trailerName:
-        if (byte === 0x3a) {
-          if (!trailerAllowed(this.#name)) return 'bad_trailer';
-          this.#name.length = 0;
-          this.#state = STATE.trailerValue;
-          return undefined;
+        if (byte !== 0x3a) {
+          this.#part.push(byte);
+          return (BYTE_CLASS[byte]! & CLASS_TOKEN) === 0 ? 'bad_trailer' : undefined;
         }
-        this.#name.push(byte);
-        return (BYTE_CLASS[byte]! & CLASS_TOKEN) === 0 ? 'bad_trailer' : undefined;
+        return this.#trailerName();
       case STATE.trailerValue:
-        if (byte === CR) this.#state = STATE.trailerLf;
-        else if ((BYTE_CLASS[byte]! & CLASS_VALUE) === 0) return 'bad_trailer';
+        if (byte === CR) {
+          this.trailers.push(latin1(this.#part).replaceAll(BLANK_AROUND, ''));
+          this.#state = STATE.trailerLf;
+        } else if ((BYTE_CLASS[byte]! & CLASS_VALUE) === 0) return 'bad_trailer';
+        else this.#part.push(byte);
         return undefined;
       case STATE.trailerLf:
         this.#state = STATE.trailerStart;
@@ -193,9 +236,12 @@ export class BodyCursor {
   }
 }
 
-/** Fields that frame, route or control may not arrive after the body (RFC 9110 §6.5.1). */
-function trailerAllowed(name: readonly number[]): boolean {
-  return headerKind(Uint8Array.from(name), 0, name.length) === HEADER.other;
+const NO_BYTES: number[] = [];
+const NO_TRAILERS: string[] = [];
+const BLANK_AROUND = /^[ \t]+|[ \t]+$/g;
+
+function latin1(bytes: readonly number[]): string {
+  return text(Uint8Array.from(bytes), 0, bytes.length);
 }
 
 function hexDigit(byte: number): number {

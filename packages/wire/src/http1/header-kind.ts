@@ -39,7 +39,8 @@ export const HOP_BY_HOP: number =
   headerBit(HEADER.http2Settings) |
   headerBit(HEADER.connectionNamed);
 
-const NAMES: readonly (readonly [string, number])[] = [
+/** The names that have a kind of their own, in lower case. */
+export const HEADER_NAMES: readonly (readonly [string, number])[] = [
   ['host', HEADER.host],
   ['content-length', HEADER.contentLength],
   ['transfer-encoding', HEADER.transferEncoding],
@@ -64,7 +65,7 @@ const LONGEST = 20;
 const BY_LENGTH: readonly (readonly (readonly [Uint8Array, number])[])[] = Array.from(
   { length: LONGEST + 1 },
   (_, length) =>
-    NAMES.filter(([name]) => name.length === length).map(([name, kind]) => [Buffer.from(name), kind] as const),
+    HEADER_NAMES.filter(([name]) => name.length === length).map(([name, kind]) => [Buffer.from(name), kind] as const),
 );
 
 /** One of {@link HEADER} for the field name at `start..end`. */
