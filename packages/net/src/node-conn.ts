@@ -286,6 +286,8 @@ export class NodeConn<S> implements Conn<S> {
       if (this.closed || this.#why !== undefined) return;
       this.#clearTimer();
       this.#handshaking = false;
+      // From here on the upper socket's close counts: Bun 1.4.5 reports the lower one closed as soon as FIN came in.
+      detach(raw);
       socket.allowHalfOpen = true;
       raw.allowHalfOpen = true;
       const peer = socket.authorized ? peerInfo(socket) : undefined;
@@ -317,11 +319,16 @@ export class NodeConn<S> implements Conn<S> {
   }
 
   #destroy(): void {
-    // TLS sockets cannot send RST: reset the one below, then drop the upper one.
     const raw = this.#raw;
-    if (raw.destroyed) raw.destroy();
-    else raw.resetAndDestroy();
-    if (this.#socket !== raw) this.#socket.destroy();
+    const upper = this.#socket === raw ? undefined : this.#socket;
+    if (!raw.destroyed) {
+      // On Node TLS sockets cannot send RST: reset the one below, then drop the upper one.
+      raw.resetAndDestroy();
+      upper?.destroy();
+    } else if (upper !== undefined && !upper.destroyed) {
+      // Bun 1.4.5 drops the lower socket when FIN came in, and only the upper one still has the descriptor.
+      upper.resetAndDestroy();
+    }
     if (raw.closed) this.onClose();
     else raw.once('close', () => this.onClose());
   }
@@ -422,6 +429,7 @@ function detach(socket: Attached): void {
   socket.off('close', onClose);
   socket.off('close', onRawClose);
   // Errors of the lower socket arrive at the upper one too; unheard they would end the process.
+  socket.off('error', ignore);
   socket.on('error', ignore);
 }
 

@@ -6,6 +6,7 @@ import type { ComplianceCase } from './compliance.ts';
 import { recorder, Seen, until } from './recorder.ts';
 import type { RecorderHooks } from './recorder.ts';
 import { ALPN, BOTH, CLIENT, dial, expectAdmitted, finish, serve, SERVER } from './tls-pair.ts';
+import type { Served } from './tls-pair.ts';
 
 export const tlsTransferCases: readonly ComplianceCase[] = [
   ...BOTH.map((want) => ({
@@ -30,7 +31,7 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
     },
   })),
   {
-    name: 'half-close works through TLS, in both orders',
+    name: 'after the client half-closes through TLS, the server goes on',
     run: async (driver) => {
       const anchor = await TestAnchor.create('root');
       const hooks = { end: () => undefined };
@@ -53,6 +54,38 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
       await server.listener.close();
     },
   },
+  {
+    name: 'after the server half-closes through TLS, the client goes on',
+    run: async (driver) => {
+      const { client, accepted, server } = await pairOf(driver);
+      accepted.conn?.end();
+      await until('client sees the end', () => client.ends === 1);
+      client.conn?.write(Buffer.from('late'));
+      await until('late data', () => accepted.text === 'late');
+      assert.equal(client.closes.length, 0);
+      client.conn?.end();
+      await until('closed', () => client.closes.length === 1 && server.listener.open === 0);
+      assert.equal(client.closed?.kind, 'clean');
+      assert.equal(accepted.closed?.kind, 'clean');
+      assert.equal(accepted.ends, 1);
+      await server.listener.close();
+    },
+  },
+  ...(['client', 'server'] as const).map((who) => ({
+    name: `a reset by the ${who} that had seen the other's FIN goes out as RST, and is seen`,
+    run: async (driver: Driver) => {
+      const { client, accepted, server } = await pairOf(driver);
+      const [resetting, ended] = who === 'client' ? [client, accepted] : [accepted, client];
+      ended.conn?.end();
+      await until('FIN seen', () => resetting.ends === 1);
+      resetting.conn?.reset();
+      await until('both closed', () => client.closes.length === 1 && accepted.closes.length === 1);
+      assert.equal(ended.closed?.kind, 'reset');
+      assert.equal(resetting.closed?.kind, 'aborted');
+      await until('none open', () => server.listener.open === 0);
+      await server.listener.close();
+    },
+  })),
   {
     name: 'FIN that comes while the receiver is paused waits for the resume, after the data',
     run: async (driver) => {
@@ -145,3 +178,19 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
     },
   },
 ];
+
+/** A connection through TLS whose server end does nothing by itself. */
+async function pairOf(driver: Driver): Promise<{ client: Seen; accepted: Seen; server: Served }> {
+  const anchor = await TestAnchor.create('root');
+  const server = await serve(driver, {
+    want: 'required',
+    material: await anchor.material({ dns: [SERVER] }),
+    hooks: { data() {}, end() {} },
+  });
+  const context = driver.context(await anchor.material({ dns: [CLIENT] }));
+  const client = dial(driver, server.listener, { context, serverName: SERVER });
+  await until('open', () => client.opened && server.accepted[0]?.peer !== undefined);
+  const [accepted] = server.accepted;
+  assert.ok(accepted);
+  return { client, accepted, server };
+}
