@@ -20,6 +20,12 @@ export class TlsMaterialError extends MeshError<TlsMaterialErrorInfo> {
   override readonly name = 'TlsMaterialError';
 }
 
+/**
+ * Key exchanges in order of preference, as the peers have them: a post-quantum hybrid first (X25519 with ML-KEM-768, FIPS 203), so that what
+ * is recorded today stays closed; it costs 1.1 KB in each direction and about 50 µs a side. Named here because the runtimes' own lists change.
+ */
+const KEY_EXCHANGES = 'X25519MLKEM768:X25519:P-256:P-384';
+
 /** What a server tells about each socket handed to it. */
 export interface ServerEvents {
   secured(socket: TLSSocket): void;
@@ -68,6 +74,7 @@ function secureOptions(material: TlsMaterial): {
   minVersion: 'TLSv1.3';
   maxVersion: 'TLSv1.3';
   ciphers: string;
+  ecdhCurve: string;
   secureOptions: number;
 } {
   return {
@@ -77,7 +84,8 @@ function secureOptions(material: TlsMaterial): {
     maxVersion: 'TLSv1.3',
     // AES-128 first, as the peers prefer it: half the key schedule and no gain in strength from more here.
     ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
-    // A resumed session would skip the check of the client's certificate against today's anchors.
+    ecdhCurve: KEY_EXCHANGES,
+    // A resumed session skips the check of certificates: an expired one would go on authorizing (ADR 0014).
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }

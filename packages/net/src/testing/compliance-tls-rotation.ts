@@ -75,4 +75,43 @@ export const tlsRotationCases: readonly ComplianceCase[] = [
       await server.listener.close();
     },
   },
+  {
+    name: 'every connection proves its certificate anew: no session is resumed, and a leaf that has expired since is refused',
+    run: async (driver) => {
+      const anchor = await TestAnchor.create('root');
+      const server = await serve(driver, { want: 'required', material: await anchor.material({ dns: [SERVER] }) });
+      // Long enough for a first handshake on a busy machine; certificates count in whole seconds.
+      const notAfter = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000);
+      const material = await anchor.material({ dns: [CLIENT], notAfter });
+      const { port } = server.listener.address;
+      const options = { host: LOCALHOST, port, key: material.key, cert: material.chain, ca: material.trust };
+      // Node's server offers sessions that it does not keep: whether they can be used is what counts.
+      let session: Buffer | undefined;
+      for (const word of ['one', 'two']) {
+        const client = tlsConnect({ ...options, checkServerIdentity: () => undefined, ...(session && { session }) });
+        let heard = '';
+        client.on('session', (offered: Buffer) => (session = offered));
+        client.on('error', () => undefined);
+        client.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+        client.write(word);
+        await until(`answer to ${word}`, () => heard === word);
+        assert.equal(client.isSessionReused(), false);
+        session ??= client.getSession();
+        client.destroy();
+      }
+      await until('expired', () => Date.now() > notAfter.getTime() + 1000, 10_000);
+      const count = server.accepted.length;
+      const second = tlsConnect({ ...options, ...(session && { session }) });
+      let over = false;
+      second.on('error', () => (over = true));
+      second.on('end', () => (over = true));
+      second.on('close', () => (over = true));
+      second.write('three');
+      await until('refused', () => over && server.accepted[count]?.closes.length === 1);
+      assert.equal(server.accepted[count]?.bytes, 0);
+      second.destroy();
+      await until('closed', () => server.listener.open === 0);
+      await server.listener.close();
+    },
+  },
 ];
