@@ -1,27 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Http1Facts } from '@mesh/proxy';
 import { parseRequestHead, Http1Head } from '@mesh/wire';
 import * as fc from 'fast-check';
-import { byValues, forwardedLine, wasForwardedBy } from './forwarded.ts';
+import { byValues, forwardedField, wasForwardedBy } from './forwarded.ts';
 
 const OWN = 'linkerd-gateway.mc.serviceaccount.identity.linkerd.cluster.local';
 
-function headWith(...fields: readonly string[]): Http1Head {
+function headWith(...fields: readonly string[]): Http1Facts {
   const head = new Http1Head();
   const lines = fields.map((field) => `${field}\r\n`).join('');
   const bytes = Buffer.from(`GET / HTTP/1.1\r\nhost: a\r\n${lines}\r\n`);
   parseRequestHead(head, bytes, 0, bytes.length);
   assert.equal(head.error, undefined);
-  return head;
+  return new Http1Facts(head);
 }
 
 test('the field that we write says that it was us', () => {
   const line = Buffer.from(
-    forwardedLine({
+    forwardedField({
       by: OWN,
       client: 'web.shop.serviceaccount.identity.linkerd.cluster.local',
       host: 'catalog.shop.svc.cluster.local:80',
-    }),
+    }).lines,
   ).toString();
   assert.equal(
     line,
@@ -45,7 +46,7 @@ test('no value breaks the line that we write or crashes the reader', () => {
   fc.assert(
     fc.property(fc.string(), fc.stringMatching(/^[ -~]*$/), (field, value) => {
       byValues(field);
-      const line = Buffer.from(forwardedLine({ by: value, client: 'c', host: 'h' })).toString('latin1');
+      const line = Buffer.from(forwardedField({ by: value, client: 'c', host: 'h' }).lines).toString('latin1');
       assert.equal(line.indexOf('\r\n'), line.length - 2);
       if (value !== '') assert.deepEqual(byValues(line.slice('forwarded: '.length).trimEnd()), [value.toLowerCase()]);
     }),

@@ -1,6 +1,6 @@
 /** The `Forwarded` field (RFC 7239): written for each request, and read to find out that it was here before. */
-import { fieldLines } from '@mesh/wire';
-import type { Http1Head } from '@mesh/wire';
+import { addedFields } from '@mesh/proxy';
+import type { AddedFields, RequestFacts } from '@mesh/proxy';
 
 const NAME = 'forwarded';
 
@@ -13,19 +13,16 @@ export interface Hop {
   readonly host: string;
 }
 
-/** The field line, with CRLF. Values with a colon must be quoted (RFC 7239 §4). */
-export function forwardedLine(hop: Hop): Uint8Array {
+/** The field that the next hop gets. Values with a colon must be quoted (RFC 7239 §4). */
+export function forwardedField(hop: Hop): AddedFields {
   const value = `by=${quoteIfNeeded(hop.by)};for=${quoteIfNeeded(hop.client)};host=${quoteIfNeeded(hop.host)};proto=https`;
-  return fieldLines([[NAME, value]]);
+  return addedFields([[NAME, value]]);
 }
 
 /** True when some hop of the request was `identity`. */
-export function wasForwardedBy(head: Http1Head, identity: string): boolean {
-  for (let index = 0; index < head.count; index += 1) {
-    if (head.nameEnd(index) - head.nameStart(index) !== NAME.length || head.name(index) !== NAME) continue;
-    if (byValues(head.value(index)).includes(identity.toLowerCase())) return true;
-  }
-  return false;
+export function wasForwardedBy(request: RequestFacts, identity: string): boolean {
+  const value = request.field(NAME);
+  return value !== undefined && byValues(value).includes(identity.toLowerCase());
 }
 
 /** The `by` parameters of all elements, lower case, quotes removed. */

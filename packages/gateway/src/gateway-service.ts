@@ -1,9 +1,9 @@
 /** Decides about the requests of one connection from a peer: loop, export, where to. */
 import type { Closed } from '@mesh/net';
 import { HOP_FIELDS } from '@mesh/proxy';
-import type { FailureCode, HttpCells, HttpService, HttpSession } from '@mesh/proxy';
+import type { AddedFields, FailureCode, HttpCells, HttpConnection, HttpService, RoutedRequest } from '@mesh/proxy';
 import { HEADER, headerBit } from '@mesh/wire';
-import { forwardedLine, wasForwardedBy } from './forwarded.ts';
+import { forwardedField, wasForwardedBy } from './forwarded.ts';
 import type { GatewayTarget, TargetRefusal } from './gateway-targets.ts';
 
 export interface GatewayServiceDeps {
@@ -28,7 +28,7 @@ const FROM_PEERS: number =
 
 export class GatewayService implements HttpService {
   readonly requestDrop = FROM_PEERS;
-  readonly requestAdd: Uint8Array;
+  readonly requestAdd: AddedFields;
   /** What the sidecar behind says about its connection does not concern the peer's. */
   readonly responseDrop = HOP_FIELDS;
   readonly details = true;
@@ -38,28 +38,28 @@ export class GatewayService implements HttpService {
   constructor(deps: GatewayServiceDeps) {
     this.#deps = deps;
     const { ownIdentity, clientIdentity, authority } = deps;
-    this.requestAdd = forwardedLine({ by: ownIdentity, client: clientIdentity, host: authority });
+    this.requestAdd = forwardedField({ by: ownIdentity, client: clientIdentity, host: authority });
   }
 
-  route(session: HttpSession): void {
+  route(request: RoutedRequest): void {
     const { ownIdentity, clientIdentity, cells } = this.#deps;
-    session.cells = cells;
-    if (clientIdentity === ownIdentity || wasForwardedBy(session.head, ownIdentity)) {
-      this.#refuse(session, 'loop');
+    request.cells = cells;
+    if (clientIdentity === ownIdentity || wasForwardedBy(request.facts, ownIdentity)) {
+      this.#refuse(request, 'loop');
       return;
     }
     const target = this.#deps.target();
-    if (typeof target === 'string') this.#refuse(session, target);
-    else session.dispatch(target.dispatcher('http'), undefined);
+    if (typeof target === 'string') this.#refuse(request, target);
+    else request.dispatch(target.dispatcher('http'), undefined);
   }
 
-  closed(_session: HttpSession, why: Closed): void {
+  closed(_connection: HttpConnection, why: Closed): void {
     this.#deps.closed(why);
   }
 
-  #refuse(session: HttpSession, code: FailureCode): void {
+  #refuse(request: RoutedRequest, code: FailureCode): void {
     this.#deps.cells.requestTotal.add(1);
     this.#deps.countError(code);
-    session.reject(code);
+    request.reject(code);
   }
 }

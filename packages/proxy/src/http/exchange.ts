@@ -183,7 +183,11 @@ export class Exchange {
     this.#sentAtMs =
       this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
     this.#phase = ACTIVE;
-    const edits: HeadEdits = { drop: service.requestDrop, add: service.requestAdd, authority: slot.plan.authority };
+    const edits: HeadEdits = {
+      drop: service.requestDrop,
+      add: service.requestAdd.lines,
+      authority: slot.plan.authority,
+    };
     const bytes = passOn(head, edits, this.#firstBody);
     const more = conn.write(bytes);
     slot.cells.tcp.writeBytes.add(bytes.length);

@@ -1,15 +1,42 @@
-/** What decides about the requests of HTTP sessions: the outbound route, the inbound port, the gateway's service. */
+/** What decides about the requests of clients: the outbound route, the inbound port, the gateway's service. */
 import type { Closed } from '@mesh/net';
-import { HEADER, headerBit } from '@mesh/wire';
+import { fieldLines, HEADER, headerBit } from '@mesh/wire';
+import type { Dispatcher } from '../balance/endpoint-slot.ts';
+import type { HttpCells } from '../ports.ts';
+import type { RequestFacts } from './facts.ts';
 import type { FailureCode } from './rescue.ts';
-import type { HttpSession } from './session.ts';
+
+/** A request that waits for a decision. */
+export interface RoutedRequest {
+  readonly facts: RequestFacts;
+  /** Cells of this request: from the service, or else of the endpoint. */
+  cells: HttpCells | undefined;
+  /** Sends the request to an endpoint of `dispatcher`. @param timeoutMs Whole exchange; undefined: no limit. */
+  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void;
+  /** Answers the request here. @param status Instead of the code's own. */
+  reject(code: FailureCode, status?: number): void;
+}
+
+/** A client's connection, whichever version of HTTP it speaks. */
+export interface HttpConnection {
+  /** For services that many connections share: called when this one is over. */
+  onOver: ((why: Closed) => void) | undefined;
+}
+
+/** Fields to append to heads, ready for both versions. */
+export interface AddedFields {
+  /** Whole lines, each with CRLF. */
+  readonly lines: Uint8Array;
+  /** Name and value alternating. */
+  readonly list: readonly string[];
+}
 
 export interface HttpService {
-  /** Looks at `session.head` and calls `session.dispatch` or `session.reject`, at once. */
-  route(session: HttpSession): void;
-  /** Fields to drop from requests (bits of kinds), and whole lines to add. */
+  /** Looks at `request.facts` and calls `request.dispatch` or `request.reject`, at once. */
+  route(request: RoutedRequest): void;
+  /** Fields to drop from requests (bits of kinds), and those to add. */
   readonly requestDrop: number;
-  readonly requestAdd: Uint8Array;
+  readonly requestAdd: AddedFields;
   readonly responseDrop: number;
   /** Responses made here tell the client why. */
   readonly details: boolean;
@@ -18,8 +45,16 @@ export interface HttpService {
   /** A response was made here: for the error counters. */
   failed?(code: FailureCode): void;
   /** The connection is over. */
-  closed(session: HttpSession, why: Closed): void;
+  closed(connection: HttpConnection, why: Closed): void;
+}
+
+export const NO_ADDED_FIELDS: AddedFields = { lines: new Uint8Array(0), list: [] };
+
+/** Throws on bytes that would break a head. @param fields Names in lower case. */
+export function addedFields(fields: readonly (readonly [string, string])[]): AddedFields {
+  return { lines: fieldLines(fields), list: fields.flat() };
 }
 
 /** Response fields from one proxy to the next: they go no further, and no program can make one up. */
-export const HOP_FIELDS: number = headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.undelivered);
+export const HOP_FIELDS: number =
+  headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.undelivered) | headerBit(HEADER.origProto);

@@ -14,7 +14,8 @@ import { joinTunnel } from '../tcp/tunnel.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import type { FailureCode } from './rescue.ts';
-import type { HttpService } from './service.ts';
+import { Http1Facts } from './facts.ts';
+import type { HttpConnection, HttpService, RoutedRequest } from './service.ts';
 import type { Upstream } from './upstream-pool.ts';
 
 const OPEN = 0;
@@ -33,11 +34,12 @@ export interface TunnelServer {
   onClose(why: Closed): void;
 }
 
-export class HttpSession {
+export class HttpSession implements HttpConnection, RoutedRequest {
   readonly conn: Conn<HttpSession>;
   readonly service: HttpService;
   readonly engine: HttpEngine;
   readonly reader: MessageReader;
+  readonly facts: Http1Facts;
   readonly tcp: TcpCells;
   /** Cells of this request: from the service, or else of the endpoint. */
   cells: HttpCells | undefined;
@@ -56,6 +58,7 @@ export class HttpSession {
     this.service = service;
     this.engine = engine;
     this.reader = new MessageReader();
+    this.facts = new Http1Facts(this.reader.head);
     this.tcp = tcp;
     this.cells = undefined;
     this.onOver = undefined;

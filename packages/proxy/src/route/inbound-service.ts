@@ -1,11 +1,10 @@
 /** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
 import type { InboundPolicy, InboundRoute } from '@mesh/model';
 import type { Closed } from '@mesh/net';
-import { fieldLines, HEADER, headerBit } from '@mesh/wire';
+import { HEADER, headerBit } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
-import { HOP_FIELDS } from '../http/service.ts';
-import type { HttpService } from '../http/service.ts';
-import type { HttpSession } from '../http/session.ts';
+import { addedFields, HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
+import type { AddedFields, HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
 import type { CounterCell, HttpCells } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';
@@ -21,7 +20,6 @@ const FROM_PEERS: number =
   headerBit(HEADER.dstCanonical) |
   headerBit(HEADER.requireId) |
   headerBit(HEADER.origProto);
-const NOTHING = new Uint8Array(0);
 
 /** A decision that holds for all requests of the connection while the policy stays. */
 interface Standing {
@@ -32,7 +30,7 @@ interface Standing {
 
 export class InboundService implements HttpService {
   readonly requestDrop = FROM_PEERS;
-  readonly requestAdd: Uint8Array;
+  readonly requestAdd: AddedFields;
   readonly responseDrop = HOP_FIELDS;
   readonly details: boolean;
   readonly servesProxies: boolean;
@@ -48,52 +46,53 @@ export class InboundService implements HttpService {
     this.#standing = undefined;
     this.details = client.identity !== undefined;
     this.servesProxies = client.identity !== undefined;
-    this.requestAdd = client.identity === undefined ? NOTHING : fieldLines([['l5d-client-id', client.identity]]);
+    this.requestAdd =
+      client.identity === undefined ? NO_ADDED_FIELDS : addedFields([['l5d-client-id', client.identity]]);
   }
 
-  route(session: HttpSession): void {
+  route(request: RoutedRequest): void {
     const policy = this.#port.policy.current;
     const standing = this.#standing;
     if (standing !== undefined && standing.policy === policy) {
-      session.cells = standing.cells;
+      request.cells = standing.cells;
       standing.allowed.add(1);
-      session.dispatch(this.#port, undefined);
+      request.dispatch(this.#port, undefined);
       return;
     }
     if (policy === undefined) {
-      this.#refuse(session, 'unexpected');
+      this.#refuse(request, 'unexpected');
       return;
     }
     const { routes } = policy;
-    const route = routes.length === 0 ? DEFAULT_ROUTE : selectRoute(routes, session.head);
+    const route = routes.length === 0 ? DEFAULT_ROUTE : selectRoute(routes, request.facts);
     if (route === undefined) {
       this.#port.countNoRoute(this.#client, policy);
-      this.#refuse(session, 'no_route');
+      this.#refuse(request, 'no_route');
       return;
     }
     const authorization = authorize(this.#client, policy.authorizations, route.authorizations);
     const decided = this.#port.authzCell('inbound_http_authz', this.#client, policy, route, authorization);
     decided.add(1);
     if (authorization === undefined) {
-      this.#refuse(session, 'unauthorized');
+      this.#refuse(request, 'unauthorized');
       return;
     }
     const cells = this.#port.httpCells(this.#client, policy, route, authorization);
     if (isStanding(policy, route)) this.#standing = { policy, cells, allowed: decided };
-    session.cells = cells;
-    session.dispatch(this.#port, undefined);
+    request.cells = cells;
+    request.dispatch(this.#port, undefined);
   }
 
   failed(code: FailureCode): void {
     this.#port.countError('inbound_http_errors_total', code);
   }
 
-  closed(_session: HttpSession, why: Closed): void {
+  closed(_connection: HttpConnection, why: Closed): void {
     this.#onClosed(why);
   }
 
-  #refuse(session: HttpSession, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
-    session.reject(code);
+  #refuse(request: RoutedRequest, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
+    request.reject(code);
   }
 }
 

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostMatch, HttpMatch } from '@mesh/model';
 import { Http1Head, parseRequestHead } from '@mesh/wire';
+import { Http1Facts } from '../http/facts.ts';
 import { matchesAll, selectRoute } from './match.ts';
 
-function head(line: string, fields = 'Host: app.example.com:8080\r\n'): Http1Head {
+function head(line: string, fields = 'Host: app.example.com:8080\r\n'): Http1Facts {
   const bytes = Buffer.from(`${line} HTTP/1.1\r\n${fields}\r\n`);
   const parsed = new Http1Head();
   assert.ok(parseRequestHead(parsed, bytes, 0, bytes.length) > 0);
-  return parsed;
+  return new Http1Facts(parsed);
 }
 
 const NONE: HttpMatch = { path: undefined, method: undefined, headers: [], query: [] };

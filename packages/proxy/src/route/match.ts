@@ -3,8 +3,7 @@
  * tie (Gateway API precedence as the proxies implement it).
  */
 import type { HostMatch, HttpMatch, TextMatch } from '@mesh/model';
-import { absoluteAuthority } from '@mesh/wire';
-import type { Http1Head } from '@mesh/wire';
+import type { RequestFacts } from '../http/facts.ts';
 
 export interface Matchable {
   readonly hosts: readonly HostMatch[];
@@ -17,10 +16,10 @@ export function matchesAll(candidate: Matchable): boolean {
 }
 
 /** The best candidate for this request, or undefined. */
-export function selectRoute<T extends Matchable>(candidates: readonly T[], head: Http1Head): T | undefined {
+export function selectRoute<T extends Matchable>(candidates: readonly T[], facts: RequestFacts): T | undefined {
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1 && matchesAll(only)) return only;
-  const request = describe(head);
+  const request = describe(facts);
   let best: T | undefined;
   let bestRank: readonly number[] = [];
   for (const candidate of candidates) {
@@ -45,27 +44,15 @@ interface RequestView {
   header(name: string): string | undefined;
 }
 
-function describe(head: Http1Head): RequestView {
-  const authority = absoluteAuthority(head);
-  const target = head.target();
-  const origin = authority === undefined ? target : target.slice(authority[1] - head.targetStart) || '/';
-  const mark = origin.indexOf('?');
-  const host =
-    authority === undefined
-      ? head.host < 0
-        ? ''
-        : head.value(head.host)
-      : target.slice(authority[0] - head.targetStart, authority[1] - head.targetStart);
+function describe(facts: RequestFacts): RequestView {
+  const path = facts.path();
+  const mark = path.indexOf('?');
   return {
-    method: head.methodText(),
-    host: hostOnly(host),
-    path: mark < 0 ? origin : origin.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? '' : origin.slice(mark + 1)),
-    header(name) {
-      const values: string[] = [];
-      for (let index = 0; index < head.count; index += 1) if (head.name(index) === name) values.push(head.value(index));
-      return values.length === 0 ? undefined : values.join(', ');
-    },
+    method: facts.method(),
+    host: hostOnly(facts.authority()),
+    path: mark < 0 ? path : path.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? '' : path.slice(mark + 1)),
+    header: (name) => facts.field(name),
   };
 }
 

@@ -18,9 +18,8 @@ import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import { HOP_FIELDS } from '../http/service.ts';
-import type { HttpService } from '../http/service.ts';
-import type { HttpSession } from '../http/session.ts';
+import { HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
+import type { HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
 import type { OutboundDiscovery, ProxyMetrics } from '../ports.ts';
 import { targetLabels } from './inbound-port.ts';
 import { matchesAll, selectRoute } from './match.ts';
@@ -56,12 +55,14 @@ export interface OutboundTargetDeps {
 }
 
 const FROM_PROGRAM: number =
-  headerBit(HEADER.requireId) | headerBit(HEADER.proxyConnectionL5d) | headerBit(HEADER.clientId);
-const NOTHING = new Uint8Array(0);
+  headerBit(HEADER.requireId) |
+  headerBit(HEADER.proxyConnectionL5d) |
+  headerBit(HEADER.clientId) |
+  headerBit(HEADER.origProto);
 
 export class OutboundTarget implements HttpService {
   readonly requestDrop = FROM_PROGRAM;
-  readonly requestAdd = NOTHING;
+  readonly requestAdd = NO_ADDED_FIELDS;
   readonly responseDrop = HOP_FIELDS;
   readonly details = true;
   readonly servesProxies = false;
@@ -107,34 +108,33 @@ export class OutboundTarget implements HttpService {
     return route === undefined || route.filters.length > 0 ? undefined : route.dispatcher;
   }
 
-  route(session: HttpSession): void {
+  route(request: RoutedRequest): void {
     const compiled = this.#lastHttp ?? this.#compiled;
     if (compiled === undefined) {
-      session.reject('unexpected');
+      request.reject('unexpected');
       return;
     }
-    const rule = compiled.only ?? selectRoute(compiled.rules, session.head);
+    const rule = compiled.only ?? selectRoute(compiled.rules, request.facts);
     if (rule === undefined) {
-      session.reject('no_route');
+      request.reject('no_route');
       return;
     }
     for (const filter of rule.filters) {
-      if (filter.kind === 'failure') session.reject('route_failure', filter.status);
-      else session.reject('unauthorized');
+      if (filter.kind === 'failure') request.reject('route_failure', filter.status);
+      else request.reject('unauthorized');
       return;
     }
-    const required = session.head.find(HEADER.requireId);
-    const dispatcher =
-      required < 0 ? rule.dispatcher : new RequireIdentity(rule.dispatcher, session.head.value(required));
-    session.dispatch(dispatcher, rule.requestTimeoutMs);
+    const required = request.facts.known(HEADER.requireId);
+    const dispatcher = required === undefined ? rule.dispatcher : new RequireIdentity(rule.dispatcher, required);
+    request.dispatch(dispatcher, rule.requestTimeoutMs);
   }
 
   failed(code: FailureCode): void {
     this.#deps.metrics.errors('outbound_http_errors_total', { ...targetLabels(this.address), error: code }).add(1);
   }
 
-  closed(session: HttpSession, why: Closed): void {
-    session.onOver?.(why);
+  closed(connection: HttpConnection, why: Closed): void {
+    connection.onOver?.(why);
   }
 
   dispose(): void {
