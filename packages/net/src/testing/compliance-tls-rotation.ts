@@ -1,11 +1,12 @@
 /** Driver compliance: what a renewal of certificate or bundle changes, and what it leaves alone. */
 import assert from 'node:assert/strict';
 import { connect as tlsConnect } from 'node:tls';
-import type { Driver } from '../types.ts';
+import type { Driver, TlsContext, TlsMaterial } from '../types.ts';
 import { TestAnchor } from './certificates.ts';
 import type { ComplianceCase } from './compliance.ts';
 import { until } from './recorder.ts';
 import { BOTH, CLIENT, expectAdmitted, expectOpen, expectRefused, LOCALHOST, serve, SERVER } from './tls-pair.ts';
+import type { Served } from './tls-pair.ts';
 
 export const tlsRotationCases: readonly ComplianceCase[] = [
   ...BOTH.map((want) => ({
@@ -114,4 +115,55 @@ export const tlsRotationCases: readonly ComplianceCase[] = [
       await server.listener.close();
     },
   },
+  {
+    name: 'renewals of both sides each 100 ms, under load, lose no connection and no byte',
+    run: async (driver) => {
+      const anchors = [await TestAnchor.create('a'), await TestAnchor.create('b')] as const;
+      const materials: { server: TlsMaterial; client: TlsMaterial }[] = [];
+      for (let i = 0; i <= RENEWALS; i += 1) {
+        const anchor = anchors[i % 2 === 0 ? 0 : 1];
+        const server = await anchor.material({ dns: [SERVER] }, anchors);
+        materials.push({ server, client: await anchor.material({ dns: [CLIENT] }, anchors) });
+      }
+      const [begin] = materials;
+      assert.ok(begin);
+      const server = await serve(driver, { want: 'required', material: begin.server });
+      const now = { client: driver.context(begin.client), renewals: 0 };
+      const steady = await Promise.all([1, 2, 3, 4].map(() => expectOpen(driver, server, now.client)));
+      const timer = setInterval(() => {
+        const next = materials[now.renewals + 1];
+        if (next === undefined) return;
+        now.renewals += 1;
+        server.context = driver.context(next.server);
+        now.client = driver.context(next.client);
+      }, 100);
+      let dialled = 0;
+      while (now.renewals < RENEWALS) {
+        const round = String(dialled).padStart(8, '0');
+        for (const seen of steady) seen.conn?.write(Buffer.from(round));
+        await Promise.all([1, 2, 3].map(() => expectAdmittedUnder(driver, server, now.client)));
+        dialled += 3;
+        await until('echoes on steady connections', () => steady.every((seen) => seen.text.endsWith(round)), 10_000);
+      }
+      clearInterval(timer);
+      for (const seen of steady) {
+        assert.equal(seen.closes.length, 0);
+        assert.equal(seen.bytes, 'ping'.length + (dialled / 3) * 8);
+        seen.conn?.reset();
+      }
+      assert.ok(dialled >= RENEWALS, `${dialled} connections`);
+      await until('closed', () => server.listener.open === 0);
+      await server.listener.close();
+    },
+  },
 ];
+
+const RENEWALS = 8;
+
+/** Opens a connection, gets an echo and leaves, while others do so too. */
+async function expectAdmittedUnder(driver: Driver, server: Served, context: TlsContext): Promise<void> {
+  const client = await expectOpen(driver, server, context);
+  client.conn?.end();
+  await until('closed in order', () => client.closes.length === 1, 10_000);
+  assert.equal(client.closed?.kind, 'clean');
+}
