@@ -50,6 +50,7 @@ export class GatewayTarget {
         key: this.authority,
         ref,
         queue: QUEUE,
+        failureAccrual: undefined,
         target: { kind: 'balancer', path: this.authority, ewma: EWMA },
       };
       const distribution: Distribution = { kind: 'first_available', backends: [backend] };

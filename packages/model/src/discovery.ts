@@ -2,6 +2,7 @@
  * What discovery gives to a data path: immutable snapshots of policies, routes and endpoints, checked and reduced from the
  * control plane's messages. A change is a new snapshot, seen by the next connection or request.
  */
+import type { EwmaPolicy, FailureAccrualPolicy, RetryPolicy, RouteTimeouts } from './resilience/policy.ts';
 
 // ---------------------------------------------------------------------------------------------------------------
 // Snapshots
@@ -137,11 +138,13 @@ export interface Backend {
   readonly key: string;
   readonly ref: ResourceRef;
   readonly queue: { readonly capacity: number; readonly failfastTimeoutMs: number };
+  /** When HTTP endpoints are left alone; undefined: never. */
+  readonly failureAccrual: FailureAccrualPolicy | undefined;
   readonly target:
     | {
         readonly kind: 'balancer';
         readonly path: string;
-        readonly ewma: { readonly defaultRttMs: number; readonly decayMs: number };
+        readonly ewma: EwmaPolicy;
       }
     | { readonly kind: 'forward'; readonly endpoint: Endpoint }
     /** A backend that always fails (unknown reference). */
@@ -173,8 +176,10 @@ export interface HttpRule {
   readonly matches: readonly HttpMatch[];
   readonly filters: readonly RouteFilter[];
   readonly backends: Distribution;
-  /** Whole exchange, milliseconds; undefined: no limit. */
-  readonly requestTimeoutMs: number | undefined;
+  readonly timeouts: RouteTimeouts;
+  readonly retry: RetryPolicy | undefined;
+  /** Clients may set retries and timeouts by `l5d-…` fields of their requests. */
+  readonly allowRequestHeaders: boolean;
 }
 
 export interface TcpRoute {

@@ -19,6 +19,32 @@ export {
 } from './ip.ts';
 export type { Cidr, IpBytes, SocketAddress } from './ip.ts';
 export { parsePortSet, PortSet } from './port-set.ts';
+export { Deadlines } from './resilience/deadlines.ts';
+export type { Overdue } from './resilience/deadlines.ts';
+export { FailureAccrual } from './resilience/failure-accrual.ts';
+export type { AccrualState } from './resilience/failure-accrual.ts';
+export { decideRetry, isRetryable } from './resilience/retry.ts';
+export type { RetryDecision, RetryFacts, TryOutcome } from './resilience/retry.ts';
+export { RetryBudget } from './resilience/retry-budget.ts';
+export type { RetryBudgetPolicy } from './resilience/retry-budget.ts';
+export { NO_TIMEOUTS } from './resilience/policy.ts';
+export type {
+  EwmaPolicy,
+  FailureAccrualPolicy,
+  PenaltyPolicy,
+  RetryPolicy,
+  RouteTimeouts,
+  StatusRange,
+} from './resilience/policy.ts';
+export {
+  classifyGrpc,
+  classifyHttp,
+  GRPC_CODE,
+  GRPC_STATUS_NAMES,
+  isSuccess,
+  parseGrpcStatus,
+} from './resilience/response-class.ts';
+export type { ResponseClass } from './resilience/response-class.ts';
 export { INBOUND_PROTOCOL_KINDS } from './discovery.ts';
 export type {
   Authentication,

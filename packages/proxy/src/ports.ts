@@ -76,9 +76,40 @@ export interface HttpCells {
    * @param status HTTP status.
    * @param success False for 500-599 and for a response that broke off.
    * @param error "" or the code of the failure ("io", "reset", …).
+   * @param grpcStatus Of a gRPC response, from its head or its trailers; undefined: there was none.
    */
-  response(status: number, success: boolean, latencyMs: number, error: string): void;
+  response(status: number, success: boolean, latencyMs: number, error: string, grpcStatus?: number): void;
 }
+
+/** outbound_{http,grpc}_route_request_*: one route. */
+export interface RouteCells {
+  /**
+   * Counts one request of the client, retries included, when it is over.
+   * @param grpcStatus undefined: there was none. @param error "" or the code of the failure. @param seconds From its head to the response's end.
+   */
+  finished(httpStatus: number, grpcStatus: number | undefined, error: string, seconds: number): void;
+  /** A DATA frame or chunk of a request's body. */
+  readonly requestFrameBytes: HistogramCell;
+}
+
+/** outbound_{http,grpc}_route_retry_*. */
+export interface RouteRetryCells {
+  readonly requests: CounterCell;
+  readonly successes: CounterCell;
+  readonly limitExceeded: CounterCell;
+  readonly overflow: CounterCell;
+}
+
+/** outbound_{http,grpc}_route_backend_*: one backend of one route. */
+export interface RouteBackendCells {
+  /** Counted by the distribution that chooses the backend. */
+  readonly requests: CounterCell;
+  /** One try that was answered, or failed after it was sent. @param seconds From sending to the response's end. */
+  finished(httpStatus: number, grpcStatus: number | undefined, error: string, seconds: number): void;
+  readonly responseFrameBytes: HistogramCell;
+}
+
+export type RouteProtocol = 'http' | 'grpc';
 
 /** outbound_{http,tcp}_balancer_*. */
 export interface BalancerCells {
@@ -91,6 +122,8 @@ export interface BalancerCells {
   readonly queueLatencySeconds: HistogramCell;
   readonly gateOpen: CounterCell;
   readonly gateShut: CounterCell;
+  /** The fail-fast timeout. */
+  readonly gateTimeoutSeconds: GaugeCell;
 }
 
 /**
@@ -101,8 +134,9 @@ export interface ProxyMetrics {
   tcp(labels: Labels): TcpCells;
   http(labels: Labels): HttpCells;
   balancer(kind: 'http' | 'tcp', labels: Labels): BalancerCells;
-  /** outbound_http_route_backend_requests_total. */
-  routeBackendRequests(labels: Labels): CounterCell;
+  route(protocol: RouteProtocol, labels: Labels): RouteCells;
+  routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells;
+  routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells;
   /** outbound_tcp_protocol_connections_total{protocol}. */
   protocolConnections(labels: Labels): CounterCell;
   /** {inbound,outbound}_tcp_detect_http_results_total{result} and _duration_seconds. */

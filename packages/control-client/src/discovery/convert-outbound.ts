@@ -1,11 +1,13 @@
 /** `outbound.OutboundPolicy` messages to outbound policies, with the checks that proxies make of them. */
 import type { outbound } from '@mesh/proxy-api';
 import { toEndpoint } from './convert-endpoint.ts';
-import { defaultRef, optionalMs, toGrpcMatch, toHost, toHttpMatch, toMs, toRef } from './convert-shared.ts';
+import { toEwma, toFailureAccrual, toRetry, toTimeouts } from './convert-resilience.ts';
+import { defaultRef, toGrpcMatch, toHost, toHttpMatch, toMs, toRef } from './convert-shared.ts';
 import { InvalidMessage, required } from './invalid.ts';
 import type {
   Backend,
   Distribution,
+  FailureAccrualPolicy,
   HttpRoute,
   HttpRule,
   OutboundPolicy,
@@ -32,22 +34,24 @@ function toProtocol(kind: Kind): OutboundProtocol {
         kind: 'detect',
         timeoutMs: toMs(timeout, 'protocol.detect.timeout'),
         opaque: toTcpRoute(required(opaque, 'protocol.detect.opaque').routes, 'protocol.detect.opaque'),
-        http1: toHttpRoutes(required(http1, 'protocol.detect.http1').routes, 'protocol.detect.http1'),
-        http2: toHttpRoutes(required(http2, 'protocol.detect.http2').routes, 'protocol.detect.http2'),
+        http1: toHttpRoutes(required(http1, 'protocol.detect.http1'), 'protocol.detect.http1'),
+        http2: toHttpRoutes(required(http2, 'protocol.detect.http2'), 'protocol.detect.http2'),
       };
     }
     case 'opaque':
     case 'tls':
       return { kind: kind.$case, opaque: toTcpRoute(kind.value.routes, `protocol.${kind.$case}`) };
     case 'http1':
-      return { kind: 'http1', http1: toHttpRoutes(kind.value.routes, 'protocol.http1') };
+      return { kind: 'http1', http1: toHttpRoutes(kind.value, 'protocol.http1') };
     case 'http2':
-      return { kind: 'http2', http2: toHttpRoutes(kind.value.routes, 'protocol.http2') };
-    case 'grpc':
+      return { kind: 'http2', http2: toHttpRoutes(kind.value, 'protocol.http2') };
+    case 'grpc': {
+      const accrual = toFailureAccrual(kind.value.failureAccrual, 'protocol.grpc.failure_accrual');
       return {
         kind: 'grpc',
-        http2: kind.value.routes.map((route, at) => toGrpcRoute(route, `protocol.grpc.routes[${at}]`)),
+        http2: kind.value.routes.map((route, at) => toGrpcRoute(route, accrual, `protocol.grpc.routes[${at}]`)),
       };
+    }
   }
 }
 
@@ -62,7 +66,7 @@ function toTcpRoute(routes: readonly (outbound.OpaqueRoute | outbound.TlsRoute)[
   return {
     ref: toRef(route.metadata, `${field}.routes[0].metadata`),
     filters: rule.filters.map((filter) => toTcpFilter(filter, `${field}.routes[0].filters`)),
-    backends: toDistribution(rule.backends, `${field}.routes[0].backends`),
+    backends: toDistribution(rule.backends, undefined, `${field}.routes[0].backends`),
   };
 }
 
@@ -73,8 +77,12 @@ function toTcpFilter(filter: outbound.OpaqueRoute_Filter | outbound.TlsRoute_Fil
     : { kind: 'failure', status: 502, message: kind.value.message };
 }
 
-function toHttpRoutes(routes: readonly outbound.HttpRoute[], field: string): readonly HttpRoute[] {
-  return routes.map((route, at) => {
+function toHttpRoutes(
+  message: outbound.ProxyProtocol_Http1 | outbound.ProxyProtocol_Http2,
+  field: string,
+): readonly HttpRoute[] {
+  const accrual = toFailureAccrual(message.failureAccrual, `${field}.failure_accrual`);
+  return message.routes.map((route, at) => {
     const here = `${field}.routes[${at}]`;
     return {
       ref: toRef(route.metadata, `${here}.metadata`),
@@ -83,6 +91,7 @@ function toHttpRoutes(routes: readonly outbound.HttpRoute[], field: string): rea
         toRule(
           rule,
           rule.matches.map((match) => toHttpMatch(match, `${here}.rules[${index}].matches`)),
+          accrual,
           `${here}.rules[${index}]`,
         ),
       ),
@@ -90,7 +99,7 @@ function toHttpRoutes(routes: readonly outbound.HttpRoute[], field: string): rea
   });
 }
 
-function toGrpcRoute(route: outbound.GrpcRoute, field: string): HttpRoute {
+function toGrpcRoute(route: outbound.GrpcRoute, accrual: FailureAccrualPolicy | undefined, field: string): HttpRoute {
   return {
     ref: toRef(route.metadata, `${field}.metadata`),
     hosts: route.hosts.map((host) => toHost(host, `${field}.hosts`)),
@@ -98,6 +107,7 @@ function toGrpcRoute(route: outbound.GrpcRoute, field: string): HttpRoute {
       toRule(
         rule,
         rule.matches.map((match) => toGrpcMatch(match, `${field}.rules[${index}].matches`)),
+        accrual,
         `${field}.rules[${index}]`,
       ),
     ),
@@ -107,15 +117,16 @@ function toGrpcRoute(route: outbound.GrpcRoute, field: string): HttpRoute {
 function toRule(
   rule: outbound.HttpRoute_Rule | outbound.GrpcRoute_Rule,
   matches: HttpRule['matches'],
+  accrual: FailureAccrualPolicy | undefined,
   field: string,
 ): HttpRule {
   return {
     matches,
     filters: rule.filters.flatMap((filter) => toHttpFilter(filter, `${field}.filters`)),
-    backends: toDistribution(rule.backends, `${field}.backends`),
-    requestTimeoutMs:
-      optionalMs(rule.timeouts?.request, `${field}.timeouts.request`) ??
-      optionalMs(rule.requestTimeout, `${field}.request_timeout`),
+    backends: toDistribution(rule.backends, accrual, `${field}.backends`),
+    timeouts: toTimeouts(rule.timeouts, rule.requestTimeout, field),
+    retry: toRetry(rule.retry, `${field}.retry`),
+    allowRequestHeaders: rule.allowL5dRequestHeaders,
   };
 }
 
@@ -133,25 +144,35 @@ type AnyDistribution =
   | outbound.OpaqueRoute_Distribution
   | outbound.TlsRoute_Distribution;
 
-function toDistribution(distribution: AnyDistribution | undefined, field: string): Distribution {
+function toDistribution(
+  distribution: AnyDistribution | undefined,
+  accrual: FailureAccrualPolicy | undefined,
+  field: string,
+): Distribution {
   const kind = required(distribution?.kind, `${field}.kind`);
   if (kind.$case === 'empty') return { kind: 'empty' };
   if (kind.value.backends.length === 0) throw InvalidMessage.at(`${field}.backends`, 'is empty');
   if (kind.$case === 'firstAvailable')
     return {
       kind: 'first_available',
-      backends: kind.value.backends.map((backend, at) => toBackend(backend.backend, `${field}.backends[${at}]`)),
+      backends: kind.value.backends.map((backend, at) =>
+        toBackend(backend.backend, accrual, `${field}.backends[${at}]`),
+      ),
     };
   return {
     kind: 'random_available',
     backends: kind.value.backends.map(({ backend, weight }, at) => ({
-      backend: toBackend(backend?.backend, `${field}.backends[${at}]`),
+      backend: toBackend(backend?.backend, accrual, `${field}.backends[${at}]`),
       weight,
     })),
   };
 }
 
-function toBackend(message: outbound.Backend | undefined, field: string): Backend {
+function toBackend(
+  message: outbound.Backend | undefined,
+  failureAccrual: FailureAccrualPolicy | undefined,
+  field: string,
+): Backend {
   const backend = required(message, field);
   const ref = toRef(backend.metadata, `${field}.metadata`);
   const queue = {
@@ -159,7 +180,7 @@ function toBackend(message: outbound.Backend | undefined, field: string): Backen
     failfastTimeoutMs: toMs(backend.queue?.failfastTimeout, `${field}.queue.failfast_timeout`),
   };
   const target = toTarget(backend, field);
-  return { key: JSON.stringify([ref, queue, target]), ref, queue, target };
+  return { key: JSON.stringify([ref, queue, target, failureAccrual]), ref, queue, failureAccrual, target };
 }
 
 function toTarget(backend: outbound.Backend, field: string): Backend['target'] {
@@ -169,25 +190,5 @@ function toTarget(backend: outbound.Backend, field: string): Backend['target'] {
     return { kind: 'forward', endpoint: required(toEndpoint(kind.value), `${field}.forward.addr`) };
   const path = required(kind.value.discovery?.kind, `${field}.balancer.discovery`).value.path;
   const load = required(kind.value.load, `${field}.balancer.load`);
-  if (load.$case === 'peakEwma')
-    return {
-      kind: 'balancer',
-      path,
-      ewma: {
-        defaultRttMs: toMs(load.value.defaultRtt, `${field}.balancer.peak_ewma.default_rtt`),
-        decayMs: toMs(load.value.decay, `${field}.balancer.peak_ewma.decay`),
-      },
-    };
-  return {
-    kind: 'balancer',
-    path,
-    ewma: {
-      defaultRttMs: optionalMs(load.value.defaultRtt, `${field}.balancer.penalty.default_rtt`) ?? DEFAULT_RTT_MS,
-      decayMs: optionalMs(load.value.decay, `${field}.balancer.penalty.decay`) ?? DECAY_MS,
-    },
-  };
+  return { kind: 'balancer', path, ewma: toEwma(load, `${field}.balancer`) };
 }
-
-/** What peers fall back to. */
-const DEFAULT_RTT_MS = 30;
-const DECAY_MS = 10_000;

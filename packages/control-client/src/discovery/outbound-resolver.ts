@@ -8,7 +8,7 @@
  *      refused         any               refused
  */
 import type { Cidr } from '@mesh/model';
-import { cidrContains, parseIp } from '@mesh/model';
+import { cidrContains, NO_TIMEOUTS, parseIp } from '@mesh/model';
 import type { Clock, Logger } from '@mesh/runtime';
 import { defaultRef } from './convert-shared.ts';
 import type { OpenWatch } from './open-watch.ts';
@@ -131,13 +131,15 @@ export function forwardPolicy(endpoint: Endpoint, opaque: boolean, options: Forw
   const ref = defaultRef('endpoint');
   const queue = { capacity: options.queueCapacity, failfastTimeoutMs: options.failfastTimeoutMs };
   const target: Backend['target'] = { kind: 'forward', endpoint };
-  const backend: Backend = { key: JSON.stringify([ref, queue, target]), ref, queue, target };
+  const backend: Backend = { key: JSON.stringify([ref, queue, target]), ref, queue, failureAccrual: undefined, target };
   const backends: Distribution = { kind: 'first_available', backends: [backend] };
   const tcp: TcpRoute = { ref, filters: [], backends };
   const http: HttpRoute = {
     ref,
     hosts: [],
-    rules: [{ matches: [], filters: [], backends, requestTimeoutMs: undefined }],
+    rules: [
+      { matches: [], filters: [], backends, timeouts: NO_TIMEOUTS, retry: undefined, allowRequestHeaders: false },
+    ],
   };
   return {
     parent: ref,

@@ -15,7 +15,7 @@ function seeded(seed: number): () => number {
 }
 
 test('load grows with the requests in flight and falls when they end', () => {
-  const ewma = new PeakEwma(30, 10_000, 0);
+  const ewma = new PeakEwma({ defaultRttMs: 30, decayMs: 10_000 }, 0);
   const idle = ewma.load(0);
   ewma.start();
   assert.equal(ewma.load(0), idle * 2);
@@ -24,7 +24,7 @@ test('load grows with the requests in flight and falls when they end', () => {
 });
 
 test('a slower response counts at once, a faster one with time', () => {
-  const ewma = new PeakEwma(30, 10_000, 0);
+  const ewma = new PeakEwma({ defaultRttMs: 30, decayMs: 10_000 }, 0);
   ewma.start();
   ewma.finish(500, 0);
   assert.equal(ewma.load(0), 500);
@@ -37,7 +37,7 @@ test('a slower response counts at once, a faster one with time', () => {
 });
 
 test('an endpoint that nobody asks fades back into the choice', () => {
-  const ewma = new PeakEwma(30, 1000, 0);
+  const ewma = new PeakEwma({ defaultRttMs: 30, decayMs: 1000 }, 0);
   ewma.start();
   ewma.finish(1000, 0);
   assert.ok(ewma.load(10_000) < 1);
@@ -61,7 +61,7 @@ test('traffic avoids one slow endpoint of three in a closed loop', () => {
   const rtts = [5, 5, 200];
   const members = rtts.map((rtt) => ({
     rtt,
-    ewma: new PeakEwma(30, 10_000, 0),
+    ewma: new PeakEwma({ defaultRttMs: 30, decayMs: 10_000 }, 0),
     hits: 0,
     load: (now: number) => 0 + now,
   }));

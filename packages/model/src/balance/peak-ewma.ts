@@ -2,32 +2,43 @@
  * How loaded an endpoint is: the peak-sensitive moving average of its response times, times the requests in flight.
  *
  * A sample above the average replaces it at once; a lower one pulls it down with weight 1 - e^(-elapsed/decay). So an
- * endpoint that turns slow is avoided after one response, and trusted again only with time.
+ * endpoint that turns slow is avoided after one response, and trusted again only with time. Where the policy has a penalty,
+ * failures count as time too, since an endpoint that fails fast would otherwise look like the best one.
  */
+import type { EwmaPolicy, PenaltyPolicy } from '../resilience/policy.ts';
 
 /** Below this a response time says more about the clock than about the endpoint. */
 const RTT_FLOOR_MS = 0.001;
+/** A lower first guess would send everything to whoever has not answered yet. */
+const SEED_FLOOR_MS = 1;
 
 export class PeakEwma {
   /** Requests in flight. */
   pending: number;
   #rttMs: number;
   #updatedAtMs: number;
+  #penaltyMs: number;
+  #penalizedAtMs: number;
   readonly #decayMs: number;
+  readonly #penalty: PenaltyPolicy | undefined;
 
-  /** @param defaultRttMs Assumed until the first sample; @param decayMs time constant; @param nowMs monotonic. */
-  constructor(defaultRttMs: number, decayMs: number, nowMs: number) {
+  /** @param policy `defaultRttMs` is assumed until the first sample; @param nowMs monotonic. */
+  constructor(policy: EwmaPolicy, nowMs: number) {
     this.pending = 0;
-    this.#rttMs = Math.max(defaultRttMs, RTT_FLOOR_MS);
+    this.#rttMs = Math.max(policy.defaultRttMs, SEED_FLOOR_MS);
     this.#updatedAtMs = nowMs;
-    this.#decayMs = Math.max(decayMs, 1);
+    this.#penaltyMs = 0;
+    this.#penalizedAtMs = nowMs;
+    this.#decayMs = Math.max(policy.decayMs, 1);
+    this.#penalty = policy.penalty;
   }
 
   /** The lower, the better. An average that nobody updates fades towards zero, so that a slow endpoint is tried again. */
   load(nowMs: number): number {
     const elapsed = nowMs - this.#updatedAtMs;
     const faded = elapsed > 0 ? this.#rttMs * Math.exp(-elapsed / this.#decayMs) : this.#rttMs;
-    return Math.max(faded, RTT_FLOOR_MS) * (this.pending + 1);
+    const rtt = this.#penaltyMs === 0 ? faded : faded + this.#penaltyAt(nowMs);
+    return Math.max(rtt, RTT_FLOOR_MS) * (this.pending + 1);
   }
 
   /** A request begins. */
@@ -47,6 +58,20 @@ export class PeakEwma {
       this.#rttMs = this.#rttMs * keep + sample * (1 - keep);
     }
     this.#updatedAtMs = nowMs;
+  }
+
+  /** The endpoint failed, or asked for a pause. Nothing without a penalty policy. @param retryAfterMs What it asked for. */
+  penalize(retryAfterMs: number | undefined, nowMs: number): void {
+    const policy = this.#penalty;
+    if (policy === undefined) return;
+    const wanted = retryAfterMs === undefined ? policy.penaltyMs : Math.min(retryAfterMs, policy.maxRetryAfterMs);
+    this.#penaltyMs = Math.max(this.#penaltyAt(nowMs), wanted);
+    this.#penalizedAtMs = nowMs;
+  }
+
+  #penaltyAt(nowMs: number): number {
+    const decayMs = Math.max(this.#penalty?.decayMs ?? 1, 1);
+    return this.#penaltyMs * Math.exp(-Math.max(0, nowMs - this.#penalizedAtMs) / decayMs);
   }
 }
 

@@ -4,8 +4,8 @@
  */
 import type { Backend, BackoffOptions, Distribution as DistributionPolicy, Endpoint, ResourceRef } from '@mesh/model';
 import type { HttpEngine } from '../http/engine.ts';
-import type { CounterCell, Endpoints, Labels, ProxyMetrics } from '../ports.ts';
-import { fullRefLabels, refLabels } from '../route/authorize.ts';
+import type { Endpoints, Labels, ProxyMetrics, RouteBackendCells, RouteProtocol } from '../ports.ts';
+import { fullRefLabels, routeLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import { Balancer, ForwardTarget } from './balancer.ts';
 import type { Selectable } from './balancer.ts';
@@ -28,28 +28,35 @@ interface Kept {
   uses: number;
 }
 
+export interface CountedRoute {
+  readonly protocol: RouteProtocol;
+  readonly ref: ResourceRef;
+}
+
 /** What a route keeps; dispose once. */
 export interface LeasedDistribution extends Disposable {
   readonly distribution: Distribution;
 }
 
-const UNCOUNTED: CounterCell = { add: () => undefined };
 const QUEUE_DEFAULT = { capacity: 100, failfastTimeoutMs: 3000 };
 
 export class Backends {
   readonly #deps: BackendsDeps;
   readonly #kept = new Map<string, Kept>();
+  /** Uniform in [0, 1): for choices and jitter, of routes as well. */
+  readonly random: () => number;
 
   constructor(deps: BackendsDeps) {
     this.#deps = deps;
+    this.random = deps.random;
   }
 
-  /** @param kind Which balancer metrics it counts into. @param route Whose requests are counted per backend; undefined: nobody's. */
+  /** @param kind Which balancer metrics it counts into. @param route Whose use of each backend is counted; undefined: nobody's. */
   lease(
     policy: DistributionPolicy,
     parent: ResourceRef,
     kind: 'http' | 'tcp',
-    route?: ResourceRef,
+    route?: CountedRoute,
   ): LeasedDistribution {
     const listed = listBackends(policy).filter(({ backend }) => backend.target.kind !== 'invalid');
     const keys: string[] = [];
@@ -57,7 +64,7 @@ export class Backends {
     for (const { backend, weight } of listed) {
       const target = this.#take(backend, parent, kind, keys);
       if (target === undefined) continue;
-      members.push({ target, weight, requests: this.#requests(parent, route, backend.ref) });
+      members.push({ target, weight, cells: this.#cells(parent, route, backend.ref) });
     }
     const [first] = listed;
     const cells = this.#deps.metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
@@ -75,10 +82,14 @@ export class Backends {
     };
   }
 
-  #requests(parent: ResourceRef, route: ResourceRef | undefined, backend: ResourceRef): CounterCell {
-    if (route === undefined) return UNCOUNTED;
-    const routeLabels = { ...refLabels('route', route), route_namespace: route.namespace };
-    return this.#deps.metrics.routeBackendRequests({ ...balancerLabels(parent, backend), ...routeLabels });
+  #cells(parent: ResourceRef, route: CountedRoute | undefined, backend: ResourceRef): RouteBackendCells | undefined {
+    if (route === undefined) return undefined;
+    const labels = {
+      ...fullRefLabels('parent', parent),
+      ...routeLabels(route.ref),
+      ...fullRefLabels('backend', backend),
+    };
+    return this.#deps.metrics.routeBackend(route.protocol, labels);
   }
 
   #take(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp', keys: string[]): Selectable | undefined {

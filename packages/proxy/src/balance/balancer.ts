@@ -6,9 +6,10 @@
  *                                └────────────────────┘
  *   ready ──undelivered──► resting ──time──► ready
  *   ready ──connect slow──► stalled: the last choice ──ok──► ready, or failed ──► waiting
+ *   ready ──too many failures──► shut out ──back-off──► ready for one request: see `FailureAccrual`
  */
 import { backoffMs, pickTwoChoices } from '@mesh/model';
-import type { Backend, BackoffOptions, Endpoint, EndpointSet, Watched } from '@mesh/model';
+import type { Backend, BackoffOptions, Endpoint, EndpointSet, EwmaPolicy, Watched } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import { messageOf } from '@mesh/runtime';
 import type { Timer } from '@mesh/runtime';
@@ -16,6 +17,7 @@ import { planConnect } from '../connect/connect-plan.ts';
 import { probeTcp } from '../connect/probe.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { BalancerCells } from '../ports.ts';
+import { AccrualGate } from './accrual-gate.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
 import type { SlotCells, SlotOwner } from './endpoint-slot.ts';
 
@@ -63,7 +65,7 @@ interface SlotTimer {
 export class Balancer implements Selectable, SlotOwner {
   readonly balanced = true;
   readonly #backend: Backend;
-  readonly #ewma: { readonly defaultRttMs: number; readonly decayMs: number };
+  readonly #ewma: EwmaPolicy;
   readonly #deps: BalancerDeps;
   readonly #watched: Watched<EndpointSet>;
   readonly #unsubscribe: () => void;
@@ -90,7 +92,9 @@ export class Balancer implements Selectable, SlotOwner {
   }
 
   pick(nowMs: number, tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
-    return pickTwoChoices(this.#candidates(tried), nowMs, this.#deps.random);
+    const slot = pickTwoChoices(this.#candidates(tried), nowMs, this.#deps.random);
+    slot?.gate?.sent();
+    return slot;
   }
 
   has(tried: ReadonlySet<string> | undefined): boolean {
@@ -227,19 +231,32 @@ export class Balancer implements Selectable, SlotOwner {
     const { engine, ownIps, slotCells } = this.#deps;
     try {
       const plan = planConnect(endpoint, ownIps);
-      return new EndpointSlot(
-        endpoint,
-        plan,
-        this,
-        engine,
-        slotCells(this.#backend, endpoint, plan.tlsLabels),
-        this.#ewma,
-      );
+      const cells = slotCells(this.#backend, endpoint, plan.tlsLabels);
+      const slot = new EndpointSlot(endpoint, plan, this, engine, cells, this.#ewma);
+      slot.gate = this.#createGate(slot);
+      return slot;
     } catch (error) {
       // Discovery gave a port or name that cannot stand in a transport header: that endpoint alone is unusable.
       engine.logger.warn('endpoint unusable', { endpoint: endpoint.address, reason: messageOf(error) });
       return undefined;
     }
+  }
+
+  #createGate(slot: EndpointSlot): AccrualGate | undefined {
+    const { engine, kind, random } = this.#deps;
+    const { failureAccrual } = this.#backend;
+    if (kind !== 'http' || failureAccrual === undefined) return undefined;
+    return new AccrualGate(failureAccrual, { clock: engine.clock, random, turned: () => this.#gateTurned(slot) });
+  }
+
+  #gateTurned(slot: EndpointSlot): void {
+    if (slot.retired) return;
+    if (slot.gate?.admits === true) {
+      if (slot.readyIndex >= 0 || this.#timers.has(slot)) return;
+      this.#addReady(slot);
+    } else this.#removeReady(slot);
+    this.#count();
+    if (slot.readyIndex >= 0 || !this.available) this.#notify();
   }
 
   #probeAfter(slot: EndpointSlot, delayMs: number): void {
@@ -253,7 +270,7 @@ export class Balancer implements Selectable, SlotOwner {
   }
 
   #addReady(slot: EndpointSlot): void {
-    slot.readyIndex = this.#ready.push(slot) - 1;
+    if (slot.gate?.admits !== false) slot.readyIndex = this.#ready.push(slot) - 1;
   }
 
   #removeReady(slot: EndpointSlot): void {

@@ -8,15 +8,15 @@ import { pickWeighted } from '@mesh/model';
 import type { Distribution as DistributionPolicy } from '@mesh/model';
 import type { Timer } from '@mesh/runtime';
 import type { HttpEngine } from '../http/engine.ts';
-import type { BalancerCells, CounterCell } from '../ports.ts';
+import type { BalancerCells, RouteBackendCells } from '../ports.ts';
 import type { Selectable } from './balancer.ts';
-import type { Dispatcher, EndpointSlot, Waiter } from './endpoint-slot.ts';
+import type { Dispatcher, Waiter } from './endpoint-slot.ts';
 
 export interface DistributionMember {
   readonly target: Selectable;
   readonly weight: number;
-  /** Counts what the route sends there. */
-  readonly requests: CounterCell;
+  /** Counts what the route sends there; undefined: nobody asks. */
+  readonly cells: RouteBackendCells | undefined;
 }
 
 export class Distribution implements Dispatcher {
@@ -50,6 +50,7 @@ export class Distribution implements Dispatcher {
     this.#engine = engine;
     this.#random = random;
     this.#cells = cells;
+    cells.gateTimeoutSeconds.set(queue.failfastTimeoutMs / 1000);
     this.#unsubscribe = members.map((member) => member.target.onChange(() => this.#onChange()));
   }
 
@@ -62,9 +63,9 @@ export class Distribution implements Dispatcher {
   }
 
   acquire(waiter: Waiter): void {
-    const slot = this.#queue.size === 0 ? this.#pickFor(waiter.tried) : undefined;
-    if (slot !== undefined) {
-      waiter.assigned(slot);
+    this.#cells.queueRequests.add(1);
+    if (this.#queue.size === 0 && this.#assign(waiter)) {
+      this.#cells.queueLatencySeconds.observe(0);
       return;
     }
     if (this.#members.length === 0) waiter.refused('invalid_backend');
@@ -85,17 +86,20 @@ export class Distribution implements Dispatcher {
     for (const waiter of this.#takeAll()) waiter.rerouted();
   }
 
-  #pickFor(tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
+  /** Gives the waiter an endpoint; false: none is ready. */
+  #assign(waiter: Waiter): boolean {
+    const { tried } = waiter;
     // One that was tried is better than none: its program may be back.
-    return (tried === undefined ? undefined : this.#pick(tried)) ?? this.#pick(undefined);
+    return (tried !== undefined && this.#assignFrom(waiter, tried)) || this.#assignFrom(waiter, undefined);
   }
 
-  #pick(tried: ReadonlySet<string> | undefined): EndpointSlot | undefined {
-    const now = this.#engine.clock.monotonic();
+  #assignFrom(waiter: Waiter, tried: ReadonlySet<string> | undefined): boolean {
     const member = this.#pickMember(tried);
-    const slot = member?.target.pick(now, tried);
-    if (slot !== undefined) member?.requests.add(1);
-    return slot;
+    const slot = member?.target.pick(this.#engine.clock.monotonic(), tried);
+    if (slot === undefined) return false;
+    member?.cells?.requests.add(1);
+    waiter.assigned(slot, member?.cells);
+    return true;
   }
 
   #pickMember(tried: ReadonlySet<string> | undefined): DistributionMember | undefined {
@@ -115,8 +119,11 @@ export class Distribution implements Dispatcher {
 
   #enqueue(waiter: Waiter): void {
     this.#queue.set(waiter, this.#engine.clock.monotonic());
-    this.#cells.queueRequests.add(1);
     this.#cells.queueLength.set(this.#queue.size);
+    this.#arm();
+  }
+
+  #arm(): void {
     this.#timer ??= this.#engine.clock.after(this.#failfastMs, () => this.#enterFailfast());
   }
 
@@ -145,14 +152,23 @@ export class Distribution implements Dispatcher {
       this.#cells.gateOpen.add(1);
     }
     this.#disarm();
+    this.#serveQueue();
+  }
+
+  /** As many as can be served, who waits longest first: an endpoint on trial takes only one of them. */
+  #serveQueue(): void {
     const now = this.#engine.clock.monotonic();
-    const waiting = [...this.#queue];
-    this.#queue.clear();
-    this.#cells.queueLength.set(0);
-    for (const [waiter, since] of waiting) {
+    for (const [waiter, since] of this.#queue) {
+      if (!this.hasReady(undefined)) break;
+      this.#queue.delete(waiter);
+      if (!this.#assign(waiter)) {
+        this.#queue.set(waiter, since);
+        break;
+      }
       this.#cells.queueLatencySeconds.observe((now - since) / 1000);
-      this.acquire(waiter);
     }
+    this.#cells.queueLength.set(this.#queue.size);
+    if (this.#queue.size > 0) this.#arm();
   }
 
   #disarm(): void {

@@ -1,18 +1,21 @@
 /** One endpoint in use: its load, its readiness, its connections, its metric cells. */
 import type { Closed } from '@mesh/net';
-import type { Endpoint, Loaded } from '@mesh/model';
+import type { Endpoint, EwmaPolicy, Loaded, ResponseClass } from '@mesh/model';
 import { PeakEwma } from '@mesh/model';
+import type { Clock } from '@mesh/runtime';
 import type { ConnectPlan } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpPool } from '../http/upstream-pool.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import type { HttpCells, TcpCells } from '../ports.ts';
+import type { HttpCells, RouteBackendCells, TcpCells } from '../ports.ts';
+import type { AccrualGate } from './accrual-gate.ts';
 
 /** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
 export interface Waiter {
   /** `EndpointSlot.program` of those that this request found down: it does not want them again. Undefined: none. */
   readonly tried: ReadonlySet<string> | undefined;
-  assigned(slot: EndpointSlot): void;
+  /** @param cells What the route's use of the slot's backend is counted with; undefined: it is not. */
+  assigned(slot: EndpointSlot, cells?: RouteBackendCells): void;
   refused(code: FailureCode): void;
   /** The route changed meanwhile: ask again, by the new one. */
   rerouted(): void;
@@ -52,12 +55,15 @@ export class EndpointSlot implements Loaded {
   readonly pool: HttpPool;
   readonly ewma: PeakEwma;
   readonly cells: SlotCells;
+  /** Failure accrual; undefined: none. Set by the balancer. */
+  gate: AccrualGate | undefined;
   /** Position in the balancer's ready list, -1: not ready. */
   readyIndex: number;
   failures: number;
   /** Rests in a row without an answer of the program. */
   rests: number;
   retired: boolean;
+  readonly #clock: Clock;
 
   constructor(
     endpoint: Endpoint,
@@ -65,17 +71,19 @@ export class EndpointSlot implements Loaded {
     owner: SlotOwner,
     engine: HttpEngine,
     cells: SlotCells,
-    ewma: { readonly defaultRttMs: number; readonly decayMs: number },
+    ewma: EwmaPolicy,
   ) {
     this.endpoint = endpoint;
     this.plan = plan;
     this.owner = owner;
     this.cells = cells;
-    this.ewma = new PeakEwma(ewma.defaultRttMs, ewma.decayMs, engine.clock.monotonic());
+    this.ewma = new PeakEwma(ewma, engine.clock.monotonic());
+    this.gate = undefined;
     this.readyIndex = -1;
     this.failures = 0;
     this.rests = 0;
     this.retired = false;
+    this.#clock = engine.clock;
     this.pool = new HttpPool(this, engine);
   }
 
@@ -89,9 +97,23 @@ export class EndpointSlot implements Loaded {
     return this.ewma.load(nowMs);
   }
 
+  /**
+   * What became of a request that was assigned to this endpoint: once per assignment, when it is known. HTTP: `classifyHttp` at the end
+   * of the response, or at its head when that is a failure already; gRPC: `classifyGrpc` of the trailers or the head. `failure` when the
+   * connection or the stream broke, or a time limit passed before the head; `none` when nothing was learned.
+   *
+   * @param retryAfterMs Of a response's `Retry-After`.
+   */
+  responded(responseClass: ResponseClass, retryAfterMs?: number): void {
+    if (responseClass === 'failure' || retryAfterMs !== undefined)
+      this.ewma.penalize(retryAfterMs, this.#clock.monotonic());
+    this.gate?.responded(responseClass);
+  }
+
   /** Discovery took the endpoint away: idle connections go, busy ones finish. */
   retire(): void {
     this.retired = true;
+    this.gate?.dispose();
     this.pool.close();
   }
 }

@@ -17,9 +17,10 @@ export class BoundHttpCells implements HttpCells {
   readonly requestTotal: CounterCell;
   readonly #families: HttpFamilies;
   readonly #labels: Labels;
-  /** By status and success. */
+  /** Plain HTTP: by status and success. */
   readonly #plain = new Map<number, ResponseCells>();
-  readonly #failed = new Map<string, ResponseCells>();
+  /** With a gRPC status or an error. */
+  readonly #other = new Map<string, ResponseCells>();
 
   constructor(families: HttpFamilies, labels: Labels) {
     this.#families = families;
@@ -27,8 +28,9 @@ export class BoundHttpCells implements HttpCells {
     this.requestTotal = families.requestTotal.bind(labels);
   }
 
-  response(status: number, success: boolean, latencyMs: number, error: string): void {
-    const cells = error === '' ? this.#plainCells(status, success) : this.#failedCells(status, success, error);
+  response(status: number, success: boolean, latencyMs: number, error: string, grpcStatus?: number): void {
+    const plain = error === '' && grpcStatus === undefined;
+    const cells = plain ? this.#plainCells(status, success) : this.#otherCells(status, success, error, grpcStatus);
     cells.total.add(1);
     cells.latencyMs.observe(latencyMs);
   }
@@ -37,27 +39,27 @@ export class BoundHttpCells implements HttpCells {
     const key = success ? status : -status;
     const known = this.#plain.get(key);
     if (known !== undefined) return known;
-    const cells = this.#bind(status, success, '');
+    const cells = this.#bind(status, success, '', undefined);
     this.#plain.set(key, cells);
     return cells;
   }
 
-  #failedCells(status: number, success: boolean, error: string): ResponseCells {
-    const key = `${status} ${success} ${error}`;
-    const known = this.#failed.get(key);
+  #otherCells(status: number, success: boolean, error: string, grpcStatus: number | undefined): ResponseCells {
+    const key = `${status} ${success} ${grpcStatus ?? ''} ${error}`;
+    const known = this.#other.get(key);
     if (known !== undefined) return known;
-    const cells = this.#bind(status, success, error);
-    this.#failed.set(key, cells);
+    const cells = this.#bind(status, success, error, grpcStatus);
+    this.#other.set(key, cells);
     return cells;
   }
 
-  #bind(status: number, success: boolean, error: string): ResponseCells {
+  #bind(status: number, success: boolean, error: string, grpcStatus: number | undefined): ResponseCells {
     const base = { ...this.#labels, status_code: String(status) };
     return {
       total: this.#families.responseTotal.bind({
         ...base,
         classification: success ? 'success' : 'failure',
-        grpc_status: '',
+        grpc_status: grpcStatus === undefined ? '' : String(grpcStatus),
         error,
       }),
       latencyMs: this.#families.responseLatencyMs.bind(base),

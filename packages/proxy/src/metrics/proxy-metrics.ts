@@ -15,6 +15,7 @@ import type {
 } from '../ports.ts';
 import { BoundHttpCells } from './http-cells.ts';
 import type { HttpFamilies } from './http-cells.ts';
+import { bindRoute, bindRouteBackend, bindRouteRetry } from './route-cells.ts';
 import { SummedGauge, TimedCounter } from './wrapped-cells.ts';
 
 /** Linkerd's, milliseconds. */
@@ -68,8 +69,9 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     }),
     http: (labels): HttpCells => new BoundHttpCells(http, labels),
     balancer: (kind, labels) => bindBalancer(registry, `outbound_${kind}_balancer_`, labels),
-    routeBackendRequests: (labels) =>
-      counter('outbound_http_route_backend_requests_total', 'Requests sent to a backend of a route.').bind(labels),
+    route: (protocol, labels) => bindRoute(registry, protocol, labels),
+    routeRetry: (protocol, labels) => bindRouteRetry(registry, protocol, labels),
+    routeBackend: (protocol, labels) => bindRouteBackend(registry, protocol, labels),
     protocolConnections: (labels) =>
       counter('outbound_tcp_protocol_connections_total', 'Outbound connections by protocol.').bind(labels),
     detect: (direction, labels) => bindDetect(registry, direction, labels),
@@ -114,6 +116,7 @@ export function bindBalancer(registry: MetricRegistry, prefix: string, labels: L
       counter('queue_gate_shut_total', 'Times that the balancer entered failfast.'),
       gauge('queue_gate_shut_time_seconds', 'When the balancer last entered failfast, seconds since the epoch.'),
     ),
+    gateTimeoutSeconds: gauge('queue_gate_timeout_seconds', 'How long nothing may be ready before failfast, seconds.'),
   };
 }
 

@@ -67,3 +67,8 @@ export function fullRefLabels(prefix: 'parent' | 'backend', ref: ResourceRef): L
     [`${prefix}_section_name`]: ref.section,
   };
 }
+
+/** route_* labels of an outbound route: with the namespace that inbound ones lack. */
+export function routeLabels(ref: ResourceRef): Labels {
+  return { ...refLabels('route', ref), route_namespace: ref.namespace };
+}

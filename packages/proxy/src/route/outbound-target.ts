@@ -13,16 +13,20 @@ import type {
   TcpRoute,
   Watched,
 } from '@mesh/model';
+import { RetryBudget } from '@mesh/model';
 import type { Address, Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
-import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
+import type { Dispatcher, Waiter } from '../balance/endpoint-slot.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
 import type { HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
 import type { OutboundDiscovery, ProxyMetrics } from '../ports.ts';
+import { fullRefLabels, routeLabels } from './authorize.ts';
 import { targetLabels } from './inbound-port.ts';
 import { matchesAll, selectRoute } from './match.ts';
+import { RouteRetry } from './route-rules.ts';
+import type { RouteRules } from './route-rules.ts';
 
 /** A rule ready for use. */
 interface CompiledRule {
@@ -30,7 +34,7 @@ interface CompiledRule {
   readonly matches: readonly HttpMatch[];
   readonly filters: readonly RouteFilter[];
   readonly dispatcher: Dispatcher;
-  readonly requestTimeoutMs: number | undefined;
+  readonly rules: RouteRules;
 }
 
 interface CompiledTcp {
@@ -47,6 +51,12 @@ interface Compiled {
   readonly http2: CompiledTcp | undefined;
   readonly leases: readonly LeasedDistribution[];
 }
+
+/**
+ * Retries in all never more than first tries, beyond a few per second: a limit of each request alone would let an outage multiply
+ * the traffic by it.
+ */
+const RETRY_BUDGET = { ratio: 1, minPerSecond: 10, ttlMs: 10_000 };
 
 export interface OutboundTargetDeps {
   readonly backends: Backends;
@@ -126,7 +136,7 @@ export class OutboundTarget implements HttpService {
     }
     const required = request.facts.known(HEADER.requireId);
     const dispatcher = required === undefined ? rule.dispatcher : new RequireIdentity(rule.dispatcher, required);
-    request.dispatch(dispatcher, rule.requestTimeoutMs);
+    request.dispatch(dispatcher, rule.rules.timeouts.requestMs);
   }
 
   failed(code: FailureCode): void {
@@ -214,14 +224,26 @@ export class OutboundTarget implements HttpService {
   }
 
   #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
-    const lease = this.#deps.backends.lease(rule.backends, policy.parent, 'http', route.ref);
+    const { backends, metrics } = this.#deps;
+    const protocol = policy.protocol.kind === 'grpc' ? 'grpc' : 'http';
+    const lease = backends.lease(rule.backends, policy.parent, 'http', { protocol, ref: route.ref });
     leases.push(lease);
+    const labels = { ...fullRefLabels('parent', policy.parent), ...routeLabels(route.ref) };
+    const retry =
+      rule.retry === undefined
+        ? undefined
+        : new RouteRetry(
+            rule.retry,
+            new RetryBudget(RETRY_BUDGET),
+            metrics.routeRetry(protocol, labels),
+            backends.random,
+          );
     return {
       hosts: route.hosts,
       matches: rule.matches,
       filters: rule.filters,
       dispatcher: lease.distribution,
-      requestTimeoutMs: rule.requestTimeoutMs,
+      rules: { timeouts: rule.timeouts, retry, cells: metrics.route(protocol, labels) },
     };
   }
 }
@@ -260,9 +282,12 @@ class RequireIdentity implements Dispatcher {
   acquire(waiter: Waiter): void {
     const checked: Waiter = {
       tried: waiter.tried,
-      assigned: (slot: EndpointSlot) => {
-        if (slot.plan.tls?.name === this.#identity) waiter.assigned(slot);
-        else waiter.refused('identity_mismatch');
+      assigned: (slot, cells) => {
+        if (slot.plan.tls?.name === this.#identity) waiter.assigned(slot, cells);
+        else {
+          slot.responded('none');
+          waiter.refused('identity_mismatch');
+        }
       },
       refused: (code) => waiter.refused(code),
       rerouted: () => waiter.rerouted(),

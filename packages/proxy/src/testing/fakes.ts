@@ -10,6 +10,7 @@ import type {
   ResourceRef,
   Watched,
 } from '@mesh/model';
+import { NO_TIMEOUTS } from '@mesh/model';
 import type { Address, Driver, TlsContext, TlsMaterial } from '@mesh/net';
 import type {
   AuthzFamily,
@@ -25,6 +26,10 @@ import type {
   OutboundDiscovery,
   PolicyPorts,
   ProxyMetrics,
+  RouteBackendCells,
+  RouteCells,
+  RouteProtocol,
+  RouteRetryCells,
   TcpCells,
 } from '../ports.ts';
 
@@ -172,13 +177,21 @@ export const balanced = (path: string, failfastTimeoutMs = 300): Backend => ({
   key: path,
   ref: ref('Service', path.split('.')[0] ?? path, Number(path.split(':')[1] ?? 0)),
   queue: { capacity: 100, failfastTimeoutMs },
+  failureAccrual: undefined,
   target: { kind: 'balancer', path, ewma: { defaultRttMs: 30, decayMs: 10_000 } },
 });
 
 /** Everything that goes to the first available of these backends, with detection. */
 export const outboundPolicy = (...backends: readonly Backend[]): OutboundPolicy => {
   const distribution = { kind: 'first_available' as const, backends };
-  const rule = { matches: [], filters: [], backends: distribution, requestTimeoutMs: undefined };
+  const rule = {
+    matches: [],
+    filters: [],
+    backends: distribution,
+    timeouts: NO_TIMEOUTS,
+    retry: undefined,
+    allowRequestHeaders: false,
+  };
   const routes = [{ ref: ref('default', 'http'), hosts: [], rules: [rule] }];
   const opaque = { ref: ref('default', 'opaq'), filters: [], backends: distribution };
   return {
@@ -241,11 +254,43 @@ export class FakeMetrics implements ProxyMetrics {
       queueLatencySeconds: this.#histogram(name('queue_latency_seconds'), labels),
       gateOpen: this.#counter(name('queue_gate_open_total'), labels),
       gateShut: this.#counter(name('queue_gate_shut_total'), labels),
+      gateTimeoutSeconds: gauge('queue_gate_timeout_seconds'),
     };
   }
 
-  routeBackendRequests(labels: Labels): CounterCell {
-    return this.#counter('outbound_http_route_backend_requests_total', labels);
+  route(protocol: RouteProtocol, labels: Labels): RouteCells {
+    const name = `outbound_${protocol}_route_request`;
+    return {
+      requestFrameBytes: this.#histogram(`${name}_frame_size_bytes`, labels),
+      finished: (http, grpc, error) => this.#finished(`${name}_statuses_total`, labels, http, grpc, error),
+    };
+  }
+
+  routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells {
+    const name = `outbound_${protocol}_route_retry`;
+    return {
+      requests: this.#counter(`${name}_requests_total`, labels),
+      successes: this.#counter(`${name}_successes_total`, labels),
+      limitExceeded: this.#counter(`${name}_limit_exceeded_total`, labels),
+      overflow: this.#counter(`${name}_overflow_total`, labels),
+    };
+  }
+
+  routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells {
+    const name = `outbound_${protocol}_route_backend`;
+    return {
+      requests: this.#counter(`${name}_requests_total`, labels),
+      responseFrameBytes: this.#histogram(`${name}_response_frame_size_bytes`, labels),
+      finished: (http, grpc, error) => this.#finished(`${name}_response_statuses_total`, labels, http, grpc, error),
+    };
+  }
+
+  #finished(name: string, labels: Labels, httpStatus: number, grpcStatus: number | undefined, error: string): void {
+    const outcome = {
+      http_status: String(httpStatus),
+      grpc_status: grpcStatus === undefined ? '' : String(grpcStatus),
+    };
+    this.#counter(name, { ...labels, ...outcome, error }).add(1);
   }
 
   protocolConnections(labels: Labels): CounterCell {
