@@ -79,11 +79,14 @@ async function whyNot(
     const messages = deployment.status?.conditions?.map((condition) => condition.message ?? '') ?? [];
     return `${name} has no pods (${messages.join('; ')})`;
   }
-  const reasons = own.flatMap((pod) =>
-    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+  const reasons = own.flatMap((pod) => [
+    ...(pod.status?.conditions ?? [])
+      .filter(({ type, status }) => type === 'PodScheduled' && status === 'False')
+      .map(({ message }) => `${pod.metadata.name} has no node (${message ?? 'nobody says why'})`),
+    ...[...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
       .filter((status) => !status.ready)
       .map((status) => `${pod.metadata.name}/${status.name} ${stateOf(status)}, restarts ${status.restartCount}`),
-  );
+  ]);
   return reasons.length === 0 ? `${name} has ${own.length} pods, all ready` : reasons.join('; ');
 }
 

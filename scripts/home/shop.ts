@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly targets: Readonly<Record<string, string>>;
   /** Requests a second to each target. */
   readonly rate: number;
+  /** The node that it stays on; absent: any. */
+  readonly node?: string | undefined;
 }
 
 /**
@@ -120,7 +122,12 @@ function loadManifests(options: LoadOptions): readonly Manifest[] {
         selector: { matchLabels: labels },
         template: {
           metadata: { labels },
-          spec: { serviceAccountName: 'load', terminationGracePeriodSeconds: 1, containers: [container] },
+          spec: {
+            serviceAccountName: 'load',
+            terminationGracePeriodSeconds: 1,
+            ...(options.node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': options.node } }),
+            containers: [container],
+          },
         },
       },
     },

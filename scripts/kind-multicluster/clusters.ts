@@ -31,6 +31,7 @@ export async function createClusters(options: CreateOptions): Promise<CreateOutc
   const outcomes = await Promise.allSettled(missing.map((plan) => create(plan, options)));
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+  await Promise.all(options.names.map(openControlPlane));
   return { created: missing.map(({ name }) => name), started };
 }
 
@@ -41,6 +42,16 @@ async function create(plan: ClusterPlan, options: CreateOptions): Promise<void> 
     ['create', 'cluster', '--name', plan.name, '--config', '-', '--wait', READY_TIMEOUT, '--quiet', ...image],
     { stdin: kindConfig(plan, options.nodes) },
   );
+}
+
+/** As kind does for a node that is alone: with two nodes, one that is drained leaves somewhere to go. */
+async function openControlPlane(name: string): Promise<void> {
+  const node = `${name}-control-plane`;
+  const kubectl = ['exec', node, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
+  const taint = 'node-role.kubernetes.io/control-plane';
+  const has = await runProgram('docker', [...kubectl, 'get', 'node', node, '-o', 'jsonpath={.spec.taints[*].key}']);
+  if (!has.split(' ').includes(taint)) return;
+  await runProgram('docker', [...kubectl, 'taint', 'nodes', node, `${taint}-`]);
 }
 
 /** Slots of clusters that exist, ours and others', so that a new one gets none of them. */

@@ -59,8 +59,12 @@ export class Federation implements AsyncDisposable {
   }
 
   /** A customer in `east`, for each target; its requests are in `log`. */
-  async customer(name: string, targets: Readonly<Record<string, string>>, rate = 25): Promise<void> {
-    await startLoad(this.east, { name, targets, rate }, this.log, this.#stop.signal, (error) => {
+  async customer(
+    name: string,
+    targets: Readonly<Record<string, string>>,
+    { rate = 25, node }: { readonly rate?: number; readonly node?: string | undefined } = {},
+  ): Promise<void> {
+    await startLoad(this.east, { name, targets, rate, node }, this.log, this.#stop.signal, (error) => {
       this.#lost ??= error;
     });
   }

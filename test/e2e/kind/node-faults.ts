@@ -1,4 +1,5 @@
 /** Faults of a cluster's node that only a real one has: its API server's process stopped, continued or killed. */
+import { NODES } from '@mesh/kube';
 import type { KindMember } from '../../../scripts/home/kind-home.ts';
 import { runProgram, tryProgram } from '../../../scripts/home/program.ts';
 import { until } from '../../../scripts/home/wait.ts';
@@ -23,6 +24,12 @@ export async function mendNodes(cluster: KindMember): Promise<void> {
       everyMs: 500,
     },
   );
+  const { items } = await cluster.client.list(NODES);
+  for (const { metadata, spec } of items) {
+    if (spec?.unschedulable !== true) continue;
+    const body = { spec: { unschedulable: null } };
+    await cluster.client.patch(NODES, { name: metadata.name }, { type: 'merge', body });
+  }
 }
 
 /** The rule of `stopApiServer` of a kind home. */
