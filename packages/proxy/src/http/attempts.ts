@@ -60,6 +60,11 @@ export class Attempts {
     return true;
   }
 
+  /** After a server's promise that it did nothing with the request. @param whole The request is still there as it was sent. */
+  mayResend(whole: boolean): boolean {
+    return whole && this.count < ATTEMPTS_MAX;
+  }
+
   /** Notes that the endpoint's program saw nothing of the request; true when another endpoint is ready for it. */
   mayGoElsewhere(dispatcher: Dispatcher | undefined, slot: EndpointSlot, whole: boolean): boolean {
     this.deliveries -= 1;

@@ -4,7 +4,7 @@ import type { Driver } from '@mesh/net';
 import { Http1Head } from '@mesh/wire';
 import type { Identity } from '../ports.ts';
 import type { HttpSession } from './session.ts';
-import type { HttpPool } from './upstream-pool.ts';
+import type { H1Pool } from './h1-pool.ts';
 
 export interface HttpEngineOptions {
   /** Requests in flight in this direction; beyond it 503. Linkerd's default. */
@@ -55,7 +55,7 @@ export class HttpEngine {
   /** Opaque connections, tunnels included: what ends with the engine. */
   readonly forwards: Set<{ abort(): void }>;
   /** Pools with idle connections. */
-  readonly idlePools: Set<HttpPool>;
+  readonly idlePools: Set<H1Pool>;
   inFlight: number;
   draining: boolean;
   #tick: NodeJS.Timeout | undefined;

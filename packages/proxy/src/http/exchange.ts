@@ -1,42 +1,43 @@
 /**
- * One request and its response: gets an endpoint and a connection, copies bytes there and back, and tries elsewhere while that is safe.
- * A session has one exchange, used again for each request.
+ * One request and its response: gets an endpoint and a connection, has bytes copied there and back, and tries elsewhere while that is
+ * safe. Which version of HTTP either side speaks is the business of the two streams that it joins.
  *
- *   idle ──begin──► waiting ──connection──► active ──response done──► idle
- *                     │  ▲                    │
- *                     │  └──── sent again ────┤ broken
- *                     └───────► response made here ──► idle
+ *   idle ──begin──► waiting ──attach──► active ──response done──► idle
+ *                     │  ▲                │
+ *                     │  └── sent again ──┤ broken, refused
+ *                     └──────► response made here ──► idle
  */
-import type { Conn } from '@mesh/net';
-import { FRAMING, HEADER, METHOD, writeHead } from '@mesh/wire';
-import type { HeadEdits, Http1Head } from '@mesh/wire';
+import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
-import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
 import { Placement } from './placement.ts';
-import { neverDelivered, rescue } from './rescue.ts';
+import { neverDelivered } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
-import type { HttpSession } from './session.ts';
-import type { Upstream } from './upstream-pool.ts';
+import type { TunnelServer, UpstreamStream } from './upstream-stream.ts';
 
 const IDLE = 0;
 const WAITING = 1;
 const ACTIVE = 2;
 
 const INTERIM_MAX = 16;
-const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
+
+/** How an upstream ended before its response did. */
+export interface Loss {
+  /** It is certain that no program saw the request: HTTP/2 says so (RFC 9113 §8.7). */
+  readonly unprocessed: boolean;
+  /** RST_STREAM of the server, which means something to the client; -1: the connection broke. */
+  readonly h2Code: number;
+}
+
+export const BROKEN: Loss = { unprocessed: false, h2Code: -1 };
 
 export class Exchange {
-  readonly #session: HttpSession;
+  readonly client: ClientStream;
   readonly #engine: HttpEngine;
   readonly #placement: Placement;
   #phase: number;
-  #up: Upstream | undefined;
-  /** What of the request's body came with its head. */
-  #firstBody: Uint8Array;
-  /** The request was complete when its head was: it can be sent again as it is. */
-  #wholeAtOnce: boolean;
-  #requestDone: boolean;
+  #up: UpstreamStream | undefined;
   #responseStarted: boolean;
   #interim: number;
   #startedAtMs: number;
@@ -45,15 +46,12 @@ export class Exchange {
   #status: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(session: HttpSession) {
-    this.#session = session;
-    this.#engine = session.engine;
+  constructor(client: ClientStream, engine: HttpEngine) {
+    this.client = client;
+    this.#engine = engine;
     this.#placement = new Placement(this);
     this.#phase = IDLE;
     this.#up = undefined;
-    this.#firstBody = NOTHING;
-    this.#wholeAtOnce = false;
-    this.#requestDone = true;
     this.#responseStarted = false;
     this.#interim = 0;
     this.#startedAtMs = 0;
@@ -67,224 +65,152 @@ export class Exchange {
     return this.#phase === IDLE;
   }
 
-  /** All of the request was read. */
-  get requestDone(): boolean {
-    return this.#requestDone;
+  /** Where the request's body goes at the moment; undefined while there is no connection. */
+  get upstream(): UpstreamStream | undefined {
+    return this.#up;
   }
 
-  // ---- Called by the session ------------------------------------------------------------------------------------
+  // ---- Called by the client's stream ----------------------------------------------------------------------------
 
   /** A request's head was read. */
   begin(): void {
-    const session = this.#session;
-    const { reader, conn } = session;
-    const engine = this.#engine;
     this.#start();
-    this.#placement.attempts.reset();
-    this.#interim = 0;
-    this.#responseStarted = false;
-    this.#status = 0;
-    const from = reader.at;
-    const end = reader.readBody();
-    this.#requestDone = reader.body.done;
-    this.#wholeAtOnce = this.#requestDone;
-    if (end < 0) {
-      this.reject('bad_request');
-      return;
-    }
-    this.#firstBody = end > from ? reader.bytes.subarray(from, end) : NOTHING;
-    if (!this.#requestDone || reader.unread > 0) conn.pause();
-    if (engine.inFlight > engine.options.inFlightMax) this.reject('overloaded');
-    else session.service.route(session);
+    const { client } = this;
+    if (this.#engine.inFlight > this.#engine.options.inFlightMax) this.reject('overloaded');
+    else client.service.route(client);
   }
 
   /** What was read is no request. */
   beginBad(code: FailureCode): void {
     this.#start();
-    this.#placement.attempts.reset();
-    this.#requestDone = false;
     this.reject(code);
   }
 
   /** @param timeoutMs Whole exchange; undefined: no limit. */
   dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
     if (timeoutMs !== undefined && this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.#abandon('request_timeout'), timeoutMs);
+      this.#timer = setTimeout(() => this.abandon('request_timeout'), timeoutMs);
     }
     this.#placement.dispatch(dispatcher);
   }
 
   /** Answers the request here. @param status Instead of the code's own. */
   reject(code: FailureCode, status?: number): void {
-    const session = this.#session;
-    if (!session.open) return;
-    const { details, servesProxies } = session.service;
-    const undelivered = servesProxies && this.#placement.attempts.deliveries === 0 && neverDelivered(code);
-    const answered = rescue(code, details, !this.#requestDone || session.closeAfter, status, undelivered);
-    session.cells?.response(answered.status, answered.status < 500, this.#elapsed(), code);
-    session.service.failed?.(code);
-    session.write(answered.bytes);
+    const { client } = this;
+    if (!client.open) return;
+    const { service } = client;
+    const undelivered = service.servesProxies && this.#placement.attempts.deliveries === 0 && neverDelivered(code);
+    const answered = client.answer(code, status, undelivered);
+    const { grpcStatus } = answered;
+    const answer = grpcStatus === undefined ? classifyHttp(answered.status) : classifyGrpc(grpcStatus);
+    client.cells?.response(answered.status, isSuccess(answer), this.#elapsed(), code, grpcStatus);
+    service.failed?.(code);
     this.#end();
-    if (answered.close) session.closeAfter = true;
-    session.next();
+    client.next();
   }
 
-  /** More of the request's body, while it is being sent. */
-  onBodyBytes(): void {
-    const { reader, conn } = this.#session;
-    const up = this.#up;
-    const from = reader.at;
-    const end = reader.readBody();
-    if (end < 0 || up?.conn === undefined) {
-      this.#abandon('bad_request');
-      return;
-    }
-    this.#requestDone = reader.body.done;
-    this.#placement.slot?.cells.tcp.writeBytes.add(end - from);
-    const more = up.conn.write(wholeOrPart(reader.bytes, from, end));
-    if ((!more && !this.#requestDone) || reader.unread > 0) conn.pause();
+  /** Gives the exchange up; the client is told if that is still possible. */
+  abandon(code: FailureCode): void {
+    this.#dropUpstream();
+    if (this.#responseStarted) this.#breakOff(code, -1);
+    else this.reject(code);
   }
 
   /** The client takes bytes again. */
-  onClientDrained(): void {
-    this.#up?.conn?.resume();
+  clientDrained(): void {
+    this.#up?.resumeResponse();
   }
 
   /** The client is gone. */
   cancel(): void {
     if (this.#phase === IDLE) return;
-    const up = this.#up;
-    this.#detach();
+    this.#dropUpstream();
     this.#end();
-    if (up !== undefined) up.pool.discard(up);
   }
 
   // ---- Called by the placement ----------------------------------------------------------------------------------
 
   onEndpoint(slot: EndpointSlot): void {
-    this.#session.cells ??= slot.cells.http;
+    this.client.cells ??= slot.cells.http;
   }
 
   reroute(): void {
-    const session = this.#session;
+    const { client } = this;
     // The next endpoint counts with its own cells.
-    session.cells = undefined;
-    session.service.route(session);
+    client.cells = undefined;
+    client.service.route(client);
   }
 
   /** The connection for this exchange. */
-  attach(up: Upstream, conn: Conn<Upstream>, slot: EndpointSlot): void {
-    const session = this.#session;
-    const { head, service } = session;
+  attach(up: UpstreamStream): void {
+    const { client } = this;
     this.#up = up;
     up.exchange = this;
-    session.cells?.requestTotal.add(1);
-    up.reader.expectResponse(head.method);
+    client.cells?.requestTotal.add(1);
     this.#sentAtMs =
       this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
     this.#phase = ACTIVE;
-    const edits: HeadEdits = {
-      drop: service.requestDrop,
-      add: service.requestAdd.lines,
-      authority: slot.plan.authority,
-    };
-    const bytes = passOn(head, edits, this.#firstBody);
-    const more = conn.write(bytes);
-    slot.cells.tcp.writeBytes.add(bytes.length);
-    if (!this.#requestDone && more) session.conn.resume();
+    client.sendTo(up);
   }
 
-  // ---- Called by the pool's connections -------------------------------------------------------------------------
+  // ---- Called by the upstream's stream --------------------------------------------------------------------------
 
   upstreamDrained(): void {
-    if (!this.#requestDone) this.#session.conn.resume();
+    this.client.resumeRequest();
   }
 
-  /** FIN from the server in the middle of an exchange: the end of a body that ends so, else a loss. */
-  upstreamEnded(up: Upstream): void {
-    if (this.#responseStarted && up.reader.body.endsWithConnection) this.#finishResponse(up);
-    else this.upstreamLost(up);
-  }
-
-  upstreamLost(up: Upstream): void {
+  /** The upstream broke, or refused the request. */
+  upstreamLost(up: UpstreamStream, loss: Loss): void {
     if (this.#up !== up) return;
+    const { client } = this;
     this.#up = undefined;
     // With the response's head its sample was taken and the request no longer counted as pending.
     if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
     this.#placement.leave();
-    up.pool.discard(up);
+    up.cancel();
     if (this.#responseStarted) {
-      this.#breakOff('io');
+      this.#breakOff(loss.h2Code < 0 ? 'io' : 'reset', loss.h2Code);
       return;
     }
-    const whole = this.#wholeAtOnce && this.#interim === 0;
+    const whole = client.replayable && this.#interim === 0;
     const { attempts } = this.#placement;
-    if (attempts.mayRepeat(this.#session.head.method, whole, up.reused)) {
+    const again = loss.unprocessed
+      ? attempts.mayResend(whole)
+      : loss.h2Code < 0 && attempts.mayRepeat(client.method, whole && client.requestDone, up.reused);
+    if (again) {
       // What may be repeated here may be repeated elsewhere (RFC 9110 §9.2.2).
       attempts.deliveries -= 1;
       this.#phase = WAITING;
       this.reroute();
-      return;
-    }
-    this.reject('io');
+    } else if (loss.h2Code >= 0 && client.facts.version === 2) this.#breakOff('reset', loss.h2Code);
+    else this.reject('io');
   }
 
-  /** The upstream's reader was fed. */
-  onResponseBytes(up: Upstream): void {
-    const { reader } = up;
-    do {
-      if (!this.#responseStarted) {
-        if (!reader.readHead()) {
-          if (reader.head.error !== undefined) this.#badResponse(up);
-          return;
-        }
-        if (!this.#onResponseHead(up)) {
-          if (this.#up !== up) return;
-          continue;
-        }
-      } else {
-        const from = reader.at;
-        const end = reader.readBody();
-        if (end < 0) {
-          this.upstreamLost(up);
-          return;
-        }
-        if (end > from) this.#toClient(up, wholeOrPart(reader.bytes, from, end));
-      }
-      if (reader.body.done) {
-        this.#finishResponse(up);
-        return;
-      }
-    } while (reader.unread > 0);
+  /** An informational head came. False: the exchange is over, nothing is to be passed on. */
+  onInterim(up: UpstreamStream): boolean {
+    this.#interim += 1;
+    if (this.#interim <= INTERIM_MAX) return true;
+    this.badResponse(up);
+    return false;
   }
 
-  // ---------------------------------------------------------------------------------------------------------------
+  /**
+   * The peer's proxy says that the program behind it saw nothing of the request: the endpoint rests for a moment, and the
+   * request goes to another if it can be sent again. False: the answer stands.
+   */
+  sendElsewhere(up: UpstreamStream): boolean {
+    const { slot } = this.#placement;
+    // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
+    if (slot?.plan.tls === undefined || this.#up !== up) return false;
+    if (!this.#placement.undelivered(slot, this.client.replayable)) return false;
+    this.#dropUpstream();
+    this.#phase = WAITING;
+    this.reroute();
+    return true;
+  }
 
-  /** True when a final head went to the client; false after an interim one, or when the exchange left this path. */
-  #onResponseHead(up: Upstream): boolean {
-    const session = this.#session;
-    const { head } = up.reader;
-    const request = session.head;
-    const { status } = head;
-    const tunnel =
-      status === 101
-        ? request.upgrade && head.upgrade
-        : request.method === METHOD.connect && status >= 200 && status < 300;
-    if (tunnel) {
-      this.#startTunnel(up);
-      return false;
-    }
-    if (status < 200) {
-      this.#interim += 1;
-      if (status === 101 || this.#interim > INTERIM_MAX) this.#badResponse(up);
-      else if (request.minor === 1) this.#passHead(head);
-      return false;
-    }
-    if (head.has(HEADER.undelivered) && this.#sendElsewhere(up)) return false;
-    if (head.framing === FRAMING.chunked && request.minor === 0) {
-      this.#badResponse(up);
-      return false;
-    }
+  /** A final response head came and is about to go to the client. @param ofProgram It is not a proxy's word about its program. */
+  onFinalHead(status: number, ofProgram: boolean): void {
     this.#status = status;
     this.#responseStarted = true;
     const now = this.#engine.clock.monotonic();
@@ -292,132 +218,88 @@ export class Exchange {
     const { slot } = this.#placement;
     if (slot !== undefined) {
       slot.ewma.finish(now - this.#sentAtMs, now);
-      if (!head.has(HEADER.undelivered)) slot.rests = 0;
+      if (ofProgram) slot.rests = 0;
     }
-    up.keepAlive = head.keepAlive && head.framing !== FRAMING.close;
-    if (head.framing === FRAMING.close || head.minor === 0) session.closeAfter = true;
-    this.#writeResponseHead(up, head);
-    return true;
+    this.client.forgetRequest();
   }
 
-  /**
-   * The peer's proxy says that the program behind it saw nothing of the request: the endpoint rests for a moment, and the
-   * request goes to another if it can be sent again. False: the answer stands.
-   */
-  #sendElsewhere(up: Upstream): boolean {
-    const { slot } = this.#placement;
-    // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
-    if (slot?.plan.tls === undefined || this.#up !== up) return false;
-    if (!this.#placement.undelivered(slot, this.#wholeAtOnce)) return false;
-    this.#detach();
-    up.pool.discard(up);
-    this.#phase = WAITING;
-    this.reroute();
-    return true;
-  }
-
-  #writeResponseHead(up: Upstream, head: Http1Head): void {
-    const session = this.#session;
-    const { reader } = up;
-    const from = reader.at;
-    const end = reader.readBody();
-    if (end < 0) {
-      this.upstreamLost(up);
-      return;
-    }
-    const body = end > from ? reader.bytes.subarray(from, end) : NOTHING;
-    const closing = session.closeAfter || (reader.body.done && !this.#requestDone);
-    const edits: HeadEdits = {
-      drop: session.service.responseDrop,
-      add: closing ? CONNECTION_CLOSE : NOTHING,
-      authority: undefined,
-    };
-    this.#toClient(up, passOn(head, edits, body));
-  }
-
-  /** A head without a body: informational, or the last before a tunnel. */
-  #passHead(head: Http1Head): void {
-    const drop = this.#session.service.responseDrop;
-    this.#session.write(writeHead(head, { drop, add: NOTHING, authority: undefined }, NOTHING));
-  }
-
-  #toClient(up: Upstream, bytes: Uint8Array): void {
-    if (!this.#session.write(bytes) && !up.reader.body.done) up.conn?.pause();
-  }
-
-  #finishResponse(up: Upstream): void {
+  /** The response is complete. @param grpcStatus Of its trailers, or of its head; undefined: it had none. */
+  finish(up: UpstreamStream, grpcStatus: number | undefined): void {
     if (this.#up !== up) return;
-    const session = this.#session;
-    session.cells?.response(this.#status, this.#status < 500, this.#latencyMs, '');
-    const reusable = up.keepAlive && this.#requestDone && up.reader.unread === 0 && session.head.minor === 1;
+    const { client } = this;
+    const isGrpc = client.grpc && this.#status === 200;
+    const answer = isGrpc ? classifyGrpc(grpcStatus) : classifyHttp(this.#status);
+    const shown = isGrpc ? (grpcStatus ?? GRPC_CODE.unknown) : undefined;
+    client.cells?.response(this.#status, isSuccess(answer), this.#latencyMs, '', shown);
     this.#up = undefined;
     this.#placement.leave();
-    if (!this.#requestDone) session.closeAfter = true;
     this.#end();
-    up.pool.release(up, reusable);
-    session.next();
+    up.finished(client.requestDone && !client.ancient);
+    client.next();
   }
 
-  #badResponse(up: Upstream): void {
-    this.#detach();
-    up.pool.discard(up);
-    this.reject('bad_response');
+  badResponse(up: UpstreamStream): void {
+    if (this.#up !== up) return;
+    this.#dropUpstream();
+    if (this.#responseStarted) this.#breakOff('bad_response', -1);
+    else this.reject('bad_response');
   }
 
-  /** Gives the exchange up; the client is told if that is still possible. */
-  #abandon(code: FailureCode): void {
-    const up = this.#up;
-    this.#detach();
-    if (up !== undefined) up.pool.discard(up);
-    if (this.#responseStarted) this.#breakOff(code);
-    else this.reject(code);
+  /** The client's request cannot be said in the upstream's version; nothing was sent. */
+  untranslatable(up: UpstreamStream): void {
+    if (this.#up !== up) return;
+    this.#up = undefined;
+    this.#placement.slot?.ewma.finish(undefined, 0);
+    this.#placement.leave();
+    up.finished(true);
+    this.reject('bad_request');
   }
 
-  /** The response cannot be completed: only the end of the connection can say so. */
-  #breakOff(code: FailureCode): void {
-    this.#session.cells?.response(this.#status, false, this.#latencyMs, code);
-    this.#end();
-    this.#session.breakOff();
-  }
-
-  /** 101 or a CONNECT that succeeded: the head goes on, then bytes both ways. */
-  #startTunnel(up: Upstream): void {
-    const { head } = up.reader;
-    const { slot } = this.#placement;
-    if (up.conn === undefined || slot === undefined) return;
-    this.#session.cells?.response(head.status, true, this.#elapsed(), '');
-    slot.ewma.finish(undefined, 0);
-    this.#passHead(head);
+  /** 101 or a CONNECT that succeeded, its head passed on: bytes both ways from now on. */
+  becomeTunnel(status: number, server: TunnelServer): void {
+    const { client } = this;
+    client.cells?.response(status, true, this.#elapsed(), '', undefined);
+    this.#placement.slot?.ewma.finish(undefined, 0);
     this.#end();
     this.#up = undefined;
     this.#placement.leave();
-    up.exchange = undefined;
-    this.#session.becomeTunnel({
-      conn: up.conn,
-      cells: slot.cells.tcp,
-      rest: up.reader.takeRest(),
-      onClose: (why) => up.pool.onClose(up, why),
-    });
+    client.becomeTunnel(server);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------
+
+  /** The response cannot be completed. */
+  #breakOff(code: FailureCode, h2Code: number): void {
+    const { client } = this;
+    client.cells?.response(this.#status, false, this.#responseStarted ? this.#latencyMs : this.#elapsed(), code);
+    this.#end();
+    client.breakOff(code, h2Code);
   }
 
   /** Lets go of queue, endpoint and connection. */
-  #detach(): void {
+  #dropUpstream(): void {
+    const up = this.#up;
     this.#placement.cancel(this.#responseStarted);
-    if (this.#up !== undefined) this.#up.exchange = undefined;
     this.#up = undefined;
+    if (up === undefined) return;
+    up.exchange = undefined;
+    up.cancel();
   }
 
   #start(): void {
     this.#phase = WAITING;
     this.#startedAtMs = this.#engine.clock.monotonic();
-    this.#session.cells = undefined;
+    this.client.cells = undefined;
     this.#engine.inFlight += 1;
+    this.#placement.attempts.reset();
+    this.#interim = 0;
+    this.#responseStarted = false;
+    this.#status = 0;
   }
 
   #end(): void {
     if (this.#phase !== IDLE) this.#engine.inFlight -= 1;
     this.#phase = IDLE;
-    this.#firstBody = NOTHING;
     this.#placement.end();
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer);

@@ -11,7 +11,7 @@ import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.
 import { Attempts } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureCode } from './rescue.ts';
-import type { Upstream } from './upstream-pool.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
 
 export class Placement implements Waiter {
   readonly attempts: Attempts;
@@ -76,7 +76,7 @@ export class Placement implements Waiter {
     this.attempts.count += 1;
     slot.ewma.start();
     this.#pooled = true;
-    slot.pool.request(this);
+    slot.pool.request(this, this.#exchange.client.versionFor(slot));
   }
 
   refused(code: FailureCode): void {
@@ -89,12 +89,10 @@ export class Placement implements Waiter {
 
   // ---- Called by the pool ---------------------------------------------------------------------------------------
 
-  attach(up: Upstream): void {
-    const slot = this.#slot;
-    if (up.conn === undefined || slot === undefined) return;
+  attach(up: UpstreamStream): void {
     this.#pooled = false;
     this.attempts.deliveries += 1;
-    this.#exchange.attach(up, up.conn, slot);
+    this.#exchange.attach(up);
   }
 
   connectFailed(why: Closed): void {

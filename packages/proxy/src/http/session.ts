@@ -7,16 +7,14 @@
  */
 import type { Closed, Conn, Handlers } from '@mesh/net';
 import { MessageReader } from '@mesh/wire';
-import type { Http1Error, Http1Head } from '@mesh/wire';
-import type { Dispatcher } from '../balance/endpoint-slot.ts';
-import type { HttpCells, TcpCells } from '../ports.ts';
+import type { Http1Error } from '@mesh/wire';
+import type { TcpCells } from '../ports.ts';
 import { joinTunnel } from '../tcp/tunnel.ts';
 import type { HttpEngine } from './engine.ts';
-import { Exchange } from './exchange.ts';
+import { H1ClientStream } from './h1-client-stream.ts';
 import type { FailureCode } from './rescue.ts';
-import { Http1Facts } from './facts.ts';
-import type { HttpConnection, HttpService, RoutedRequest } from './service.ts';
-import type { Upstream } from './upstream-pool.ts';
+import type { HttpConnection, HttpService } from './service.ts';
+import type { TunnelServer } from './upstream-stream.ts';
 
 const OPEN = 0;
 const CLOSING = 1;
@@ -25,29 +23,17 @@ const TUNNEL = 2;
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
 const LINGER_MS = 2000;
 
-/** The server's end of a tunnel. */
-export interface TunnelServer {
-  readonly conn: Conn<Upstream>;
-  readonly cells: TcpCells;
-  /** What it sent after its head. */
-  readonly rest: Uint8Array;
-  onClose(why: Closed): void;
-}
-
-export class HttpSession implements HttpConnection, RoutedRequest {
+export class HttpSession implements HttpConnection {
   readonly conn: Conn<HttpSession>;
   readonly service: HttpService;
   readonly engine: HttpEngine;
   readonly reader: MessageReader;
-  readonly facts: Http1Facts;
   readonly tcp: TcpCells;
-  /** Cells of this request: from the service, or else of the endpoint. */
-  cells: HttpCells | undefined;
   /** For services that many sessions share: called when this one's connection is over. */
   onOver: ((why: Closed) => void) | undefined;
   /** The connection ends with the current exchange. */
   closeAfter: boolean;
-  readonly #exchange: Exchange;
+  readonly #stream: H1ClientStream;
   #state: number;
   #clientEnded: boolean;
   #headSinceMs: number;
@@ -58,9 +44,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     this.service = service;
     this.engine = engine;
     this.reader = new MessageReader();
-    this.facts = new Http1Facts(this.reader.head);
     this.tcp = tcp;
-    this.cells = undefined;
     this.onOver = undefined;
     this.closeAfter = false;
     this.#state = OPEN;
@@ -68,7 +52,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     this.#headSinceMs = 0;
     this.#pumping = false;
     this.#linger = undefined;
-    this.#exchange = new Exchange(this);
+    this.#stream = new H1ClientStream(this);
     this.conn = conn.handOver(SESSION_HANDLERS, this);
     engine.sessions.add(this);
   }
@@ -78,24 +62,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     this.#clientEnded = ended;
     if (first.length > 0) this.onData(first);
     if (ended && this.#idle) this.#close();
-    else if (this.reader.unread === 0 && this.#exchange.requestDone) this.conn.resume();
-  }
-
-  /** The current request's head. */
-  get head(): Http1Head {
-    return this.reader.head;
-  }
-
-  // ---- For the service ------------------------------------------------------------------------------------------
-
-  /** Sends the current request to an endpoint of `dispatcher`. @param timeoutMs Whole exchange; undefined: no limit. */
-  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
-    this.#exchange.dispatch(dispatcher, timeoutMs);
-  }
-
-  /** Answers the current request here. @param status Instead of the code's own. */
-  reject(code: FailureCode, status?: number): void {
-    this.#exchange.reject(code, status);
+    else if (this.reader.unread === 0 && this.#stream.requestDone) this.conn.resume();
   }
 
   // ---- Called by the engine -------------------------------------------------------------------------------------
@@ -105,8 +72,8 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     this.engine.midHead.delete(this);
     this.closeAfter = true;
     // There is no request to count.
-    this.cells = undefined;
-    this.reject('head_timeout');
+    this.#stream.cells = undefined;
+    this.#stream.reject('head_timeout');
   }
 
   drain(): void {
@@ -114,7 +81,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     else this.closeAfter = true;
   }
 
-  // ---- Called by the exchange -----------------------------------------------------------------------------------
+  // ---- Called by the stream -------------------------------------------------------------------------------------
 
   /** Responses can still be written. */
   get open(): boolean {
@@ -125,6 +92,11 @@ export class HttpSession implements HttpConnection, RoutedRequest {
   write(bytes: Uint8Array): boolean {
     this.tcp.writeBytes.add(bytes.length);
     return this.conn.write(bytes);
+  }
+
+  writev(parts: readonly Uint8Array[]): boolean {
+    for (const part of parts) this.tcp.writeBytes.add(part.length);
+    return parts.length === 0 || this.conn.writev(parts);
   }
 
   /** After an exchange: close, or go on with what the client sent ahead. */
@@ -160,25 +132,25 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     this.tcp.readBytes.add(bytes.length);
     if (this.#state === CLOSING) return;
     this.reader.feed(bytes);
-    const exchange = this.#exchange;
-    if (exchange.idle) this.#pump();
-    else if (exchange.requestDone) this.conn.pause();
-    else exchange.onBodyBytes();
+    const stream = this.#stream;
+    if (stream.exchange.idle) this.#pump();
+    else if (stream.requestDone) this.conn.pause();
+    else stream.onBodyBytes();
   }
 
   onEnd(): void {
     this.#clientEnded = true;
-    if (this.#state === CLOSING || this.#exchange.idle) this.conn.end();
-    else if (this.#exchange.requestDone) this.closeAfter = true;
+    if (this.#state === CLOSING || this.#stream.exchange.idle) this.conn.end();
+    else if (this.#stream.requestDone) this.closeAfter = true;
     else this.conn.reset();
   }
 
   onDrain(): void {
-    this.#exchange.onClientDrained();
+    this.#stream.exchange.clientDrained();
   }
 
   onClose(why: Closed): void {
-    this.#exchange.cancel();
+    this.#stream.exchange.cancel();
     this.#state = CLOSING;
     clearTimeout(this.#linger);
     this.engine.sessions.delete(this);
@@ -189,7 +161,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
   // ---------------------------------------------------------------------------------------------------------------
 
   get #idle(): boolean {
-    return this.#state === OPEN && this.#exchange.idle;
+    return this.#state === OPEN && this.#stream.exchange.idle;
   }
 
   /** Reads heads as long as exchanges end at once. */
@@ -199,7 +171,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
     const { reader, engine } = this;
     while (this.#idle) {
       if (!reader.readHead()) {
-        if (reader.head.error !== undefined) this.#exchange.beginBad(failureOf(reader.head.error));
+        if (reader.head.error !== undefined) this.#stream.beginBad(failureOf(reader.head.error));
         else if (reader.midHead && !engine.midHead.has(this)) {
           this.#headSinceMs = engine.clock.monotonic();
           engine.midHead.add(this);
@@ -208,7 +180,7 @@ export class HttpSession implements HttpConnection, RoutedRequest {
       }
       if (engine.midHead.size > 0) engine.midHead.delete(this);
       if (!reader.head.keepAlive || reader.head.minor === 0 || engine.draining) this.closeAfter = true;
-      this.#exchange.begin();
+      this.#stream.begin();
     }
     this.#pumping = false;
   }

@@ -1,0 +1,223 @@
+/** The requests of an HTTP/1 connection, one after the other: one object, used again for each. */
+import { FRAMING, h1ResponseFraming, h1ResponseHead, METHOD, writeHead } from '@mesh/wire';
+import type { HeadEdits, Http1Head } from '@mesh/wire';
+import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
+import type { HttpCells } from '../ports.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { HttpEngine } from './engine.ts';
+import { Exchange } from './exchange.ts';
+import { Http1Facts } from './facts.ts';
+import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
+import { framed, framedEnd } from './payload.ts';
+import { rescue } from './rescue.ts';
+import type { FailureCode, Synthesized } from './rescue.ts';
+import type { HttpService } from './service.ts';
+import type { HttpSession } from './session.ts';
+import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
+
+const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
+
+export class H1ClientStream implements ClientStream {
+  readonly exchange: Exchange;
+  readonly facts: Http1Facts;
+  readonly grpc = false;
+  cells: HttpCells | undefined;
+  requestDone: boolean;
+  readonly #session: HttpSession;
+  /** What of the request's body came with its head. */
+  #firstBody: Uint8Array;
+  /** The request was complete when its head was: it can be sent again as it is. */
+  #wholeAtOnce: boolean;
+  /** How a response that came as HTTP/2 goes on: one of FRAMING. */
+  #framing: number;
+
+  constructor(session: HttpSession) {
+    this.#session = session;
+    this.facts = new Http1Facts(session.reader.head);
+    this.cells = undefined;
+    this.requestDone = true;
+    this.#firstBody = NOTHING;
+    this.#wholeAtOnce = false;
+    this.#framing = FRAMING.none;
+    this.exchange = new Exchange(this, session.engine);
+  }
+
+  get engine(): HttpEngine {
+    return this.#session.engine;
+  }
+  get service(): HttpService {
+    return this.#session.service;
+  }
+  get method(): number {
+    return this.#session.reader.head.method;
+  }
+  get upgrade(): boolean {
+    return this.#session.reader.head.upgrade;
+  }
+  get ancient(): boolean {
+    return this.#session.reader.head.minor === 0;
+  }
+  get open(): boolean {
+    return this.#session.open;
+  }
+  get replayable(): boolean {
+    return this.#wholeAtOnce;
+  }
+
+  // ---- Called by the session ------------------------------------------------------------------------------------
+
+  /** A request's head was read. */
+  begin(): void {
+    const { reader, conn } = this.#session;
+    const from = reader.at;
+    const end = reader.readBody();
+    this.requestDone = reader.body.done;
+    this.#wholeAtOnce = this.requestDone;
+    if (end < 0) {
+      this.exchange.beginBad('bad_request');
+      return;
+    }
+    this.#firstBody = end > from ? reader.bytes.subarray(from, end) : NOTHING;
+    if (!this.requestDone || reader.unread > 0) conn.pause();
+    this.exchange.begin();
+  }
+
+  /** What was read is no request. */
+  beginBad(code: FailureCode): void {
+    this.requestDone = false;
+    this.exchange.beginBad(code);
+  }
+
+  /** More of the request's body, while it is being sent. */
+  onBodyBytes(): void {
+    const { reader, conn } = this.#session;
+    const up = this.exchange.upstream;
+    const from = reader.at;
+    const end = reader.readBody();
+    if (end < 0 || up === undefined) {
+      this.exchange.abandon('bad_request');
+      return;
+    }
+    this.requestDone = reader.body.done;
+    const more = up.bytesFromH1(wholeOrPart(reader.bytes, from, end), this.requestDone);
+    if ((!more && !this.requestDone) || reader.unread > 0) conn.pause();
+  }
+
+  // ---- For the service ------------------------------------------------------------------------------------------
+
+  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
+    this.exchange.dispatch(dispatcher, timeoutMs);
+  }
+
+  reject(code: FailureCode, status?: number): void {
+    this.exchange.reject(code, status);
+  }
+
+  // ---- Called by the exchange -----------------------------------------------------------------------------------
+
+  /** HTTP/2 carries it to endpoints that say so and are proxies; upgrades and CONNECT belong to a connection. */
+  versionFor(slot: EndpointSlot): UpstreamVersion {
+    if (slot.endpoint.protocolHint !== 'h2' || slot.plan.tls === undefined) return 1;
+    return this.upgrade || this.method === METHOD.connect ? 1 : 2;
+  }
+
+  sendTo(up: UpstreamStream): void {
+    const { reader, conn } = this.#session;
+    const more = up.headFromH1(reader.head, this.#firstBody, this.requestDone);
+    if (!this.requestDone && more && up === this.exchange.upstream) conn.resume();
+  }
+
+  resumeRequest(): void {
+    if (!this.requestDone) this.#session.conn.resume();
+  }
+
+  forgetRequest(): void {
+    this.#firstBody = NOTHING;
+  }
+
+  answer(code: FailureCode, status: number | undefined, undelivered: boolean): Synthesized {
+    const session = this.#session;
+    const answered = rescue(code, {
+      form: 'http1',
+      details: session.service.details,
+      mustClose: !this.requestDone || session.closeAfter,
+      status,
+      undelivered,
+    });
+    session.write(answered.bytes);
+    if (answered.close) session.closeAfter = true;
+    return answered;
+  }
+
+  /** Only the end of the connection can say that a response is not complete. */
+  breakOff(): void {
+    this.#session.breakOff();
+  }
+
+  next(): void {
+    this.#firstBody = NOTHING;
+    if (!this.requestDone) this.#session.closeAfter = true;
+    this.#session.next();
+  }
+
+  becomeTunnel(server: TunnelServer): void {
+    this.#session.becomeTunnel(server);
+  }
+
+  // ---- The response ---------------------------------------------------------------------------------------------
+
+  interimFromH1(head: Http1Head): void {
+    if (this.ancient) return;
+    this.#session.write(writeHead(head, this.#edits(false), NOTHING));
+  }
+
+  headFromH1(head: Http1Head, body: Uint8Array, done: boolean): boolean {
+    const session = this.#session;
+    if (head.framing === FRAMING.close || head.minor === 0) session.closeAfter = true;
+    return session.write(passOn(head, this.#edits(session.closeAfter || (done && !this.requestDone)), body));
+  }
+
+  bytesFromH1(bytes: Uint8Array): boolean {
+    return bytes.length === 0 || this.#session.write(bytes);
+  }
+
+  interimFromH2(fields: readonly string[]): void {
+    if (this.ancient) return;
+    const head = h1ResponseHead(fields, false, this.method, 1, this.#edits(false));
+    if (typeof head !== 'string') this.#session.write(head);
+  }
+
+  headFromH2(fields: readonly string[], end: boolean): boolean {
+    const session = this.#session;
+    const { method } = this;
+    const minor = this.ancient ? 0 : 1;
+    this.#framing = h1ResponseFraming(fields, end, method, minor);
+    if (this.#framing === FRAMING.close) session.closeAfter = true;
+    const head = h1ResponseHead(
+      fields,
+      end,
+      method,
+      minor,
+      this.#edits(session.closeAfter || (end && !this.requestDone)),
+    );
+    if (typeof head === 'string') return false;
+    session.write(head);
+    return true;
+  }
+
+  dataFromH2(bytes: Uint8Array, end: boolean): boolean {
+    return this.#session.writev(framed(this.#framing, bytes, end));
+  }
+
+  trailersFromH2(fields: readonly string[]): void {
+    this.#session.writev(framedEnd(this.#framing, fields));
+  }
+
+  #edits(closing: boolean): HeadEdits {
+    return {
+      drop: this.#session.service.responseDrop,
+      add: closing ? CONNECTION_CLOSE : NOTHING,
+      authority: undefined,
+    };
+  }
+}
