@@ -3,9 +3,12 @@ import { parseArgs } from 'node:util';
 import { benchKind, kindBenchTable } from './kind/bench.ts';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
+import { BODIES } from './proxy/row.ts';
+import type { Body } from './proxy/row.ts';
 
-const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N]
-  NAME  proxy (default): the sidecar beside HAProxy and nginx
+const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N] [--scenarios A,B] [--bodies A,B] [--runtimes A,B]
+  NAME  proxy (default): the sidecar beside HAProxy and nginx; --scenarios of none,hop,mtls-pair,tcp-pair, --bodies of small,1m,
+        --runtimes (ours) of bun,node
         mirror: the service mirror with --services N exported Services (10000)
         kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency`;
 
@@ -25,6 +28,9 @@ function readArguments() {
         connections: { type: 'string', default: '32' },
         duration: { type: 'string', default: '4' },
         rounds: { type: 'string', default: '3' },
+        scenarios: { type: 'string', default: '' },
+        bodies: { type: 'string', default: 'small,1m' },
+        runtimes: { type: 'string', default: '' },
         services: { type: 'string', default: '10000' },
       },
     });
@@ -41,6 +47,16 @@ function positive(name: string, text: string): number {
   return value;
 }
 
+function list(text: string): readonly string[] {
+  return text.split(',').filter((word) => word !== '');
+}
+
+function bodies(text: string): readonly Body[] {
+  return list(text).map((word) =>
+    word in BODIES ? (word as Body) : fail(`--bodies: ${word} is none of ${Object.keys(BODIES).join(', ')}`),
+  );
+}
+
 async function main(): Promise<number> {
   if (values.help) {
     console.log(USAGE);
@@ -55,7 +71,12 @@ async function main(): Promise<number> {
   };
   switch (name) {
     case 'proxy': {
-      const result = await benchProxy(options);
+      const result = await benchProxy({
+        ...options,
+        scenarios: list(values.scenarios),
+        runtimes: list(values.runtimes),
+        bodies: bodies(values.bodies),
+      });
       console.log(values.json ? JSON.stringify(result, null, 2) : proxyBenchTable(result));
       return result.rows.length > 0 ? 0 : 1;
     }

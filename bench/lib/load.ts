@@ -54,6 +54,9 @@ export async function runLoad(load: Load): Promise<LoadResult> {
       '-t1',
       `-c${load.connections}`,
       `-d${load.durationS}s`,
+      // Its default of 2 s is less than 32 large bodies take on a machine with other work.
+      '--timeout',
+      '30s',
       '-s',
       script,
       url,

@@ -1,6 +1,6 @@
 /**
- * The sidecar against its rivals, in one run: a plain hop and an mTLS pair over HTTP/1.1 with keep-alive and small
- * bodies, with a row without any proxy. Rows take turns; each figure is the median of the rounds.
+ * The sidecar against its rivals, in one run: a plain hop and mTLS pairs (HTTP/1.1, opaque) with keep-alive, with small bodies
+ * and large ones, and a row without any proxy. Rows take turns; each figure is the median of the rounds.
  */
 import { fileURLToPath } from 'node:url';
 import { createBenchCertificates } from '../lib/certificates.ts';
@@ -11,11 +11,17 @@ import type { Address } from './haproxy-config.ts';
 import { meshRows } from './mesh.ts';
 import { rivalRows } from './rivals.ts';
 import { RowMeasurement } from './row.ts';
+import type { Body, RowSpec } from './row.ts';
 
 export interface ProxyBenchOptions {
   readonly connections: number;
   readonly durationS: number;
   readonly rounds: number;
+  /** Empty: all. */
+  readonly scenarios: readonly string[];
+  /** Of our own rows; empty: all. */
+  readonly runtimes: readonly string[];
+  readonly bodies: readonly Body[];
   /** Progress for a person; never on the stream of the result. */
   readonly say: (line: string) => void;
 }
@@ -44,16 +50,19 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
   const skipped: { scenario: string; proxy: string; reason: string }[] = [];
   const measured: RowMeasurement[] = [];
   for (const spec of [...rivalRows(certificates), ...meshRows(certificates)]) {
+    if (!isWanted(spec, options)) continue;
     const reason = spec.missing();
-    if (reason === undefined) measured.push(new RowMeasurement(spec, stack.use(await spec.start(BACKEND))));
-    else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
+    if (reason === undefined) {
+      const running = stack.use(await spec.start(BACKEND));
+      measured.push(...options.bodies.map((body) => new RowMeasurement(spec, running, body)));
+    } else skipped.push({ scenario: spec.scenario, proxy: spec.proxy, reason });
   }
   options.say(`waiting ${MEMORY_SETTLE_MS / 1000} s before idle memory is read`);
   await new Promise((resolve) => setTimeout(resolve, MEMORY_SETTLE_MS));
   for (const row of measured) row.readIdleMemory();
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const row of measured) {
-      options.say(`round ${round}: ${row.spec.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
+      options.say(`round ${round}: ${row.scenario} ${row.spec.proxy} ${row.spec.runtime}`);
       // Each time anew: a sidecar that was idle while the others had their turn has given its compiled code back.
       await row.warmUp(options.connections);
       await row.run(options.connections, options.durationS);
@@ -62,6 +71,11 @@ export async function benchProxy(options: ProxyBenchOptions): Promise<ProxyBench
   options.say(`waiting ${MEMORY_SETTLE_MS / 1000} s before memory is read`);
   await new Promise((resolve) => setTimeout(resolve, MEMORY_SETTLE_MS));
   return { rows: withRatios(measured.map((row) => row.row(options.connections))), skipped };
+}
+
+function isWanted(spec: RowSpec, { scenarios, runtimes }: ProxyBenchOptions): boolean {
+  if (scenarios.length > 0 && !scenarios.includes(spec.scenario)) return false;
+  return spec.proxy !== 'mesh' || runtimes.length === 0 || runtimes.includes(spec.runtime);
 }
 
 export function proxyBenchTable(result: ProxyBenchResult): string {

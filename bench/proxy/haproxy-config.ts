@@ -11,23 +11,24 @@ export interface TlsFiles {
   readonly trust: string;
 }
 
-const COMMON = `global
+/** What passes between the ends: requests, or bytes. */
+export type Mode = 'http' | 'tcp';
+
+const common = (mode: Mode): string => `global
   nbthread 1
   maxconn 4000
   ssl-default-bind-options ssl-min-ver TLSv1.3
   ssl-default-server-options ssl-min-ver TLSv1.3
 defaults
-  mode http
+  mode ${mode}
   timeout connect 5s
   timeout client 60s
   timeout server 60s
-  timeout http-keep-alive 60s
-  http-reuse always
-`;
+${mode === 'http' ? '  timeout http-keep-alive 60s\n  http-reuse always\n' : ''}`;
 
 /** Plain in, plain out. */
 export function plainHop(listen: Address, upstream: Address): string {
-  return `${COMMON}
+  return `${common('http')}
 frontend in
   bind ${listen.host}:${listen.port}
   default_backend out
@@ -37,8 +38,8 @@ backend out
 }
 
 /** Client side of the pair: plain in, TLS 1.3 with a client certificate out; the server's name is checked. */
-export function tlsClient(listen: Address, upstream: Address, tls: TlsFiles, serverName: string): string {
-  return `${COMMON}
+export function tlsClient(listen: Address, upstream: Address, tls: TlsFiles, serverName: string, mode: Mode): string {
+  return `${common(mode)}
 frontend in
   bind ${listen.host}:${listen.port}
   default_backend out
@@ -48,8 +49,8 @@ backend out
 }
 
 /** Server side of the pair: TLS 1.3 in, a client certificate required, plain out. */
-export function tlsServer(listen: Address, upstream: Address, tls: TlsFiles): string {
-  return `${COMMON}
+export function tlsServer(listen: Address, upstream: Address, tls: TlsFiles, mode: Mode): string {
+  return `${common(mode)}
 frontend in
   bind ${listen.host}:${listen.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required
   default_backend out

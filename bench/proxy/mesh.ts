@@ -39,6 +39,9 @@ export function meshRows(_certificates: BenchCertificates): RowSpec[] {
   return runtimes.flatMap((runtime, index) => [
     row('hop', runtime, (backend) => startHop(runtime, `127.9.1.${index + 1}`, backend)),
     row('mtls-pair', runtime, (backend) => startPair(runtime, `127.9.2.${index + 1}`, `127.9.3.${index + 1}`, backend)),
+    row('tcp-pair', runtime, (backend) =>
+      startPair(runtime, `127.9.4.${index + 1}`, `127.9.5.${index + 1}`, backend, { opaque: true }),
+    ),
   ]);
 }
 
@@ -60,9 +63,19 @@ async function startHop(runtime: Runtime, ip: string, backend: Address): Promise
   return running({ host: ip, port: OUTBOUND_PORT }, [sidecar], stack.move());
 }
 
-async function startPair(runtime: Runtime, clientIp: string, serverIp: string, backend: Address): Promise<Running> {
+async function startPair(
+  runtime: Runtime,
+  clientIp: string,
+  serverIp: string,
+  backend: Address,
+  { opaque = false }: { readonly opaque?: boolean } = {},
+): Promise<Running> {
   await using stack = new AsyncDisposableStack();
   const plane = await startControlPlane(stack);
+  if (opaque) {
+    const profile = destination.DestinationProfile.fromPartial({ opaqueProtocol: true });
+    plane.plane.getProfile = (stream) => stream.send(profile);
+  }
   // The program's address is the server-side sidecar's own, as in a pod; the backend of all rows is elsewhere, so the
   // sidecar is told that it lives there too.
   const meshed = { identity: `catalog.shop.${TRUST_DOMAIN}`, sidecar: serverIp };

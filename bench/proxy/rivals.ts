@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, PROXY_CPU, pinned, startProgram, untilListening, type Program } from '../lib/programs.ts';
 import type { BenchCertificates } from '../lib/certificates.ts';
-import { plainHop, tlsClient, tlsServer, type Address } from './haproxy-config.ts';
+import { plainHop, tlsClient, tlsServer } from './haproxy-config.ts';
+import type { Address, Mode } from './haproxy-config.ts';
 import { nginxPlainHop, nginxTlsClient, nginxTlsServer } from './nginx-config.ts';
 import type { Running, RowSpec } from './row.ts';
 
@@ -52,6 +53,21 @@ function running(entry: Address, programs: readonly Program[]): Running {
   };
 }
 
+function haproxyPair(certificates: BenchCertificates, mode: Mode, last: number): Omit<RowSpec, 'scenario'> {
+  const { client, server, serverName } = certificates;
+  const [entry, between] = [at(last, 8000 + last), at(last, 8443)];
+  return {
+    proxy: 'haproxy',
+    runtime: 'native',
+    missing: lacking('haproxy'),
+    start: async (backend) => {
+      const back = await startHaproxy(tlsServer(between, backend, server, mode), between);
+      const front = await startHaproxy(tlsClient(entry, between, client, serverName, mode), entry);
+      return running(entry, [front, back]);
+    },
+  };
+}
+
 export function rivalRows(certificates: BenchCertificates): RowSpec[] {
   const native = { runtime: 'native' };
   const { client, server, serverName } = certificates;
@@ -78,17 +94,8 @@ export function rivalRows(certificates: BenchCertificates): RowSpec[] {
       start: async (backend) =>
         running(at(2, 8002), [await startNginx((folder) => nginxPlainHop(folder, at(2, 8002), backend), at(2, 8002))]),
     },
-    {
-      ...native,
-      scenario: 'mtls-pair',
-      proxy: 'haproxy',
-      missing: lacking('haproxy'),
-      start: async (backend) => {
-        const back = await startHaproxy(tlsServer(at(3, 8443), backend, server), at(3, 8443));
-        const front = await startHaproxy(tlsClient(at(3, 8003), at(3, 8443), client, serverName), at(3, 8003));
-        return running(at(3, 8003), [front, back]);
-      },
-    },
+    { ...haproxyPair(certificates, 'http', 3), scenario: 'mtls-pair' },
+    { ...haproxyPair(certificates, 'tcp', 5), scenario: 'tcp-pair' },
     {
       ...native,
       scenario: 'mtls-pair',

@@ -21,6 +21,12 @@ export interface RowSpec {
 
 /** JavaScriptCore's last tier was seen to settle after 50,000 to 80,000 requests. */
 const WARM_UP_REQUESTS = 80_000;
+/** What the load asks for; the name of the small one is not shown. */
+export const BODIES = {
+  small: { path: '/', warmUpRequests: WARM_UP_REQUESTS },
+  '1m': { path: '/1m', warmUpRequests: 3000 },
+};
+export type Body = keyof typeof BODIES;
 /** HAProxy's pair was seen to answer a few requests in ten thousand with 502 when a kept connection had just closed. Ours may fail none. */
 const RIVAL_ERROR_SHARE_MAX = 0.001;
 const WARM_UP_MS_MAX = 20_000;
@@ -32,12 +38,17 @@ interface Sample extends LoadResult {
 /** Runs of one row, taken in turn with the other rows' so that a slow minute of the machine hits all alike. */
 export class RowMeasurement {
   readonly spec: RowSpec;
+  /** With the body, where it is not the small one. */
+  readonly scenario: string;
+  readonly #body: (typeof BODIES)[Body];
   readonly #running: Running;
   readonly #samples: Sample[] = [];
   #idlePrivateMb = 0;
 
-  constructor(spec: RowSpec, running: Running) {
+  constructor(spec: RowSpec, running: Running, body: Body) {
     this.spec = spec;
+    this.scenario = body === 'small' ? spec.scenario : `${spec.scenario}-${body}`;
+    this.#body = BODIES[body];
     this.#running = running;
   }
 
@@ -48,21 +59,20 @@ export class RowMeasurement {
   async warmUp(connections: number): Promise<void> {
     const deadline = performance.now() + WARM_UP_MS_MAX;
     let requests = 0;
-    const enough = this.spec.runtime === 'bun' || this.spec.runtime === 'node' ? WARM_UP_REQUESTS : 1;
+    const enough = this.spec.runtime === 'bun' || this.spec.runtime === 'node' ? this.#body.warmUpRequests : 1;
     while (requests < enough && performance.now() < deadline) {
-      requests += (await runLoad({ ...this.#running.entry, path: '/', connections, durationS: 2 })).requests;
+      requests += (await runLoad({ ...this.#running.entry, path: this.#body.path, connections, durationS: 2 }))
+        .requests;
     }
   }
 
   async run(connections: number, durationS: number): Promise<void> {
     const before = this.#cpuUs();
-    const result = await runLoad({ ...this.#running.entry, path: '/', connections, durationS });
+    const result = await runLoad({ ...this.#running.entry, path: this.#body.path, connections, durationS });
     const cpuUsPerRequest = (this.#cpuUs() - before) / Math.max(1, result.requests);
     const tolerated = this.spec.proxy === 'mesh' ? 0 : result.requests * RIVAL_ERROR_SHARE_MAX;
     if (result.errors > tolerated)
-      throw new Error(
-        `${this.spec.scenario}/${this.spec.proxy}: ${result.errors} failed requests of ${result.requests}`,
-      );
+      throw new Error(`${this.scenario}/${this.spec.proxy}: ${result.errors} failed requests of ${result.requests}`);
     this.#samples.push({ ...result, cpuUsPerRequest });
   }
 
@@ -75,7 +85,7 @@ export class RowMeasurement {
     const memory = this.#running.pids.map((pid) => treeMemory(pid));
     const middle = (pick: (sample: Sample) => number): number => median(this.#samples.map(pick));
     return {
-      scenario: this.spec.scenario,
+      scenario: this.scenario,
       proxy: this.spec.proxy,
       runtime: this.spec.runtime,
       connections,
