@@ -25,7 +25,11 @@ export type {
 export { H2_ERROR, H2_PREFACE } from './h2/codes.ts';
 export { H2Connection } from './h2/connection.ts';
 export type { H2Handlers, H2Options } from './h2/handlers.ts';
-export { fieldValue } from './h2/fields.ts';
+export { fieldValue } from './h2/message-rules.ts';
+export { H2_LIMITS_DEFAULT } from './h2/limits.ts';
+export type { H2Limits } from './h2/limits.ts';
+export { H2_REASONS } from './h2/reasons.ts';
+export type { H2Reason } from './h2/reasons.ts';
 export type { H2Settings } from './h2/settings.ts';
 export type { H2Stream } from './h2/stream.ts';
 export { HpackDecoder } from './hpack/decoder.ts';

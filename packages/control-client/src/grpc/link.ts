@@ -121,7 +121,7 @@ export class Link {
   received(bytes: Uint8Array): void {
     this.#lastHeardMs = this.#options.clock.monotonic();
     this.#pinged = false;
-    this.#h2.receive(bytes);
+    this.#h2.receive(bytes, this.#lastHeardMs);
     this.#closeWhenIdle();
   }
 

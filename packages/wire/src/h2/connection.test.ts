@@ -7,7 +7,7 @@ import * as fc from 'fast-check';
 import { H2_ERROR, H2_PREFACE } from './codes.ts';
 import { H2Connection } from './connection.ts';
 import type { H2Handlers } from './handlers.ts';
-import { fieldValue } from './fields.ts';
+import { fieldValue } from './message-rules.ts';
 import type { H2Stream } from './stream.ts';
 
 type Log = string[];
@@ -81,7 +81,7 @@ function converse(cut: number): { client: Log; server: Log } {
   a.ping();
   const pump = (queue: Uint8Array[], target: H2Connection<string>): void => {
     for (const bytes of queue.splice(0))
-      for (let at = 0; at < bytes.length; at += cut) target.receive(bytes.subarray(at, at + cut));
+      for (let at = 0; at < bytes.length; at += cut) target.receive(bytes.subarray(at, at + cut), 0);
   };
   while (toServer.length + toClient.length > 0) {
     pump(toServer, b);
@@ -118,7 +118,7 @@ test('an exchange with bodies and trailers gives the same events however the byt
 });
 
 function plug(connection: H2Connection<string>, side: Duplex): void {
-  side.on('data', (bytes: Uint8Array) => connection.receive(bytes));
+  side.on('data', (bytes: Uint8Array) => connection.receive(bytes, 0));
 }
 
 test('it understands a node:http2 server: bodies above the window both ways, trailers, ping', async () => {
@@ -234,7 +234,7 @@ test('violations end the connection with the code that the RFC gives', () => {
   for (const [name, frames, code] of cases) {
     const log: Log = [];
     const client = clientWithStream(log);
-    for (const bytes of frames) client.receive(bytes);
+    for (const bytes of frames) client.receive(bytes, 0);
     assert.equal(log.at(-1), `failed ${code}`, name);
     assert.ok(
       log.some((line) => line.startsWith('reset 1')),
@@ -255,7 +255,7 @@ test('malformed messages reset only their stream', () => {
   for (const [name, frames] of cases) {
     const log: Log = [];
     const client = clientWithStream(log);
-    for (const bytes of [SETTINGS, ...frames]) client.receive(bytes);
+    for (const bytes of [SETTINGS, ...frames]) client.receive(bytes, 0);
     assert.equal(log.at(-1), `reset 1 ${H2_ERROR.protocol} false`, name);
     assert.equal(client.failed, false, name);
   }
@@ -265,16 +265,16 @@ test('floods of frames that move nothing end the connection', () => {
   for (const flood of [SETTINGS, frame(6, 0, 0, Array(8).fill(0)), frame(0, 0, 1)]) {
     const log: Log = [];
     const client = clientWithStream(log);
-    client.receive(SETTINGS);
-    client.receive(OK_HEAD);
-    for (let n = 0; n < 1100; n += 1) client.receive(flood);
+    client.receive(SETTINGS, 0);
+    client.receive(OK_HEAD, 0);
+    for (let n = 0; n < 1100; n += 1) client.receive(flood, 0);
     assert.equal(log.at(-1), `failed ${H2_ERROR.enhanceYourCalm}`);
   }
   const log: Log = [];
   const client = clientWithStream(log);
-  client.receive(SETTINGS);
-  client.receive(frame(1, 0, 1, [0x88]));
-  for (let n = 0; n < 100; n += 1) client.receive(frame(9, 0, 1));
+  client.receive(SETTINGS, 0);
+  client.receive(frame(1, 0, 1, [0x88]), 0);
+  for (let n = 0; n < 100; n += 1) client.receive(frame(9, 0, 1), 0);
   assert.equal(log.at(-1), `failed ${H2_ERROR.enhanceYourCalm}`);
 });
 
@@ -282,26 +282,26 @@ test('GOAWAY refuses the streams that the peer did not process and keeps the oth
   const log: Log = [];
   const client = clientWithStream(log);
   client.request(REQUEST, 's', true);
-  client.receive(SETTINGS);
-  client.receive(frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0]));
+  client.receive(SETTINGS, 0);
+  client.receive(frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0]), 0);
   assert.deepEqual(log, [`reset 3 ${H2_ERROR.refusedStream} true`, 'goaway 1 0']);
   assert.equal(client.canRequest, false);
-  client.receive(frame(1, 5, 1, [0x88]));
+  client.receive(frame(1, 5, 1, [0x88]), 0);
   assert.equal(log.at(-1), 'head 1 :status 200 end');
 });
 
 test('the limit of concurrent streams is kept', () => {
   const client = clientWithStream([]);
-  client.receive(frame(4, 0, 0, [0, 3, 0, 0, 0, 1]));
+  client.receive(frame(4, 0, 0, [0, 3, 0, 0, 0, 1]), 0);
   assert.equal(client.request(REQUEST, 's', true), undefined);
 });
 
 test('informational responses come before the head', () => {
   const log: Log = [];
   const client = clientWithStream(log);
-  client.receive(SETTINGS);
-  client.receive(frame(1, 4, 1, [0x08, 0x03, 0x31, 0x30, 0x33]));
-  client.receive(OK_HEAD);
+  client.receive(SETTINGS, 0);
+  client.receive(frame(1, 4, 1, [0x08, 0x03, 0x31, 0x30, 0x33]), 0);
+  client.receive(OK_HEAD, 0);
   assert.deepEqual(log, ['informational 1 :status 103', 'head 1 :status 200']);
 });
 
@@ -325,9 +325,9 @@ test('garbage never crashes either role', () => {
             (connection, stream) => connection.respond(stream, [':status', '204'], true),
           )
         : clientWithStream(log);
-      if (asServer) target.receive(H2_PREFACE);
-      target.receive(SETTINGS);
-      for (const bytes of chunks) target.receive(bytes);
+      if (asServer) target.receive(H2_PREFACE, 0);
+      target.receive(SETTINGS, 0);
+      for (const bytes of chunks) target.receive(bytes, 0);
       target.abort();
       assert.equal(target.streamCount, 0);
       assert.equal(fieldValue([], 'x'), undefined);

@@ -1,13 +1,13 @@
 /**
- * The receiving half of an HTTP/2 connection: the peer's frames, checked in order (RFC 9113 §4 to §6), become events of the owner. What
- * they ask of the sending half goes through {@link InboundOwner} and the shared tables.
+ * The receiving half of an HTTP/2 connection: the peer's frames, checked in order (RFC 9113 §4 to §6), become events of the owner. Header
+ * blocks are `inbound-heads.ts`'; what frames ask of the sending half goes through the shared tables and {@link InboundOwner}.
  */
-import { HpackDecoder } from '../hpack/decoder.ts';
 import type { HpackEncoder } from '../hpack/encoder.ts';
 import {
   FLAG_ACK,
   FLAG_END_HEADERS,
   FLAG_END_STREAM,
+  FLAG_PADDED,
   FLAG_PRIORITY,
   FRAME_BYTES_DEFAULT,
   FRAME_CONTINUATION,
@@ -26,330 +26,407 @@ import {
   WINDOW_MAX,
 } from './codes.ts';
 import type { H2Connection } from './connection.ts';
-import { fieldValue, isWellFormed } from './fields.ts';
-import { FrameReader, pingFrame, readUint32, rstStreamFrame, settingsAckFrame } from './frame.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { FrameSink } from './frame-reader.ts';
+import { readUint32 } from './frame-writer.ts';
 import type { H2Handlers } from './handlers.ts';
 import { HeaderBlock } from './header-block.ts';
+import { InboundHeads } from './inbound-heads.ts';
+import { FrameRates, RATE, RATE_REASONS } from './limits.ts';
+import type { H2Limits } from './limits.ts';
 import type { Outbound } from './outbound.ts';
-import { contentLength, isBodyLengthPossible, unpad } from './payload.ts';
+import type { H2Reason } from './reasons.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import { applySettings } from './settings.ts';
 import type { StreamTable } from './stream-table.ts';
 import type { H2Stream } from './stream.ts';
 
-/** Control frames in a row without any progress on a stream; above it the peer is told to calm down. */
-const IDLE_FRAMES_MAX = 1000;
+/** WINDOW_UPDATE below this makes us send crumbs. */
+const SMALL_INCREMENT_BYTES = 1024;
 
 /** What received frames ask of the connection. */
 export interface InboundOwner<S> {
   isFailed(): boolean;
-  fail(code: number): void;
-  /** The stream's window opened. */
-  pump(stream: H2Stream<S>): void;
-  /** The connection's window opened. */
-  pumpAll(): void;
+  fail(code: number, reason: H2Reason): void;
   consume(stream: H2Stream<S>, bytes: number): void;
   /** Gives bytes back to the connection's window alone. */
   giveBack(bytes: number): void;
+  /** A PING of ours was answered; true when its payload is one of ours. */
+  pinged(bytes: Uint8Array, from: number): boolean;
 }
 
 /** What the halves of a connection share, and limits. */
 export interface InboundLink<S> {
+  readonly connection: H2Connection<S>;
+  readonly owner: InboundOwner<S>;
   readonly streams: StreamTable<S>;
   readonly out: Outbound<S>;
   readonly encoder: HpackEncoder;
   readonly window: ReceiveWindow;
   readonly handlers: H2Handlers<S>;
-  readonly headerListBytesMax: number;
-  /** Streams that the peer may have open. */
-  readonly streamsMax: number;
+  readonly limits: H2Limits;
+  readonly connectProtocol: boolean;
   readonly initStream: (() => S) | undefined;
 }
 
-export class Inbound<S> {
-  readonly #connection: H2Connection<S>;
+export class Inbound<S> implements FrameSink {
+  readonly #link: InboundLink<S>;
   readonly #owner: InboundOwner<S>;
   readonly #streams: StreamTable<S>;
   readonly #out: Outbound<S>;
-  readonly #encoder: HpackEncoder;
   readonly #window: ReceiveWindow;
   readonly #handlers: H2Handlers<S>;
-  readonly #streamsMax: number;
-  readonly #initStream: (() => S) | undefined;
   readonly #reader: FrameReader;
-  readonly #decoder: HpackDecoder;
+  readonly #heads: InboundHeads<S>;
   readonly #block: HeaderBlock;
+  readonly #rates: FrameRates;
   /** Bytes of the client's preface that a server has seen. */
   #prefaceAt: number;
   #settingsSeen = false;
   #idleFrames = 0;
+  #nowMs = 0;
+  /** The DATA frame that comes in pieces: its stream, unless that is gone, and whether it ends it. */
+  #dataStream: H2Stream<S> | undefined = undefined;
+  #dataEnds = false;
+  /** What the first GOAWAY of the peer said, or the highest id. */
+  #peerLastId = STREAM_ID_MAX;
 
-  constructor(connection: H2Connection<S>, owner: InboundOwner<S>, link: InboundLink<S>) {
-    this.#connection = connection;
-    this.#owner = owner;
+  constructor(link: InboundLink<S>) {
+    this.#link = link;
+    this.#owner = link.owner;
     this.#streams = link.streams;
     this.#out = link.out;
-    this.#encoder = link.encoder;
     this.#window = link.window;
     this.#handlers = link.handlers;
-    this.#streamsMax = link.streamsMax;
-    this.#initStream = link.initStream;
-    this.#decoder = new HpackDecoder({ listBytesMax: link.headerListBytesMax });
+    this.#rates = new FrameRates(link.limits);
+    this.#heads = new InboundHeads(link, (id, code, reason) => this.streamError(id, code, reason));
     // Huffman and tables only shrink, so a block above its decoded limit by more than a frame is no accident.
-    this.#block = new HeaderBlock(link.headerListBytesMax + FRAME_BYTES_DEFAULT);
+    this.#block = new HeaderBlock(link.limits.headerListBytes + FRAME_BYTES_DEFAULT, link.limits.headerBlockFrames);
     this.#prefaceAt = link.streams.client ? H2_PREFACE.length : 0;
-    this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, (type, flags, id, payload) =>
-      this.#frame(type, flags, id, payload),
-    );
+    this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, this);
   }
 
   /** Takes bytes from the peer, in any pieces. */
-  receive(chunk: Uint8Array): void {
-    let bytes = chunk;
-    while (this.#prefaceAt < H2_PREFACE.length && bytes.length > 0) {
-      if (bytes[0] !== H2_PREFACE[this.#prefaceAt]) return this.#owner.fail(H2_ERROR.protocol);
-      this.#prefaceAt += 1;
-      bytes = bytes.subarray(1);
+  receive(chunk: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    let bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    if (this.#prefaceAt < H2_PREFACE.length) {
+      const start = this.#prefaceAt;
+      const length = Math.min(bytes.length, H2_PREFACE.length - start);
+      for (let at = 0; at < length; at += 1)
+        if (bytes[at] !== H2_PREFACE[start + at]) return this.#owner.fail(H2_ERROR.protocol, 'bad_preface');
+      this.#prefaceAt += length;
+      bytes = bytes.subarray(length);
     }
     this.#out.hold();
-    if (!this.#reader.read(bytes)) this.#owner.fail(H2_ERROR.frameSize);
+    if (!this.#reader.read(bytes)) this.#owner.fail(H2_ERROR.frameSize, 'frame_too_large');
+    if (this.#out.moved) {
+      this.#out.moved = false;
+      this.#idleFrames = 0;
+    }
     this.#out.release();
   }
 
-  #frame(type: number, flags: number, id: number, payload: Uint8Array): boolean {
-    if (!this.#settingsSeen && (type !== FRAME_SETTINGS || (flags & FLAG_ACK) !== 0))
-      this.#owner.fail(H2_ERROR.protocol);
-    else if (this.#block.streamId !== 0 && (type !== FRAME_CONTINUATION || id !== this.#block.streamId))
-      this.#owner.fail(H2_ERROR.protocol);
-    else this.#dispatch(type, flags, id, payload);
+  frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): boolean {
+    if (!this.#isInOrder(type, flags, id)) return false;
+    this.#dispatch(type, flags, id, bytes, from, to);
     return !this.#owner.isFailed();
   }
 
-  #dispatch(type: number, flags: number, id: number, payload: Uint8Array): void {
+  dataHead(flags: number, id: number, length: number): boolean {
+    if (!this.#isInOrder(FRAME_DATA, flags, id)) return false;
+    this.#beginData(flags, id, length, length);
+    return !this.#owner.isFailed();
+  }
+
+  dataPiece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    const stream = this.#dataStream;
+    if (stream === undefined) return true;
+    if (stream.closed) {
+      // The owner gave the stream up inside the frame.
+      this.#owner.giveBack(to - from);
+      return true;
+    }
+    if (last) this.#dataStream = undefined;
+    this.#deliver(stream, bytes.subarray(from, to), last && this.#dataEnds);
+    return !this.#owner.isFailed();
+  }
+
+  #isInOrder(type: number, flags: number, id: number): boolean {
+    if (!this.#settingsSeen && (type !== FRAME_SETTINGS || (flags & FLAG_ACK) !== 0)) {
+      this.#owner.fail(H2_ERROR.protocol, 'settings_missing');
+      return false;
+    }
+    if (this.#block.streamId === 0 || (type === FRAME_CONTINUATION && id === this.#block.streamId)) return true;
+    this.#owner.fail(H2_ERROR.protocol, 'header_block_interrupted');
+    return false;
+  }
+
+  #dispatch(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     switch (type) {
       case FRAME_DATA:
-        return this.#onData(flags, id, payload);
+        return this.#onPaddedData(flags, id, bytes, from, to);
       case FRAME_HEADERS:
-        return this.#onHeaders(flags, id, payload);
+        return this.#onHeaders(flags, id, bytes, from, to);
       case FRAME_CONTINUATION:
-        return this.#onContinuation(flags, id, payload);
+        return this.#onContinuation(flags, id, bytes, from, to);
       case FRAME_RST_STREAM:
-        return this.#onReset(id, payload);
+        return this.#onReset(id, bytes, from, to);
       case FRAME_SETTINGS:
-        return this.#onSettings(flags, id, payload);
+        return this.#onSettings(flags, id, bytes, from, to);
       case FRAME_PING:
-        return this.#onPing(flags, id, payload);
+        return this.#onPing(flags, id, bytes, from, to);
       case FRAME_GOAWAY:
-        return this.#onGoaway(id, payload);
+        return this.#onGoaway(id, bytes, from, to);
       case FRAME_WINDOW_UPDATE:
-        return this.#onWindowUpdate(id, payload);
+        return this.#onWindowUpdate(id, bytes, from, to);
       case FRAME_PRIORITY:
-        if (id === 0) return this.#owner.fail(H2_ERROR.protocol);
-        if (payload.length !== 5) return this.#streamError(id, H2_ERROR.frameSize);
-        return this.#countIdle();
+        return this.#onPriority(id, bytes, from, to);
       case FRAME_PUSH_PROMISE: // We announce push 0, and servers never get one.
-        return this.#owner.fail(H2_ERROR.protocol);
+        return this.#owner.fail(H2_ERROR.protocol, 'push');
       default: // Unknown types are ignored, RFC 9113 §4.1.
-        return this.#countIdle();
+        this.#countRate(RATE.unknown);
     }
   }
 
-  #onData(flags: number, id: number, payload: Uint8Array): void {
-    if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol);
-    if (!this.#window.take(payload.length)) return this.#owner.fail(H2_ERROR.flowControl);
-    const body = unpad(flags, payload, 0);
-    if (body === undefined) return this.#owner.fail(H2_ERROR.protocol);
+  /**
+   * Everything about a DATA frame but its bytes: true when they belong to {@link #dataStream}.
+   * @param payload All of the frame's payload counts for the windows; @param body is what is left without padding.
+   */
+  #beginData(flags: number, id: number, payload: number, body: number): boolean {
+    this.#dataStream = undefined;
+    if (this.#streams.isIdle(id)) {
+      this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+      return false;
+    }
+    if (!this.#window.take(payload)) {
+      this.#owner.fail(H2_ERROR.flowControl, 'window_exceeded');
+      return false;
+    }
     const stream = this.#streams.get(id);
     if (stream === undefined || stream.remoteClosed || !stream.headersSeen) {
-      this.#owner.giveBack(payload.length);
-      if (stream !== undefined) this.#streamError(id, stream.headersSeen ? H2_ERROR.streamClosed : H2_ERROR.protocol);
-      else this.#countIdle();
-      return;
+      this.#owner.giveBack(payload);
+      if (stream !== undefined && !stream.headersSeen) this.streamError(id, H2_ERROR.protocol, 'out_of_order');
+      else this.#onClosed(id);
+      return false;
     }
-    stream.receiveWindow -= payload.length;
-    if (stream.receiveWindow < 0) return this.#streamError(id, H2_ERROR.flowControl);
+    stream.receiveWindow -= payload;
     const end = (flags & FLAG_END_STREAM) !== 0;
-    if (body.length > 0) this.#idleFrames = 0;
-    else if (!end) this.#countIdle();
-    if (this.#owner.isFailed()) return;
-    if (payload.length > body.length) this.#owner.consume(stream, payload.length - body.length);
-    stream.bodyBytesSeen += body.length;
-    if (!isBodyLengthPossible(stream, end)) {
-      this.#owner.giveBack(body.length);
-      return this.#streamError(id, H2_ERROR.protocol);
+    if (body > 0) this.#idleFrames = 0;
+    else if (!end && !this.#countRate(RATE.emptyData)) return false;
+    stream.bodyBytesSeen += body;
+    const overrun = stream.receiveWindow < 0;
+    if (overrun || !isLengthPossible(stream, end)) {
+      this.#owner.giveBack(payload);
+      if (overrun) this.streamError(id, H2_ERROR.flowControl, 'window_exceeded');
+      else this.streamError(id, H2_ERROR.protocol, 'body_length');
+      return false;
     }
+    this.#dataStream = stream;
+    this.#dataEnds = end;
+    return true;
+  }
+
+  #onPaddedData(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    const length = to - from;
+    const end = to - (bytes[from] ?? 0);
+    if (length === 0) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (id !== 0 && end <= from) return this.#owner.fail(H2_ERROR.protocol, 'bad_padding');
+    if (!this.#beginData(flags, id, length, end - from - 1)) return;
+    const stream = this.#dataStream as H2Stream<S>;
+    this.#dataStream = undefined;
+    this.#owner.consume(stream, length - (end - from - 1));
+    this.#deliver(stream, bytes.subarray(from + 1, end), this.#dataEnds);
+  }
+
+  #deliver(stream: H2Stream<S>, body: Uint8Array, end: boolean): void {
     if (end) stream.remoteClosed = true;
     this.#handlers.data(stream, body, end);
     if (end) this.#streams.closeIfDone(stream);
   }
 
-  #onHeaders(flags: number, id: number, payload: Uint8Array): void {
-    if (id === 0) return this.#owner.fail(H2_ERROR.protocol);
-    const block = unpad(flags, payload, (flags & FLAG_PRIORITY) === 0 ? 0 : 5);
-    if (block === undefined) return this.#owner.fail(H2_ERROR.protocol);
-    if ((flags & FLAG_END_HEADERS) !== 0) this.#onBlock(id, flags, block);
-    else this.#block.begin(id, flags, block);
+  #onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (id === 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+    let start = from;
+    let end = to;
+    if ((flags & FLAG_PADDED) !== 0) {
+      end -= bytes[start] ?? 0;
+      start += 1;
+    }
+    const priorityAt = start;
+    if ((flags & FLAG_PRIORITY) !== 0) start += 5;
+    if (start > to) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (end < start) return this.#owner.fail(H2_ERROR.protocol, 'bad_padding');
+    if ((flags & FLAG_PRIORITY) !== 0 && (readUint32(bytes, priorityAt) & STREAM_ID_MAX) === id)
+      return this.#owner.fail(H2_ERROR.protocol, 'self_dependency');
+    if ((flags & FLAG_END_HEADERS) === 0) return this.#block.begin(id, flags, bytes, start, end);
+    this.#onBlock(id, flags, bytes, start, end);
   }
 
-  #onContinuation(flags: number, id: number, payload: Uint8Array): void {
-    if (this.#block.streamId === 0) return this.#owner.fail(H2_ERROR.protocol);
-    if (!this.#block.append(payload)) return this.#owner.fail(H2_ERROR.enhanceYourCalm);
-    if ((flags & FLAG_END_HEADERS) !== 0) this.#onBlock(id, this.#block.flags, this.#block.take());
+  #onContinuation(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (this.#block.streamId === 0) return this.#owner.fail(H2_ERROR.protocol, 'header_block_interrupted');
+    if (!this.#block.append(bytes, from, to)) return this.#owner.fail(H2_ERROR.enhanceYourCalm, 'header_block_frames');
+    if ((flags & FLAG_END_HEADERS) === 0) return;
+    const block = this.#block.take();
+    this.#onBlock(id, this.#block.flags, block, 0, block.length);
   }
 
-  /** A complete header block. It is always decoded, as the compression state belongs to the connection. */
-  #onBlock(id: number, flags: number, block: Uint8Array): void {
-    const fields: string[] = [];
-    const result = this.#decoder.decode(block, fields);
-    if (result !== 'ok' && result !== 'too_large') return this.#owner.fail(H2_ERROR.compression);
-    const stream = this.#streams.get(id) ?? this.#accept(id);
-    if (stream === undefined) return;
-    if (stream.remoteClosed) return this.#streamError(id, H2_ERROR.streamClosed);
-    if (result === 'too_large') return this.#streamError(id, H2_ERROR.enhanceYourCalm);
-    const end = (flags & FLAG_END_STREAM) !== 0;
-    const kind = this.#kindOf(stream, fields, end);
-    if (kind === undefined) return this.#streamError(id, H2_ERROR.protocol);
-    this.#idleFrames = 0;
-    if (kind === 'head') {
-      stream.headersSeen = true;
-      if (this.#streams.client) stream.bodyBytesExpected = contentLength(fields, end);
-      else stream.bodyBytesExpected = contentLength(fields, false);
-    }
-    if (kind !== 'informational' && !isBodyLengthPossible(stream, end)) return this.#streamError(id, H2_ERROR.protocol);
-    if (end) stream.remoteClosed = true;
-    this.#handlers.headers(stream, fields, kind, end);
-    if (end) this.#streams.closeIfDone(stream);
+  #onBlock(id: number, flags: number, bytes: Buffer, from: number, to: number): void {
+    const outcome = this.#heads.block(id, (flags & FLAG_END_STREAM) !== 0, bytes, from, to);
+    if (outcome === 'event') this.#idleFrames = 0;
+    else if (outcome === 'closed') this.#onClosed(id);
+    else if (outcome === 'refused') this.#countRate(RATE.streamErrors);
   }
 
-  /** What a block is at its place, or `undefined` when it is malformed there. */
-  #kindOf(
-    stream: H2Stream<S>,
-    fields: readonly string[],
-    end: boolean,
-  ): 'informational' | 'head' | 'trailers' | undefined {
-    if (stream.headersSeen) return end && isWellFormed(fields, 'trailers') ? 'trailers' : undefined;
-    if (!this.#streams.client) return isWellFormed(fields, 'request') ? 'head' : undefined;
-    if (!isWellFormed(fields, 'response')) return undefined;
-    if (!(fieldValue(fields, ':status') ?? '').startsWith('1')) return 'head';
-    return end ? undefined : 'informational';
-  }
-
-  /** A block for a stream that is not open: a new one (server), or the rest of one that was reset. */
-  #accept(id: number): H2Stream<S> | undefined {
-    if (this.#streams.client || id % 2 === 0) {
-      if (this.#streams.isIdle(id)) this.#owner.fail(H2_ERROR.protocol);
-      else this.#countIdle();
-      return undefined;
-    }
-    if (id <= this.#streams.lastPeerId) {
-      this.#countIdle();
-      return undefined;
-    }
-    this.#streams.lastPeerId = id;
-    const init = this.#initStream;
-    if (init === undefined) {
-      this.#owner.fail(H2_ERROR.internal);
-      return undefined;
-    }
-    if (this.#streams.closing || this.#streams.size >= this.#streamsMax) {
-      this.#out.put(rstStreamFrame(id, H2_ERROR.refusedStream));
-      this.#countIdle();
-      return undefined;
-    }
-    return this.#streams.openPeers(id, init());
-  }
-
-  #onReset(id: number, payload: Uint8Array): void {
-    if (payload.length !== 4) return this.#owner.fail(H2_ERROR.frameSize);
-    if (id === 0 || this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol);
-    this.#countIdle();
+  #onReset(id: number, bytes: Buffer, from: number, to: number): void {
+    if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+    if (!this.#countRate(RATE.resets)) return;
     const stream = this.#streams.get(id);
-    if (stream === undefined || this.#owner.isFailed()) return;
+    if (stream === undefined) return;
+    this.#streams.over.addEnded(id);
     this.#streams.forget(stream);
-    this.#handlers.reset(stream, readUint32(payload, 0), true);
+    this.#handlers.reset(stream, readUint32(bytes, from), true, undefined);
   }
 
-  #onSettings(flags: number, id: number, payload: Uint8Array): void {
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol);
+  #onSettings(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
     if ((flags & FLAG_ACK) !== 0) {
       this.#streams.settingsAcked = true;
-      return payload.length === 0 ? undefined : this.#owner.fail(H2_ERROR.frameSize);
+      if (to !== from) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+      return this.#countIdle();
     }
-    if (payload.length % 6 !== 0) return this.#owner.fail(H2_ERROR.frameSize);
-    const next = applySettings(this.#streams.peer, payload);
-    if (typeof next === 'number') return this.#owner.fail(next);
+    if ((to - from) % 6 !== 0) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (!this.#countRate(RATE.settings)) return;
+    const next = applySettings(this.#streams.peer, bytes, from, to, this.#streams.client);
+    if (typeof next === 'number') return this.#owner.fail(next, 'bad_settings');
     const growth = next.initialWindowBytes - this.#streams.peer.initialWindowBytes;
     this.#streams.peer = next;
     this.#settingsSeen = true;
-    this.#encoder.setPeerTableSize(next.headerTableBytes);
+    this.#link.encoder.setPeerTableSize(next.headerTableBytes);
     this.#out.frameBytesMax = next.frameBytesMax;
-    this.#out.put(settingsAckFrame());
-    this.#countIdle();
+    this.#out.frames.settingsAck();
+    this.#countBacklog(9);
     if (growth !== 0) this.#shiftWindows(growth);
-    if (!this.#owner.isFailed()) this.#handlers.settings(this.#connection, next);
+    if (!this.#owner.isFailed()) this.#handlers.settings(this.#link.connection, next);
   }
 
   #shiftWindows(growth: number): void {
     for (const stream of this.#streams.all()) {
       stream.sendWindow += growth;
-      if (stream.sendWindow > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl);
+      if (stream.sendWindow > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
     }
-    if (growth > 0) this.#owner.pumpAll();
+    if (growth > 0) for (const stream of this.#streams.all()) this.#out.enqueue(stream);
   }
 
-  #onPing(flags: number, id: number, payload: Uint8Array): void {
-    if (payload.length !== 8) return this.#owner.fail(H2_ERROR.frameSize);
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol);
-    if ((flags & FLAG_ACK) !== 0) return this.#handlers.pong(this.#connection);
-    this.#out.put(pingFrame(payload, true));
-    this.#countIdle();
+  #onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (to - from !== 8) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+    if (!this.#countRate(RATE.pings)) return;
+    if ((flags & FLAG_ACK) === 0) {
+      this.#out.frames.ping(bytes, from, true);
+      this.#countBacklog(17);
+    } else if (this.#owner.pinged(bytes, from)) this.#handlers.pong(this.#link.connection);
   }
 
-  #onGoaway(id: number, payload: Uint8Array): void {
-    if (payload.length < 8) return this.#owner.fail(H2_ERROR.frameSize);
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol);
-    const last = readUint32(payload, 0) & STREAM_ID_MAX;
+  #onGoaway(id: number, bytes: Buffer, from: number, to: number): void {
+    if (to - from < 8) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+    const last = readUint32(bytes, from) & STREAM_ID_MAX;
+    if (last > this.#peerLastId) return this.#owner.fail(H2_ERROR.protocol, 'goaway_grew');
+    this.#peerLastId = last;
     this.#streams.peerClosing = true;
     this.#countIdle();
     if (this.#streams.client)
       for (const stream of this.#streams.all()) {
         if (stream.id <= last) continue;
+        this.#streams.over.addEnded(stream.id);
         this.#streams.forget(stream);
-        this.#handlers.reset(stream, H2_ERROR.refusedStream, true);
+        this.#handlers.reset(stream, H2_ERROR.refusedStream, true, undefined);
       }
-    this.#handlers.goaway(this.#connection, last, readUint32(payload, 4));
+    this.#handlers.goaway(this.#link.connection, last, readUint32(bytes, from + 4));
   }
 
-  #onWindowUpdate(id: number, payload: Uint8Array): void {
-    if (payload.length !== 4) return this.#owner.fail(H2_ERROR.frameSize);
-    const increment = readUint32(payload, 0) & WINDOW_MAX;
+  #onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
+    if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
+    const increment = readUint32(bytes, from) & WINDOW_MAX;
+    if (increment < SMALL_INCREMENT_BYTES && !this.#countRate(RATE.smallWindowUpdates)) return;
     if (id === 0) {
-      if (increment === 0) return this.#owner.fail(H2_ERROR.protocol);
+      if (increment === 0) return this.#owner.fail(H2_ERROR.protocol, 'zero_increment');
       this.#out.window += increment;
-      if (this.#out.window > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl);
-      return this.#owner.pumpAll();
+      if (this.#out.window > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
+      this.#countIdle();
+      return this.#out.pump();
     }
-    if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol);
-    const stream = this.#streams.get(id);
-    if (stream === undefined) return this.#countIdle();
-    if (increment === 0) return this.#streamError(id, H2_ERROR.protocol);
-    stream.sendWindow += increment;
-    if (stream.sendWindow > WINDOW_MAX) return this.#streamError(id, H2_ERROR.flowControl);
-    this.#owner.pump(stream);
-  }
-
-  /** Guards against floods of frames that cost us work and move nothing. */
-  #countIdle(): void {
-    this.#idleFrames += 1;
-    if (this.#idleFrames > IDLE_FRAMES_MAX) this.#owner.fail(H2_ERROR.enhanceYourCalm);
-  }
-
-  #streamError(id: number, code: number): void {
-    this.#out.put(rstStreamFrame(id, code));
+    if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
     this.#countIdle();
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    this.#streams.forget(stream);
-    this.#handlers.reset(stream, code, false);
+    if (increment === 0) return this.streamError(id, H2_ERROR.protocol, 'zero_increment');
+    stream.sendWindow += increment;
+    if (stream.sendWindow > WINDOW_MAX) return this.streamError(id, H2_ERROR.flowControl, 'window_overflow');
+    this.#out.enqueue(stream);
   }
+
+  /** Deprecated and without effect, but its form is still checked (RFC 9113 §6.3). */
+  #onPriority(id: number, bytes: Buffer, from: number, to: number): void {
+    if (id === 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
+    if (to - from !== 5) return this.streamError(id, H2_ERROR.frameSize, 'frame_size');
+    if ((readUint32(bytes, from) & STREAM_ID_MAX) === id)
+      return this.streamError(id, H2_ERROR.protocol, 'self_dependency');
+    this.#countRate(RATE.priorities);
+  }
+
+  /** DATA or HEADERS on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */
+  #onClosed(id: number): void {
+    if (this.#streams.over.wasReset(id)) this.#countIdle();
+    else this.streamError(id, H2_ERROR.streamClosed, 'stream_closed');
+  }
+
+  /** Guards against floods of frames that cost us work and move nothing; holds also without a clock. */
+  #countIdle(): void {
+    this.#idleFrames += 1;
+    if (this.#idleFrames > this.#link.limits.idleFrames) this.#owner.fail(H2_ERROR.enhanceYourCalm, 'no_progress');
+  }
+
+  /** False: more of this kind in a second than its limit. */
+  #countRate(kind: number): boolean {
+    if (!this.#rates.count(kind, this.#nowMs)) {
+      this.#owner.fail(H2_ERROR.enhanceYourCalm, RATE_REASONS[kind] as H2Reason);
+      return false;
+    }
+    this.#countIdle();
+    return !this.#owner.isFailed();
+  }
+
+  /** Answers that a blocked socket does not take pile up. */
+  #backlogBytes = 0;
+  #countBacklog(bytes: number): void {
+    if (!this.#out.blocked) {
+      this.#backlogBytes = 0;
+      return;
+    }
+    this.#backlogBytes += bytes;
+    if (this.#backlogBytes > this.#link.limits.controlBacklogBytes)
+      this.#owner.fail(H2_ERROR.enhanceYourCalm, 'control_backlog');
+  }
+
+  /** Ends the stream with RST_STREAM, also one that is not open; on an idle one that is an error of the connection (RFC 9113 §5.4.2). */
+  streamError(id: number, code: number, reason: H2Reason): void {
+    if (this.#streams.isIdle(id)) return this.#owner.fail(code, reason);
+    this.#out.frames.rstStream(id, code);
+    this.#countBacklog(13);
+    this.#streams.over.addReset(id);
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) {
+      this.#streams.forget(stream);
+      this.#handlers.reset(stream, code, false, reason);
+    }
+    if (!this.#owner.isFailed()) this.#countRate(RATE.streamErrors);
+  }
+}
+
+function isLengthPossible<S>(stream: H2Stream<S>, end: boolean): boolean {
+  if (stream.bodyBytesExpected < 0) return true;
+  return end ? stream.bodyBytesSeen === stream.bodyBytesExpected : stream.bodyBytesSeen <= stream.bodyBytesExpected;
 }

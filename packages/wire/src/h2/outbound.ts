@@ -1,34 +1,61 @@
-/** The sending half of an HTTP/2 connection: frames in the order of the calls, gathered, and body bytes as the windows allow. */
+/**
+ * The sending half of an HTTP/2 connection: frames in the order of the calls, gathered, and body bytes as the windows and the socket
+ * allow. Streams that could send but for the connection's window or the socket stand in a queue and take turns, a frame each.
+ */
 import type { HpackEncoder } from '../hpack/encoder.ts';
-import {
-  FLAG_END_HEADERS,
-  FLAG_END_STREAM,
-  FRAME_BYTES_DEFAULT,
-  FRAME_CONTINUATION,
-  FRAME_DATA,
-  FRAME_HEADERS,
-  WINDOW_DEFAULT,
-} from './codes.ts';
-import { frameHead } from './frame.ts';
+import { FLAG_END_STREAM, FRAME_BYTES_DEFAULT, FRAME_DATA, FRAME_HEADERS, WINDOW_DEFAULT } from './codes.ts';
+import { FrameWriter } from './frame-writer.ts';
+import type { StreamTable } from './stream-table.ts';
 import type { H2Stream } from './stream.ts';
 
+/** After so many bytes the owner gets what there is, and may say that its socket is full. */
+const ROUND_BYTES = 262_144;
+/** Larger frames would let one stream keep the others waiting, whatever the peer takes. Also about a TLS record. */
+const DATA_FRAME_BYTES_MAX = 16_384;
+
+export interface OutboundOwner<S> {
+  write(parts: readonly Uint8Array[]): void;
+  /** Nothing of the stream waits any more, and it is not at its end. */
+  writable(stream: H2Stream<S>): void;
+  /** Our half of the stream has ended. */
+  ended(stream: H2Stream<S>): void;
+}
+
 export class Outbound<S> {
+  readonly frames = new FrameWriter();
   /** What the connection may still send. */
   window = WINDOW_DEFAULT;
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   frameBytesMax = FRAME_BYTES_DEFAULT;
+  /** Body bytes went out since the last look: progress. */
+  moved = false;
   readonly #encoder: HpackEncoder;
-  readonly #write: (parts: readonly Uint8Array[]) => void;
-  #parts: Uint8Array[] = [];
+  readonly #streams: StreamTable<S>;
+  readonly #owner: OutboundOwner<S>;
   #holds = 0;
+  #blocked = false;
+  #pumping = false;
+  #first: H2Stream<S> | undefined = undefined;
+  #last: H2Stream<S> | undefined = undefined;
 
-  constructor(encoder: HpackEncoder, write: (parts: readonly Uint8Array[]) => void) {
+  constructor(encoder: HpackEncoder, streams: StreamTable<S>, owner: OutboundOwner<S>) {
     this.#encoder = encoder;
-    this.#write = write;
+    this.#streams = streams;
+    this.#owner = owner;
   }
 
-  put(frame: Uint8Array): void {
-    this.#parts.push(frame);
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** The owner's socket is full: no body goes out until {@link unblock}. */
+  block(): void {
+    this.#blocked = true;
+  }
+
+  unblock(): void {
+    this.#blocked = false;
+    this.pump();
   }
 
   /** Until {@link release}, flushes wait: one write for everything that one chunk of input causes. */
@@ -42,58 +69,142 @@ export class Outbound<S> {
   }
 
   flush(): void {
-    if (this.#holds > 0 || this.#parts.length === 0) return;
-    const parts = this.#parts;
-    this.#parts = [];
-    this.#write(parts);
+    if (this.#holds === 0) this.flushNow();
+  }
+
+  /** Also while held: nothing comes after this that could be gathered. */
+  flushNow(): void {
+    if (!this.frames.isEmpty) this.#owner.write(this.frames.take());
   }
 
   /** A header list as HEADERS and, when it is long, CONTINUATION frames. */
   headers(stream: H2Stream<S>, fields: readonly string[], end: boolean): void {
-    const block = this.#encoder.encode(fields);
-    let type = FRAME_HEADERS;
-    let flags = end ? FLAG_END_STREAM : 0;
-    let at = 0;
-    do {
-      const part = block.subarray(at, at + this.frameBytesMax);
-      at += part.length;
-      if (at === block.length) flags |= FLAG_END_HEADERS;
-      this.put(frameHead(part.length, type, flags, stream.id));
-      if (part.length > 0) this.put(part);
-      type = FRAME_CONTINUATION;
-      flags = 0;
-    } while (at < block.length);
+    const encoder = this.#encoder;
+    this.frames.block(
+      FRAME_HEADERS,
+      end ? FLAG_END_STREAM : 0,
+      stream.id,
+      this.frameBytesMax,
+      encoder.bytesMax(fields),
+      (out, at) => encoder.encodeInto(fields, out, at),
+    );
   }
 
-  /** Sends what waits in the stream as far as both windows allow. True when our half has ended with it. */
-  body(stream: H2Stream<S>): boolean {
-    let sent = 0;
-    while (sent < stream.pending.length) {
-      const chunk = stream.pending[sent] ?? EMPTY;
-      const room = Math.min(this.window, stream.sendWindow, this.frameBytesMax);
-      if (room <= 0) break;
-      const part = chunk.length <= room ? chunk : chunk.subarray(0, room);
-      if (part.length === chunk.length) sent += 1;
-      else stream.pending[sent] = chunk.subarray(room);
-      this.#data(stream, part, sent === stream.pending.length);
+  /** Sends `bytes` and what waits in the stream as far as it is its turn; the rest waits. */
+  body(stream: H2Stream<S>, bytes: Uint8Array): void {
+    if (stream.pendingBytes > 0 || this.#first !== undefined || this.#blocked || this.#pumping) {
+      this.#keep(stream, bytes);
+    } else {
+      const { length } = bytes;
+      let at = 0;
+      while (at < length) {
+        const room = Math.min(length - at, this.window, stream.sendWindow, this.#frameBytes());
+        if (room <= 0) break;
+        const part = room === length ? bytes : bytes.subarray(at, at + room);
+        at += room;
+        this.#data(stream, part, at === length && stream.endPending && stream.trailersPending === undefined);
+      }
+      if (at < length) this.#keep(stream, at === 0 ? bytes : bytes.subarray(at));
     }
-    if (sent > 0) stream.pending.splice(0, sent);
-    if (stream.pending.length > 0 || !stream.endPending) return false;
-    if (stream.trailersPending !== undefined) {
-      this.headers(stream, stream.trailersPending, true);
-      stream.trailersPending = undefined;
-    } else if (sent === 0) this.put(frameHead(0, FRAME_DATA, FLAG_END_STREAM, stream.id));
-    return true;
+    if (stream.pendingBytes > 0) this.enqueue(stream);
+    else if (stream.endPending) this.#finish(stream);
   }
 
-  #data(stream: H2Stream<S>, part: Uint8Array, last: boolean): void {
-    const end = last && stream.endPending && stream.trailersPending === undefined;
+  /** The stream may have become able to send. */
+  enqueue(stream: H2Stream<S>): void {
+    if (stream.queued || stream.pendingBytes === 0 || stream.sendWindow <= 0) return;
+    stream.queued = true;
+    if (this.#last === undefined) this.#first = stream;
+    else this.#last.next = stream;
+    this.#last = stream;
+    this.pump();
+  }
+
+  /** Lets the waiting streams take turns until a window or the socket stops them. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    let sent = 0;
+    while (this.window > 0 && !this.#blocked) {
+      const stream = this.#shift();
+      if (stream === undefined) break;
+      if (stream.closed) continue;
+      sent += this.#turn(stream);
+      if (sent < ROUND_BYTES) continue;
+      sent = 0;
+      this.flushNow();
+    }
+    this.#pumping = false;
+  }
+
+  #shift(): H2Stream<S> | undefined {
+    const stream = this.#first;
+    if (stream === undefined) return undefined;
+    this.#first = stream.next;
+    if (this.#first === undefined) this.#last = undefined;
+    stream.next = undefined;
+    stream.queued = false;
+    return stream;
+  }
+
+  /** One frame of the stream. Returns its bytes. */
+  #turn(stream: H2Stream<S>): number {
+    const chunk = stream.pending[stream.pendingAt];
+    if (chunk === undefined) return 0;
+    const room = Math.min(chunk.length, this.window, stream.sendWindow, this.#frameBytes());
+    if (room <= 0) return 0;
+    let part = chunk;
+    if (room < chunk.length) {
+      part = chunk.subarray(0, room);
+      stream.pending[stream.pendingAt] = chunk.subarray(room);
+    } else {
+      stream.pending[stream.pendingAt] = NOTHING;
+      stream.pendingAt += 1;
+    }
+    stream.pendingBytes -= room;
+    this.#streams.pendingBytes -= room;
+    const drained = stream.pendingBytes === 0;
+    this.#data(stream, part, drained && stream.endPending && stream.trailersPending === undefined);
+    if (!drained) {
+      this.enqueue(stream);
+      return room;
+    }
+    const trailers = stream.trailersPending;
+    stream.clear();
+    stream.trailersPending = trailers;
+    if (stream.endPending) this.#finish(stream);
+    else this.#owner.writable(stream);
+    return room;
+  }
+
+  /** All bytes are out: END_STREAM has gone with the last of them, or goes now. */
+  #finish(stream: H2Stream<S>): void {
+    if (stream.localClosed) return;
+    if (stream.trailersPending !== undefined) {
+      const fields = stream.trailersPending;
+      stream.trailersPending = undefined;
+      this.headers(stream, fields, true);
+    } else if (!stream.endSent) this.frames.head(0, FRAME_DATA, FLAG_END_STREAM, stream.id);
+    this.#owner.ended(stream);
+  }
+
+  #data(stream: H2Stream<S>, part: Uint8Array, end: boolean): void {
     this.window -= part.length;
     stream.sendWindow -= part.length;
-    stream.pendingBytes -= part.length;
-    this.put(frameHead(part.length, FRAME_DATA, end ? FLAG_END_STREAM : 0, stream.id));
-    this.put(part);
+    this.moved = true;
+    if (end) stream.endSent = true;
+    this.frames.frame(FRAME_DATA, end ? FLAG_END_STREAM : 0, stream.id, part);
+  }
+
+  #keep(stream: H2Stream<S>, bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    stream.push(bytes);
+    this.#streams.pendingBytes += bytes.length;
+  }
+
+  #frameBytes(): number {
+    return Math.min(this.frameBytesMax, DATA_FRAME_BYTES_MAX);
   }
 }
 
-const EMPTY = new Uint8Array(0);
+const NOTHING = new Uint8Array(0);

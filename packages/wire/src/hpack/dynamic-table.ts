@@ -1,38 +1,31 @@
 /**
- * The dynamic table of HPACK, RFC 7541 §2.3.2 and §4: a ring of entries, newest first, bounded by the sum of name, value and
- * 32 octets each.
+ * The dynamic table of a decoder, RFC 7541 §2.3.2 and §4: a ring of entries, newest first, bounded by the sum of name, value and
+ * 32 octets each. Beside name and value stands what field rules want to know, so that it is found out once per entry.
  */
 
-const ENTRY_OVERHEAD_BYTES = 32; // RFC 7541 §4.1
+export const ENTRY_OVERHEAD_BYTES = 32; // RFC 7541 §4.1
 
 export class DynamicTable {
-  #names: string[] = [];
-  #values: string[] = [];
-  /** Ring position of the oldest entry. */
-  #oldest = 0;
-  #count = 0;
-  #bytes = 0;
+  /** Parallel; by slot. */
+  names: string[];
+  values: string[];
+  kinds: Uint8Array;
+  classes: Uint8Array;
+  /** Slot of the oldest entry. */
+  #oldest: number;
+  #count: number;
+  #bytes: number;
   #bytesMax: number;
-  /** Entries ever added; the newest has this number. */
-  added = 0;
-  readonly #evicted: (name: string, value: string, number: number) => void;
 
-  /** @param evicted told of each entry that leaves, with its number. */
-  constructor(bytesMax: number, evicted: (name: string, value: string, number: number) => void = ignore) {
+  constructor(bytesMax: number) {
+    this.names = [];
+    this.values = [];
+    this.kinds = NOTHING;
+    this.classes = NOTHING;
+    this.#oldest = 0;
+    this.#count = 0;
+    this.#bytes = 0;
     this.#bytesMax = bytesMax;
-    this.#evicted = evicted;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get bytesMax(): number {
-    return this.#bytesMax;
   }
 
   resize(bytesMax: number): void {
@@ -41,58 +34,58 @@ export class DynamicTable {
   }
 
   /** Adds an entry; one that is larger than the table empties it (RFC 7541 §4.4). */
-  add(name: string, value: string): void {
+  add(name: string, value: string, kind: number, valueClass: number): void {
     const size = name.length + value.length + ENTRY_OVERHEAD_BYTES;
     this.#shrinkTo(this.#bytesMax - size);
     if (size > this.#bytesMax) return;
-    if (this.#count === this.#names.length) this.#grow();
-    const at = (this.#oldest + this.#count) % this.#names.length;
-    this.#names[at] = name;
-    this.#values[at] = value;
+    if (this.#count === this.names.length) this.#grow();
+    const at = (this.#oldest + this.#count) & (this.names.length - 1);
+    this.names[at] = name;
+    this.values[at] = value;
+    this.kinds[at] = kind;
+    this.classes[at] = valueClass;
     this.#count += 1;
     this.#bytes += size;
-    this.added += 1;
   }
 
-  /** `position` 0 is the newest. `undefined` beyond the end. */
-  name(position: number): string | undefined {
-    return position < this.#count ? this.#names[this.#ringAt(position)] : undefined;
-  }
-
-  value(position: number): string | undefined {
-    return position < this.#count ? this.#values[this.#ringAt(position)] : undefined;
-  }
-
-  #ringAt(position: number): number {
-    return (this.#oldest + this.#count - 1 - position) % this.#names.length;
+  /** Where the entry at `position` (0 is the newest) is; -1 beyond the end. */
+  slot(position: number): number {
+    if (position >= this.#count) return -1;
+    return (this.#oldest + this.#count - 1 - position) & (this.names.length - 1);
   }
 
   #shrinkTo(bytes: number): void {
     while (this.#count > 0 && this.#bytes > bytes) {
       const at = this.#oldest;
-      const name = this.#names[at] ?? '';
-      const value = this.#values[at] ?? '';
-      this.#names[at] = '';
-      this.#values[at] = '';
-      this.#oldest = (at + 1) % this.#names.length;
+      this.#bytes -= (this.names[at] as string).length + (this.values[at] as string).length + ENTRY_OVERHEAD_BYTES;
+      this.names[at] = '';
+      this.values[at] = '';
+      this.#oldest = (at + 1) & (this.names.length - 1);
       this.#count -= 1;
-      this.#bytes -= name.length + value.length + ENTRY_OVERHEAD_BYTES;
-      this.#evicted(name, value, this.added - this.#count);
     }
   }
 
+  /** Sizes are powers of two. */
   #grow(): void {
-    const size = Math.max(8, this.#names.length * 2);
+    const size = Math.max(8, this.names.length * 2);
     const names = Array.from<string>({ length: size }).fill('');
     const values = Array.from<string>({ length: size }).fill('');
+    const kinds = new Uint8Array(size);
+    const classes = new Uint8Array(size);
     for (let position = 0; position < this.#count; position += 1) {
-      names[this.#count - 1 - position] = this.name(position) ?? '';
-      values[this.#count - 1 - position] = this.value(position) ?? '';
+      const from = this.slot(position);
+      const to = this.#count - 1 - position;
+      names[to] = this.names[from] as string;
+      values[to] = this.values[from] as string;
+      kinds[to] = this.kinds[from] as number;
+      classes[to] = this.classes[from] as number;
     }
-    this.#names = names;
-    this.#values = values;
+    this.names = names;
+    this.values = values;
+    this.kinds = kinds;
+    this.classes = classes;
     this.#oldest = 0;
   }
 }
 
-function ignore(): void {}
+const NOTHING = new Uint8Array(0);

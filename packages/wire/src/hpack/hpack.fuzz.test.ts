@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { HpackDecoder } from './decoder.ts';
+import type { HpackResult } from './decoder.ts';
 import { HpackEncoder } from './encoder.ts';
 import { huffmanDecode, huffmanEncode, huffmanLength } from './huffman.ts';
 
+const decodeWhole = (decoder: HpackDecoder, block: Uint8Array, fields: string[]): HpackResult =>
+  decoder.decode(Buffer.from(block), 0, block.length, fields);
 const latin1 = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 const name = fc.oneof(
   fc.constantFrom(':status', 'content-type', 'x-a', 'x-b', 'cookie', 'grpc-status', 'date'),
@@ -24,7 +27,7 @@ test('any sequence of lists survives with changing table sizes', () => {
       for (const { fields, resize } of steps) {
         if (resize !== undefined) encoder.setPeerTableSize(resize);
         const decoded: string[] = [];
-        assert.equal(decoder.decode(encoder.encode(fields), decoded), 'ok');
+        assert.equal(decodeWhole(decoder, encoder.encode(fields), decoded), 'ok');
         assert.deepEqual(decoded, fields);
       }
     }),
@@ -48,7 +51,7 @@ test('garbage never crashes the decoder', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 }), (blocks) => {
       const decoder = new HpackDecoder();
-      for (const block of blocks) decoder.decode(block, []);
+      for (const block of blocks) decodeWhole(decoder, block, []);
     }),
     { numRuns: 2000 },
   );

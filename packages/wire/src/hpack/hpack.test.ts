@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HpackDecoder } from './decoder.ts';
+import type { HpackResult } from './decoder.ts';
 import { HpackEncoder } from './encoder.ts';
 
+const decodeWhole = (decoder: HpackDecoder, block: Uint8Array, fields: string[]): HpackResult =>
+  decoder.decode(Buffer.from(block), 0, block.length, fields);
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 
 function decode(decoder: HpackDecoder, text: string): string[] {
   const fields: string[] = [];
-  assert.equal(decoder.decode(hex(text), fields), 'ok');
+  assert.equal(decodeWhole(decoder, hex(text), fields), 'ok');
   return fields;
 }
 
@@ -104,7 +107,7 @@ test('responses with evictions of RFC 7541 C.5 and C.6 are decoded', () => {
 });
 
 test('the encoder writes the Huffman vectors of RFC 7541 C.4', () => {
-  const encoder = new HpackEncoder();
+  const encoder = new HpackEncoder({ huffman: true });
   assert.deepEqual(encoder.encode(FIRST), hex('8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff'));
   assert.deepEqual(encoder.encode(SECOND), hex('8286 84be 5886 a8eb 1064 9cbf'));
   assert.deepEqual(encoder.encode(THIRD), hex('8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf'));
@@ -131,16 +134,16 @@ test('malformed blocks are refused with a code', () => {
     ['0081 00 00', 'bad_huffman'],
     ['0084 ffff ffff 00', 'bad_huffman'],
   ];
-  for (const [block, expected] of cases) assert.equal(new HpackDecoder().decode(hex(block), []), expected, block);
+  for (const [block, expected] of cases) assert.equal(decodeWhole(new HpackDecoder(), hex(block), []), expected, block);
 });
 
 test('a list above the limit is reported and leaves the table in step', () => {
   const encoder = new HpackEncoder();
   const decoder = new HpackDecoder({ listBytesMax: 100 });
   const fields: string[] = [];
-  assert.equal(decoder.decode(encoder.encode(['a', 'x'.repeat(200), 'b', 'y']), fields), 'too_large');
+  assert.equal(decodeWhole(decoder, encoder.encode(['a', 'x'.repeat(200), 'b', 'y']), fields), 'too_large');
   fields.length = 0;
-  assert.equal(decoder.decode(encoder.encode(['b', 'y']), fields), 'ok');
+  assert.equal(decodeWhole(decoder, encoder.encode(['b', 'y']), fields), 'ok');
   assert.deepEqual(fields, ['b', 'y']);
 });
 
@@ -153,6 +156,6 @@ test('a peer that shrinks the table is told of the smallest and the last size', 
   assert.equal(block[0], 0x20);
   const decoder = new HpackDecoder();
   const fields: string[] = [];
-  assert.equal(decoder.decode(block, fields), 'ok');
+  assert.equal(decodeWhole(decoder, block, fields), 'ok');
   assert.deepEqual(fields, ['a', 'b']);
 });

@@ -1,4 +1,6 @@
 /** The static table of HPACK, RFC 7541 Appendix A: index 1..61. */
+import { nameKind } from './name-kind.ts';
+import { classOf } from './string-reader.ts';
 
 /** Alternating name and value; entry `n` (1-based) is at `2 * (n - 1)`. */
 export const STATIC_TABLE: readonly string[] = [
@@ -67,20 +69,10 @@ export const STATIC_TABLE: readonly string[] = [
 
 export const STATIC_ENTRIES: number = STATIC_TABLE.length / 2;
 
-const pairs = new Map<string, number>();
-const names = new Map<string, number>();
-for (let index = STATIC_ENTRIES; index >= 1; index -= 1) {
-  const name = STATIC_TABLE[2 * index - 2] ?? '';
-  pairs.set(`${name}\0${STATIC_TABLE[2 * index - 1] ?? ''}`, index);
-  names.set(name, index);
-}
-
-/** Index of the entry with this name and value, or 0. */
-export function staticPairIndex(key: string): number {
-  return pairs.get(key) ?? 0;
-}
-
-/** Lowest index with this name, or 0. */
-export function staticNameIndex(name: string): number {
-  return names.get(name) ?? 0;
-}
+/** Per entry: the kind of its name (see `name-kind.ts`), and the byte classes of its value. */
+export const STATIC_KINDS: Uint8Array = Uint8Array.from({ length: STATIC_ENTRIES }, (_, at) =>
+  nameKind(STATIC_TABLE[2 * at] as string),
+);
+export const STATIC_CLASSES: Uint8Array = Uint8Array.from({ length: STATIC_ENTRIES }, (_, at) =>
+  classOf(STATIC_TABLE[2 * at + 1] as string),
+);

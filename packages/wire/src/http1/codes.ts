@@ -44,6 +44,7 @@ const VALUE = 2;
 const TARGET = 4;
 const HOST = 8;
 const HEX = 16;
+const LOWER = 32;
 
 /** Class bits per byte. */
 export const BYTE_CLASS: Uint8Array = byteClasses();
@@ -51,6 +52,8 @@ export const CLASS_TOKEN = TOKEN;
 export const CLASS_VALUE = VALUE;
 export const CLASS_TARGET = TARGET;
 export const CLASS_HOST = HOST;
+/** Token bytes without upper-case letters: names in HTTP/2. */
+export const CLASS_LOWER = LOWER;
 
 function byteClasses(): Uint8Array {
   const classes = new Uint8Array(256);
@@ -61,6 +64,7 @@ function byteClasses(): Uint8Array {
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
   // RFC 9110 §5.6.2
   add(`!#$%&'*+-.^_\`|~${digits}${letters}`, TOKEN);
+  add(`!#$%&'*+-.^_\`|~${digits}${letters.slice(0, 26)}`, LOWER);
   // RFC 3986 §3.2.2 without user information, plus the brackets and colons of IPv6 literals.
   add(`-._~%!$&'()*+,;=:[]${digits}${letters}`, HOST);
   add(`${digits}abcdefABCDEF`, HEX);
