@@ -6,7 +6,7 @@ import { afterEach, test } from 'node:test';
 
 import * as fc from 'fast-check';
 
-import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '@mesh/kube';
+import { ENDPOINT_SLICES, EVENTS, NODES, PODS, SERVICES } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
 import { parsePortSet, PortSet } from '@mesh/model';
 import { formatTcpAddress, tcpAddress } from '@mesh/proxy-api';
@@ -80,6 +80,40 @@ test('profiles and policies are served from the same cluster', async () => {
   assert.equal(inbound.messages[0]?.labels['name'], 'all-unauthenticated');
   assert.equal(outbound.messages[0]?.protocol?.kind?.$case, 'detect');
   assert.equal(none.terminal, 5);
+});
+
+test('annotations of a Service are policy at once, and a bad one is told on the Service while the rest holds', async () => {
+  const cluster = await shop();
+  const client = cluster.client();
+  const channel = connected(await policyOn(cluster));
+  const addr = tcpAddress('10.43.0.10', 80) ?? assert.fail();
+  using stream = new Stream(channel, WATCH, { sourceWorkload: '', target: { $case: 'addr', value: addr } });
+  await eventually('the policy without annotations', () => stream.messages.length === 1);
+  const annotations = {
+    'retry.linkerd.io/http': '5xx',
+    'retry.linkerd.io/limit': 'three',
+    'timeout.linkerd.io/request': '2s',
+    'balancer.linkerd.io/failure-accrual': 'unified',
+  };
+  await client.replace(SERVICES, service('catalog', { annotations }));
+  await eventually('the policy with annotations', () => stream.messages.length === 2);
+  const kind = stream.messages[1]?.protocol?.kind;
+  assert.ok(kind?.$case === 'detect');
+  for (const http of [kind.value.http1, kind.value.http2]) {
+    const rule = http?.routes[0]?.rules[0];
+    assert.equal(rule?.retry?.maxRetries, 1, 'the default, as the limit cannot be read');
+    assert.deepEqual(rule.retry.conditions?.statusRanges, [{ start: 500, end: 599 }]);
+    assert.equal(rule.timeouts?.request?.seconds, 2n);
+    assert.equal(http?.failureAccrual?.kind?.$case, 'unified');
+  }
+  const [event] = await eventually('the event', async () => {
+    const { items } = await client.list(EVENTS, { namespace: 'shop' });
+    return items.length > 0 ? items : undefined;
+  });
+  assert.equal(event?.type, 'Warning');
+  assert.equal(event?.reason, 'InvalidPolicyAnnotation');
+  assert.deepEqual([event?.involvedObject.kind, event?.involvedObject.name], ['Service', 'catalog']);
+  assert.match(event?.message ?? '', /retry\.linkerd\.io\/limit="three": write a whole number from 0 to 65535/);
 });
 
 test('a thousand endpoints arrive complete in the first message', async () => {

@@ -127,10 +127,11 @@ export function identityManifests(): readonly unknown[] {
   ];
 }
 
-/** What discovery and policy watch; they write nothing. */
+/** What discovery and policy watch; what is wrong with a Service's annotations is told in Events. */
 export const DISCOVERY_RULES: readonly RbacRule[] = [
   rule('', ['nodes', 'pods', 'services'], WATCH),
   rule('discovery.k8s.io', ['endpointslices'], WATCH),
+  ...EVENT_RULES,
 ];
 
 export function destinationManifests(): readonly unknown[] {

@@ -43,6 +43,7 @@ const PROCESSES: readonly Process[] = [
       pods: 'list watch',
       services: 'list watch',
       'endpointslices.discovery.k8s.io': 'list watch',
+      events: 'create patch', // AnnotationWarnings.
     },
   },
   {

@@ -26,13 +26,14 @@ export function runDestination(config: DestinationConfig, deps: RoleDeps, signal
   return runDiscovery(config, tables, (counts) => [destinationService(sources, counts)], deps, signal);
 }
 
-/** What destination and policy have in common: both answer from the same tables. */
+/** What destination and policy have in common: both answer from the same tables. @param more Started when the tables are complete. */
 export function runDiscovery(
   config: DestinationConfig | Omit<DestinationConfig, 'endpoints'>,
   tables: ClusterTables,
   services: (counts: ReturnType<typeof streamCounts>) => readonly GrpcService[],
   deps: RoleDeps,
   signal: AbortSignal,
+  more: readonly Component[] = [],
 ): Promise<RunningRole> {
   const { logger } = deps;
   const metrics = new MetricRegistry();
@@ -74,7 +75,7 @@ export function runDiscovery(
   };
   return runRole(
     config,
-    { components: [prepare, server], metrics, readiness: new Readiness(), port: () => server.port },
+    { components: [prepare, server, ...more], metrics, readiness: new Readiness(), port: () => server.port },
     deps,
     signal,
   );

@@ -11,6 +11,9 @@ export interface Reads {
 /** Told which topic changed. */
 export type ChangeSink = (topic: string) => void;
 
+/** Told of each object that came or changed, and of each that left (undefined). */
+export type ObjectListener<T> = (key: string, object: T | undefined) => void;
+
 export interface TableOptions<T> {
   /** Unique among the tables that share a sink. */
   readonly name: string;
@@ -24,6 +27,7 @@ export class Table<T> {
   readonly #options: TableOptions<T>;
   readonly #objects = new Map<string, T>();
   readonly #indexes = new Map<string, Map<string, Set<string>>>();
+  readonly #listeners = new Set<ObjectListener<T>>();
 
   constructor(options: TableOptions<T>) {
     this.#options = options;
@@ -46,6 +50,13 @@ export class Table<T> {
     this.#objects.delete(key);
     this.#reindex(key, previous, undefined);
     this.#changed(key);
+  }
+
+  /** Calls `listener` from now on, and at once for what is there. Returns the unsubscribe function. */
+  onApply(listener: ObjectListener<T>): () => void {
+    this.#listeners.add(listener);
+    for (const [key, object] of this.#objects) listener(key, object);
+    return () => this.#listeners.delete(listener);
   }
 
   get size(): number {
@@ -93,5 +104,6 @@ export class Table<T> {
 
   #changed(key: string): void {
     this.#options.onChange(`${this.#options.name}/${key}`);
+    for (const listener of this.#listeners) listener(key, this.#objects.get(key));
   }
 }

@@ -4,7 +4,6 @@ import type { Service } from '@mesh/kube';
 import { cidrContains, parseIp } from '@mesh/model';
 import type { Cidr, PortSet } from '@mesh/model';
 import { durationFromMs, formatIpAddress, outbound, tcpAddress } from '@mesh/proxy-api';
-import { parseDurationMs } from '@mesh/runtime';
 
 import { LOCAL_DISCOVERY, OPAQUE_PORTS } from '../annotations.ts';
 import { plainAddress } from '../destination/endpoint.ts';
@@ -16,6 +15,8 @@ import { answer, noAnswer } from '../serving/watch.ts';
 import type { Answer } from '../serving/watch.ts';
 import { portsFrom } from '../workload.ts';
 import { defaultMetadata, serviceMetadata } from './messages.ts';
+import { H2C, PLAIN_SERVICE_POLICY, readServicePolicy } from './service-policy.ts';
+import type { ServicePolicy } from './service-policy.ts';
 
 export interface OutboundConfig {
   readonly clusterDomain: string;
@@ -26,8 +27,6 @@ export interface OutboundConfig {
 /** Linkerd's constants. */
 const DETECT_TIMEOUT_MS = 10_000;
 const QUEUE: outbound.Queue = { capacity: 100, failfastTimeout: durationFromMs(3_000) };
-const DEFAULT_RTT_MS = 30;
-const DECAY_MS = 10_000;
 
 export function outboundPolicy(
   target: outbound.TrafficSpec['target'],
@@ -92,12 +91,13 @@ function servicePolicy(
       protocol: { kind: { $case: 'opaque', value: undefinedPort() } },
     });
   }
-  const backends = backendsOf(service, port, tables, config, reads);
+  const policy = readServicePolicy(service.metadata.annotations ?? {});
+  const backends = backendsOf(service, port, policy.load, tables, config, reads);
   const opaqueAnnotation = service.metadata.annotations?.[OPAQUE_PORTS];
   const opaquePorts = opaqueAnnotation === undefined ? config.defaultOpaquePorts : portsFrom(opaqueAnnotation);
   return answer(outbound.OutboundPolicy, {
     metadata,
-    protocol: { kind: protocolKind(defined.appProtocol, opaquePorts.has(port), backends, timeoutsOf(service)) },
+    protocol: { kind: protocolKind(defined.appProtocol, opaquePorts.has(port), backends, policy) },
   });
 }
 
@@ -107,12 +107,17 @@ function protocolKind(
   appProtocol: string | undefined,
   opaque: boolean,
   backends: readonly outbound.Backend[],
-  timeouts: outbound.HttpRoute_Rule['timeouts'],
+  policy: ServicePolicy,
 ): ProtocolKind {
-  const http = { routes: [httpRoute(backends, timeouts)], failureAccrual: undefined };
+  const http = { routes: [httpRoute(backends, policy)], failureAccrual: policy.failureAccrual };
   const tcp = { routes: [opaqueRoute(backends)] };
   if (appProtocol === 'http') return { $case: 'http1', value: http };
-  if (appProtocol === 'kubernetes.io/h2c') return { $case: 'http2', value: http };
+  if (appProtocol === H2C) {
+    // Only a gRPC route can carry conditions on gRPC codes.
+    const grpc = policy.grpcRetry !== undefined && policy.httpRetry === undefined;
+    if (!grpc) return { $case: 'http2', value: http };
+    return { $case: 'grpc', value: { ...http, routes: [grpcRoute(backends, policy)] } };
+  }
   // Every other word, `linkerd.io/opaque` and `linkerd.io/tcp` among them, means: do not look inside.
   if (appProtocol !== undefined && appProtocol !== '') return { $case: 'opaque', value: tcp };
   if (opaque) return { $case: 'opaque', value: tcp };
@@ -129,20 +134,27 @@ function protocolKind(
 function backendsOf(
   service: Service,
   port: number,
+  load: ServicePolicy['load'],
   tables: ClusterTables,
   config: OutboundConfig,
   reads: Reads,
 ): readonly outbound.Backend[] {
   const { namespace = '', name, annotations = {} } = service.metadata;
-  const own = balancer(namespace, name, port, config.clusterDomain);
+  const own = balancer(namespace, name, port, load, config.clusterDomain);
   const member = annotations[LOCAL_DISCOVERY] ?? '';
   if (member === '' || member === name) return [own];
   const local = tables.services.get(keyOf({ namespace, name: member }), reads);
   const hasPort = local?.spec?.ports?.some((one) => one.port === port) === true;
-  return hasPort ? [balancer(namespace, member, port, config.clusterDomain), own] : [own];
+  return hasPort ? [balancer(namespace, member, port, load, config.clusterDomain), own] : [own];
 }
 
-function balancer(namespace: string, name: string, port: number, clusterDomain: string): outbound.Backend {
+function balancer(
+  namespace: string,
+  name: string,
+  port: number,
+  load: ServicePolicy['load'],
+  clusterDomain: string,
+): outbound.Backend {
   return {
     metadata: serviceMetadata(namespace, name, port),
     queue: QUEUE,
@@ -150,38 +162,56 @@ function balancer(namespace: string, name: string, port: number, clusterDomain: 
       $case: 'balancer',
       value: {
         discovery: { kind: { $case: 'dst', value: { path: `${name}.${namespace}.svc.${clusterDomain}:${port}` } } },
-        load: {
-          $case: 'peakEwma',
-          value: { defaultRtt: durationFromMs(DEFAULT_RTT_MS), decay: durationFromMs(DECAY_MS) },
-        },
+        load,
       },
     },
   };
 }
 
-function httpRoute(
-  backends: readonly outbound.Backend[],
-  timeouts: outbound.HttpRoute_Rule['timeouts'],
-): outbound.HttpRoute {
+function httpRoute(backends: readonly outbound.Backend[], policy: ServicePolicy): outbound.HttpRoute {
   return {
     metadata: defaultMetadata('http'),
     hosts: [],
     rules: [
       {
         matches: [{ path: { kind: { $case: 'prefix', value: '/' } }, headers: [], queryParams: [], method: undefined }],
-        filters: [],
-        backends: {
-          kind: {
-            $case: 'firstAvailable',
-            value: { backends: backends.map((backend) => ({ backend, filters: [], requestTimeout: undefined })) },
-          },
-        },
-        requestTimeout: undefined,
-        timeouts,
-        retry: undefined,
-        allowL5dRequestHeaders: false,
+        ...ruleOf(backends, policy),
+        retry: policy.httpRetry,
       },
     ],
+  };
+}
+
+function grpcRoute(backends: readonly outbound.Backend[], policy: ServicePolicy): outbound.GrpcRoute {
+  return {
+    metadata: defaultMetadata('grpc'),
+    hosts: [],
+    rules: [
+      {
+        matches: [{ rpc: { service: '', method: '' }, headers: [] }],
+        ...ruleOf(backends, policy),
+        retry: policy.grpcRetry,
+      },
+    ],
+  };
+}
+
+/** What both kinds of routes have. */
+function ruleOf(
+  backends: readonly outbound.Backend[],
+  policy: ServicePolicy,
+): Omit<outbound.GrpcRoute_Rule & outbound.HttpRoute_Rule, 'matches' | 'retry'> {
+  return {
+    filters: [],
+    backends: {
+      kind: {
+        $case: 'firstAvailable',
+        value: { backends: backends.map((backend) => ({ backend, filters: [], requestTimeout: undefined })) },
+      },
+    },
+    requestTimeout: undefined,
+    timeouts: policy.timeouts,
+    allowL5dRequestHeaders: false,
   };
 }
 
@@ -224,7 +254,7 @@ function egressPolicy(ip: string, port: number): outbound.OutboundPolicy {
     kind: endpoint === undefined ? undefined : { $case: 'forward', value: { ...endpoint, addr: tcpAddress(ip, port) } },
   };
   const http = {
-    routes: [{ ...httpRoute([backend], undefined), metadata: defaultMetadata('egress-fallback') }],
+    routes: [{ ...httpRoute([backend], PLAIN_SERVICE_POLICY), metadata: defaultMetadata('egress-fallback') }],
     failureAccrual: undefined,
   };
   return {
@@ -241,14 +271,4 @@ function egressPolicy(ip: string, port: number): outbound.OutboundPolicy {
       },
     },
   };
-}
-
-function timeoutsOf(service: Service): outbound.HttpRoute_Rule['timeouts'] {
-  const { annotations = {} } = service.metadata;
-  const duration = (name: string): ReturnType<typeof durationFromMs> | undefined => {
-    const ms = parseDurationMs(annotations[`timeout.linkerd.io/${name}`] ?? '');
-    return ms === undefined || ms === 0 ? undefined : durationFromMs(ms);
-  };
-  const timeouts = { request: duration('request'), response: duration('response'), idle: duration('idle') };
-  return Object.values(timeouts).every((one) => one === undefined) ? undefined : timeouts;
 }

@@ -225,6 +225,35 @@ test('timeout annotations of a Service reach its route', () => {
   });
 });
 
+test('retries, timeouts and failure accrual of a Service reach the routes of both versions of HTTP, and no opaque one', () => {
+  const annotated = service('catalog', {
+    annotations: {
+      'retry.linkerd.io/http': 'gateway-error',
+      'timeout.linkerd.io/response': '1s',
+      'balancer.linkerd.io/failure-accrual': 'consecutive',
+    },
+  });
+  const kind = outboundOf('10.43.0.10', 80, [annotated]).protocol?.kind;
+  assert.ok(kind?.$case === 'detect');
+  for (const http of [kind.value.http1, kind.value.http2]) {
+    assert.equal(http?.failureAccrual?.kind?.$case, 'consecutiveFailures');
+    const rule = http.routes[0]?.rules[0];
+    assert.deepEqual(rule?.retry?.conditions, { statusRanges: [{ start: 502, end: 504 }] });
+    assert.deepEqual(rule.timeouts?.response, { seconds: 1n, nanos: 0 });
+    assert.equal(rule.allowL5dRequestHeaders, false);
+  }
+});
+
+test('a port of HTTP/2 with conditions on gRPC codes has a gRPC route', () => {
+  const ports = [{ name: 'grpc', port: 80, appProtocol: 'kubernetes.io/h2c' }];
+  const annotated = service('catalog', { ports, annotations: { 'retry.linkerd.io/grpc': 'unavailable' } });
+  const kind = outboundOf('10.43.0.10', 80, [annotated]).protocol?.kind;
+  assert.ok(kind?.$case === 'grpc');
+  const [route] = kind.value.routes;
+  assert.deepEqual(route?.metadata, { kind: { $case: 'default', value: 'grpc' } });
+  assert.equal(route?.rules[0]?.retry?.conditions?.unavailable, true);
+});
+
 function inboundOf(annotations: Record<string, string>, port = 8080): inbound.Server {
   const tables = new ClusterTables(throwError);
   tables.pods.apply(pod('web-1', '10.42.0.1', { annotations }));
