@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bunBinary } from '@mesh/runtime/testing';
 
-const SUITES = ['pair', 'pair.fuzz', 'http', 'faults', 'undelivered', 'unreachable'];
+const SUITES = ['pair', 'pair.fuzz', 'http', 'faults', 'undelivered', 'unreachable', 'failure-accrual'];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;
 const bun = bunBinary();

@@ -67,9 +67,10 @@ export class Backends {
       members.push({ target, weight, cells: this.#cells(parent, route, backend.ref) });
     }
     const [first] = listed;
-    const cells = this.#deps.metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
+    const { engine, metrics, random } = this.#deps;
+    const cells = metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
     const queue = first?.backend.queue ?? QUEUE_DEFAULT;
-    const distribution = new Distribution(policy.kind, members, queue, this.#deps.engine, this.#deps.random, cells);
+    const distribution = new Distribution(policy.kind, members, queue, engine.clock, random, cells);
     let leased = true;
     return {
       distribution,

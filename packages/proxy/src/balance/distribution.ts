@@ -6,8 +6,7 @@
  */
 import { pickWeighted } from '@mesh/model';
 import type { Distribution as DistributionPolicy } from '@mesh/model';
-import type { Timer } from '@mesh/runtime';
-import type { HttpEngine } from '../http/engine.ts';
+import type { Clock, Timer } from '@mesh/runtime';
 import type { BalancerCells, RouteBackendCells } from '../ports.ts';
 import type { Selectable } from './balancer.ts';
 import type { Dispatcher, Waiter } from './endpoint-slot.ts';
@@ -25,7 +24,7 @@ export class Distribution implements Dispatcher {
   readonly #members: readonly DistributionMember[];
   readonly #capacity: number;
   readonly #failfastMs: number;
-  readonly #engine: HttpEngine;
+  readonly #clock: Clock;
   readonly #random: () => number;
   readonly #cells: BalancerCells;
   readonly #unsubscribe: readonly (() => void)[];
@@ -38,7 +37,7 @@ export class Distribution implements Dispatcher {
     kind: DistributionPolicy['kind'],
     members: readonly DistributionMember[],
     queue: { readonly capacity: number; readonly failfastTimeoutMs: number },
-    engine: HttpEngine,
+    clock: Clock,
     random: () => number,
     cells: BalancerCells,
   ) {
@@ -47,7 +46,7 @@ export class Distribution implements Dispatcher {
     this.retriesConnects = members.length > 1 || members.some((member) => member.target.balanced);
     this.#capacity = queue.capacity;
     this.#failfastMs = queue.failfastTimeoutMs;
-    this.#engine = engine;
+    this.#clock = clock;
     this.#random = random;
     this.#cells = cells;
     cells.gateTimeoutSeconds.set(queue.failfastTimeoutMs / 1000);
@@ -95,7 +94,7 @@ export class Distribution implements Dispatcher {
 
   #assignFrom(waiter: Waiter, tried: ReadonlySet<string> | undefined): boolean {
     const member = this.#pickMember(tried);
-    const slot = member?.target.pick(this.#engine.clock.monotonic(), tried);
+    const slot = member?.target.pick(this.#clock.monotonic(), tried);
     if (slot === undefined) return false;
     member?.cells?.requests.add(1);
     waiter.assigned(slot, member?.cells);
@@ -118,13 +117,13 @@ export class Distribution implements Dispatcher {
   }
 
   #enqueue(waiter: Waiter): void {
-    this.#queue.set(waiter, this.#engine.clock.monotonic());
+    this.#queue.set(waiter, this.#clock.monotonic());
     this.#cells.queueLength.set(this.#queue.size);
     this.#arm();
   }
 
   #arm(): void {
-    this.#timer ??= this.#engine.clock.after(this.#failfastMs, () => this.#enterFailfast());
+    this.#timer ??= this.#clock.after(this.#failfastMs, () => this.#enterFailfast());
   }
 
   #enterFailfast(): void {
@@ -157,7 +156,7 @@ export class Distribution implements Dispatcher {
 
   /** As many as can be served, who waits longest first: an endpoint on trial takes only one of them. */
   #serveQueue(): void {
-    const now = this.#engine.clock.monotonic();
+    const now = this.#clock.monotonic();
     for (const [waiter, since] of this.#queue) {
       if (!this.hasReady(undefined)) break;
       this.#queue.delete(waiter);

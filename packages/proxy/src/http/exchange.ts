@@ -8,6 +8,7 @@
  *                     └──────► response made here ──► idle
  */
 import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess } from '@mesh/model';
+import type { ResponseClass } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
@@ -21,6 +22,9 @@ const WAITING = 1;
 const ACTIVE = 2;
 
 const INTERIM_MAX = 16;
+
+/** An endpoint that lets these pass counts as one that failed. */
+const TIME_LIMITS: ReadonlySet<FailureCode> = new Set(['request_timeout']);
 
 /** How an upstream ended before its response did. */
 export interface Loss {
@@ -111,7 +115,7 @@ export class Exchange {
 
   /** Gives the exchange up; the client is told if that is still possible. */
   abandon(code: FailureCode): void {
-    this.#dropUpstream();
+    this.#dropUpstream(TIME_LIMITS.has(code) ? 'failure' : 'none');
     if (this.#responseStarted) this.#breakOff(code, -1);
     else this.reject(code);
   }
@@ -124,7 +128,7 @@ export class Exchange {
   /** The client is gone. */
   cancel(): void {
     if (this.#phase === IDLE) return;
-    this.#dropUpstream();
+    this.#dropUpstream('none');
     this.#end();
   }
 
@@ -166,7 +170,9 @@ export class Exchange {
     this.#up = undefined;
     // With the response's head its sample was taken and the request no longer counted as pending.
     if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
-    this.#placement.leave();
+    // A kept connection may be closed at any time: that says nothing about the server.
+    const expected = loss.unprocessed || (loss.h2Code < 0 && up.reused && !this.#responseStarted);
+    this.#placement.leave(expected ? 'none' : 'failure');
     up.cancel();
     if (this.#responseStarted) {
       this.#breakOff(loss.h2Code < 0 ? 'io' : 'reset', loss.h2Code);
@@ -203,7 +209,7 @@ export class Exchange {
     // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     if (!this.#placement.undelivered(slot, this.client.replayable)) return false;
-    this.#dropUpstream();
+    this.#dropUpstream('none');
     this.#phase = WAITING;
     this.reroute();
     return true;
@@ -232,7 +238,7 @@ export class Exchange {
     const shown = isGrpc ? (grpcStatus ?? GRPC_CODE.unknown) : undefined;
     client.cells?.response(this.#status, isSuccess(answer), this.#latencyMs, '', shown);
     this.#up = undefined;
-    this.#placement.leave();
+    this.#placement.leave(answer);
     this.#end();
     up.finished(client.requestDone && !client.ancient);
     client.next();
@@ -240,7 +246,7 @@ export class Exchange {
 
   badResponse(up: UpstreamStream): void {
     if (this.#up !== up) return;
-    this.#dropUpstream();
+    this.#dropUpstream('failure');
     if (this.#responseStarted) this.#breakOff('bad_response', -1);
     else this.reject('bad_response');
   }
@@ -250,7 +256,7 @@ export class Exchange {
     if (this.#up !== up) return;
     this.#up = undefined;
     this.#placement.slot?.ewma.finish(undefined, 0);
-    this.#placement.leave();
+    this.#placement.leave('none');
     up.finished(true);
     this.reject('bad_request');
   }
@@ -262,7 +268,7 @@ export class Exchange {
     this.#placement.slot?.ewma.finish(undefined, 0);
     this.#end();
     this.#up = undefined;
-    this.#placement.leave();
+    this.#placement.leave('success');
     client.becomeTunnel(server);
   }
 
@@ -276,10 +282,10 @@ export class Exchange {
     client.breakOff(code, h2Code);
   }
 
-  /** Lets go of queue, endpoint and connection. */
-  #dropUpstream(): void {
+  /** Lets go of queue, endpoint and connection. @param learned What this says about the endpoint. */
+  #dropUpstream(learned: ResponseClass): void {
     const up = this.#up;
-    this.#placement.cancel(this.#responseStarted);
+    this.#placement.cancel(this.#responseStarted, learned);
     this.#up = undefined;
     if (up === undefined) return;
     up.exchange = undefined;

@@ -6,6 +6,7 @@
  *      ▲                              │ failed, slow, endpoint gone
  *      └────────── reroute ◄──────────┘
  */
+import type { ResponseClass } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import { Attempts } from './attempts.ts';
@@ -39,18 +40,19 @@ export class Placement implements Waiter {
     dispatcher.acquire(this);
   }
 
-  /** The endpoint has nothing more to do with the request; what it cost was told. */
-  leave(): void {
+  /** The endpoint has nothing more to do with the request; how long it took was told. @param learned What this says about it. */
+  leave(learned: ResponseClass): void {
+    this.#slot?.responded(learned);
     this.#slot = undefined;
   }
 
   /** Lets go of queue, pool and endpoint. @param sampled The endpoint's answer was counted. */
-  cancel(sampled: boolean): void {
+  cancel(sampled: boolean, learned: ResponseClass = 'none'): void {
     if (this.#pooled) this.#slot?.pool.cancel(this);
     else if (this.#slot === undefined) this.#dispatcher?.cancel(this);
     if (!sampled) this.#slot?.ewma.finish(undefined, 0);
     this.#pooled = false;
-    this.#slot = undefined;
+    this.leave(learned);
   }
 
   /** The request is over. */
@@ -98,7 +100,7 @@ export class Placement implements Waiter {
   connectFailed(why: Closed): void {
     this.#pooled = false;
     this.#slot?.ewma.finish(undefined, 0);
-    this.#slot = undefined;
+    this.leave('none');
     if (this.attempts.mayConnectAgain(this.#dispatcher)) this.#exchange.reroute();
     else this.#exchange.reject(why.kind === 'timeout' ? 'connect_timeout' : 'connect');
   }
