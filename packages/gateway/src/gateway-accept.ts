@@ -2,12 +2,12 @@
  * Connections from peers, from accept to the Service that they ask for.
  *
  *   ClientHello for us ──► mTLS, ALPN transport header ──► identity of a peer? policy? ──► header with a name
- *        │ else: reset             │ else: reset                 │ else: reset                 │ session http1: requests
+ *        │ else: reset             │ else: reset                 │ else: reset                 │ session http1, http2: requests
  *                                                                                            └ else: opaque bytes
  */
 import type { InboundPolicy, Watched } from '@mesh/model';
 import type { Conn, Handlers, PeerInfo } from '@mesh/net';
-import { authorize, errnoOf, HttpSession, peek, TcpForward } from '@mesh/proxy';
+import { authorize, errnoOf, H2Session, HttpSession, peek, TcpForward } from '@mesh/proxy';
 import type { Client, FailureCode, HttpEngine, Identity, Labels, ProxyMetrics } from '@mesh/proxy';
 import type { Logger } from '@mesh/runtime';
 import { CLIENT_HELLO_BYTES_MAX, readClientHello, TRANSPORT_ALPN, TransportHeaderReader } from '@mesh/wire';
@@ -158,8 +158,7 @@ export class GatewayAccept {
       client_id: admitted.identity,
     };
     metrics.transportHeader(transportLabels).add(1);
-    if (header.session === 'http1') this.#serveHttp(conn, header, rest, ended, admitted);
-    // HTTP/2 passes as bytes until the gateway speaks it.
+    if (header.session !== undefined) this.#serveHttp(conn, header, rest, ended, admitted);
     else this.#forward(conn, header, rest, ended, admitted);
   }
 
@@ -186,7 +185,8 @@ export class GatewayAccept {
         admitted.hold[Symbol.dispose]();
       },
     });
-    new HttpSession(conn, service, engine, tcp).begin(rest, ended);
+    const Session = header.session === 'http2' ? H2Session : HttpSession;
+    new Session(conn, service, engine, tcp).begin(rest, ended);
   }
 
   #forward(conn: Conn<unknown>, header: TransportHeader, rest: Uint8Array, ended: boolean, admitted: Admitted): void {

@@ -320,7 +320,7 @@ function limitsFor(service: ServiceConfig, limits: ProxyConfig['streamLimits']):
   return { initialTimeoutMs: undefined, idleTimeoutMs: undefined, lifetimeMs: undefined };
 }
 
-function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs'> {
+function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs' | 'http2'> {
   return {
     inFlightMax: direction.inFlightMax,
     connectTimeoutMs: direction.connectTimeoutMs,

@@ -17,6 +17,7 @@ export type { FailureCode, Synthesized } from './http/rescue.ts';
 export { Http1Facts } from './http/facts.ts';
 export type { RequestFacts } from './http/facts.ts';
 export { addedFields, HOP_FIELDS, NO_ADDED_FIELDS } from './http/service.ts';
+export { H2Session } from './http/h2-session.ts';
 export { HttpSession } from './http/session.ts';
 export type { AddedFields, HttpConnection, HttpService, RoutedRequest } from './http/service.ts';
 export { DETECT_RESULTS } from './ports.ts';

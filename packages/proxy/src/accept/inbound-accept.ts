@@ -3,8 +3,8 @@
  *
  *   original port = own port ──► TLS required ──► transport header ──► port of the header
  *   other port ──► opaque by policy? ──► tunnel
- *              └─► ClientHello for us? ──► TLS ──► detect ──► HTTP session | tunnel
- *                          └─ no ───────────────► detect ──► HTTP session | tunnel
+ *              └─► ClientHello for us? ──► TLS ──► detect ──► HTTP/1 session | HTTP/2 session | tunnel
+ *                          └─ no ───────────────► detect ──► the same three
  */
 import { isLoopback, parseIp } from '@mesh/model';
 import type { Authorization, InboundPolicy } from '@mesh/model';
@@ -14,6 +14,7 @@ import type { TransportHeader } from '@mesh/wire';
 import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
+import { H2Session } from '../http/h2-session.ts';
 import { HttpSession } from '../http/session.ts';
 import type { Identity, ProxyMetrics } from '../ports.ts';
 import { authorize } from '../route/authorize.ts';
@@ -231,12 +232,9 @@ export class InboundAccept {
     if (policy === undefined) {
       finish();
       this.#refuse(conn, 'no_policy');
-    } else if (header.session === 'http1' && policy.protocol !== 'opaque') {
-      this.#serveHttp(conn, rest, ended, port, client, finish);
-    } else {
-      // HTTP/2 passes as bytes until the proxy speaks it.
-      this.#forward(conn, rest, ended, port, policy, client, finish);
-    }
+    } else if (header.session !== undefined && policy.protocol !== 'opaque') {
+      this.#serveHttp(header.session === 'http2' ? 2 : 1, conn, rest, ended, port, client, finish);
+    } else this.#forward(conn, rest, ended, port, policy, client, finish);
   }
 
   // ---- Common stages --------------------------------------------------------------------------------------------
@@ -290,19 +288,19 @@ export class InboundAccept {
   ): void {
     const policy = port.policy.current;
     const protocol = policy?.protocol;
-    if (
-      policy === undefined ||
-      protocol === 'opaque' ||
-      protocol === 'tls' ||
-      protocol === 'http2' ||
-      protocol === 'grpc'
-    ) {
-      if (policy === undefined) this.#refuse(conn, 'no_policy');
-      else this.#forward(conn, already, ended, port, policy, client, over);
+    if (policy === undefined) {
+      over();
+      this.#refuse(conn, 'no_policy');
       return;
     }
-    if (protocol === 'http1' && client.identity === undefined) {
-      this.#serveHttp(conn, already, ended, port, client, over);
+    if (protocol === 'opaque' || protocol === 'tls') {
+      this.#forward(conn, already, ended, port, policy, client, over);
+      return;
+    }
+    // No detection where the policy says what it is; but a proxy may carry HTTP/1 as HTTP/2.
+    const isHttp2 = protocol === 'http2' || protocol === 'grpc';
+    if (isHttp2 || (protocol === 'http1' && client.identity === undefined)) {
+      this.#serveHttp(isHttp2 ? 2 : 1, conn, already, ended, port, client, over);
       return;
     }
     const cells = this.#deps.metrics.detect('inbound', { srv_name: policy.server.name });
@@ -317,13 +315,15 @@ export class InboundAccept {
         cells.result(incomplete ? (end === 'timeout' ? 'read_timeout' : 'not_http') : detected).add(1);
         cells.durationSeconds.observe((this.#deps.engine.clock.monotonic() - startedAt) / 1000);
         const http1 = detected === 'http/1' || (incomplete && protocol === 'http1');
-        if (http1) this.#serveHttp(peeked, bytes, ended || end === 'ended', port, client, over);
+        if (http1) this.#serveHttp(1, peeked, bytes, ended || end === 'ended', port, client, over);
+        else if (detected === 'http/2') this.#serveHttp(2, peeked, bytes, ended || end === 'ended', port, client, over);
         else this.#forward(peeked, bytes, ended || end === 'ended', port, policy, client, over);
       },
     });
   }
 
   #serveHttp(
+    version: 1 | 2,
     conn: Conn<unknown>,
     bytes: Uint8Array,
     ended: boolean,
@@ -339,8 +339,8 @@ export class InboundAccept {
       cells.closeTotal(errnoOf(why)).add(1);
       over();
     });
-    const session = new HttpSession(conn, service, this.#deps.engine, cells);
-    session.begin(bytes, ended);
+    const Session = version === 2 ? H2Session : HttpSession;
+    new Session(conn, service, this.#deps.engine, cells).begin(bytes, ended);
   }
 
   #forward(

@@ -2,15 +2,16 @@
  * Outbound connections, from accept to the protocol that they turn out to speak.
  *
  *   original destination ──► discovery ──► opaque, tls ──► tunnel
- *                                      ├─► http1 ────────► HTTP session
- *                                      ├─► http2, grpc ──► tunnel (as bytes)
- *                                      └─► detect ───────► HTTP session | tunnel
+ *                                      ├─► http1 ────────► HTTP/1 session
+ *                                      ├─► http2, grpc ──► HTTP/2 session
+ *                                      └─► detect ───────► HTTP/1 session | HTTP/2 session | tunnel
  */
 import type { OutboundPolicy } from '@mesh/model';
 import type { Address, Closed, Conn, Handlers } from '@mesh/net';
 import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
+import { H2Session } from '../http/h2-session.ts';
 import { HttpSession } from '../http/session.ts';
 import type { Labels, ProxyMetrics, TcpCells } from '../ports.ts';
 import { fullRefLabels } from '../route/authorize.ts';
@@ -135,14 +136,14 @@ export class OutboundAccept {
     switch (protocol.kind) {
       case 'opaque':
       case 'tls':
-        this.#forward(conn, NOTHING, false, 'opaque', policy, accepted);
+        this.#forward(conn, NOTHING, false, policy, accepted);
         break;
       case 'http2':
       case 'grpc':
-        this.#forward(conn, NOTHING, false, 'http/2', policy, accepted);
+        this.#serveHttp(2, conn, NOTHING, false, policy, accepted);
         break;
       case 'http1':
-        this.#serveHttp(conn, NOTHING, false, policy, accepted);
+        this.#serveHttp(1, conn, NOTHING, false, policy, accepted);
         break;
       case 'detect':
         this.#detect(conn, protocol.timeoutMs, policy, accepted);
@@ -164,33 +165,35 @@ export class OutboundAccept {
         cells.durationSeconds.observe((engine.clock.monotonic() - startedAt) / 1000);
         if (detected === 'incomplete') cells.result(end === 'timeout' ? 'read_timeout' : 'not_http').add(1);
         else cells.result(detected).add(1);
-        if (detected === 'http/1') this.#serveHttp(peeked, bytes, ended, policy, accepted);
-        else this.#forward(peeked, bytes, ended, detected === 'http/2' ? 'http/2' : 'opaque', policy, accepted);
+        if (detected === 'http/1') this.#serveHttp(1, peeked, bytes, ended, policy, accepted);
+        else if (detected === 'http/2') this.#serveHttp(2, peeked, bytes, ended, policy, accepted);
+        else this.#forward(peeked, bytes, ended, policy, accepted);
       },
     });
   }
 
-  #serveHttp(conn: Conn<unknown>, bytes: Uint8Array, ended: boolean, policy: OutboundPolicy, accepted: Accepted): void {
-    this.#countProtocol('http/1', policy);
-    const session = new HttpSession(conn, accepted.target, this.#deps.engine, accepted.cells);
+  #serveHttp(
+    version: 1 | 2,
+    conn: Conn<unknown>,
+    bytes: Uint8Array,
+    ended: boolean,
+    policy: OutboundPolicy,
+    accepted: Accepted,
+  ): void {
+    this.#countProtocol(`http/${version}`, policy);
+    const Session = version === 2 ? H2Session : HttpSession;
+    const session = new Session(conn, accepted.target, this.#deps.engine, accepted.cells);
     session.onOver = (why) => accepted.over(why);
     session.begin(bytes, ended);
   }
 
-  #forward(
-    conn: Conn<unknown>,
-    bytes: Uint8Array,
-    ended: boolean,
-    protocol: 'opaque' | 'http/2',
-    policy: OutboundPolicy,
-    accepted: Accepted,
-  ): void {
-    this.#countProtocol(protocol, policy);
+  #forward(conn: Conn<unknown>, bytes: Uint8Array, ended: boolean, policy: OutboundPolicy, accepted: Accepted): void {
+    this.#countProtocol('opaque', policy);
     new TcpForward({
       conn,
       first: bytes,
       ended,
-      dispatcher: () => accepted.target.tcp(protocol),
+      dispatcher: () => accepted.target.tcp(),
       engine: this.#deps.engine,
       cells: accepted.cells,
       failed: (code) => this.#countError(code, accepted.target.address),

@@ -13,44 +13,40 @@ export interface ConnectPlan {
   readonly tls: TlsIdentity | undefined;
   /** Sent first on each connection; empty when the endpoint takes none. */
   readonly http1Preface: Uint8Array;
+  readonly http2Preface: Uint8Array;
   readonly opaquePreface: Uint8Array;
   /** New authority of requests, or undefined. */
   readonly authority: Uint8Array | undefined;
+  readonly authorityText: string | undefined;
   /** tls, server_id or no_tls_reason: as the metrics show them. */
   readonly tlsLabels: Labels;
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_PREFACES = { http1Preface: NOTHING, http2Preface: NOTHING, opaquePreface: NOTHING };
 
 /** @param ownIps Endpoints at these addresses are this very workload: no TLS to oneself. */
 export function planConnect(endpoint: Endpoint, ownIps: ReadonlySet<string>): ConnectPlan {
   const own = ownIps.has(endpoint.address.ip);
-  const authority =
-    endpoint.authorityOverride === undefined ? undefined : Buffer.from(endpoint.authorityOverride, 'latin1');
+  const { authorityOverride } = endpoint;
+  const authority = authorityOverride === undefined ? undefined : Buffer.from(authorityOverride, 'latin1');
+  const bare = { ...NO_PREFACES, address: endpoint.address, authority, authorityText: authorityOverride };
   if (endpoint.tls === undefined || own) {
     const reason = own ? 'loopback' : 'not_provided_by_service_discovery';
-    return {
-      address: endpoint.address,
-      tls: undefined,
-      http1Preface: NOTHING,
-      opaquePreface: NOTHING,
-      authority,
-      tlsLabels: { tls: 'no_identity', no_tls_reason: reason },
-    };
+    return { ...bare, tls: undefined, tlsLabels: { tls: 'no_identity', no_tls_reason: reason } };
   }
   const { tls } = endpoint;
   const tlsLabels = { tls: 'true', server_id: tls.name };
   const meant = destinationOf(endpoint);
-  if (meant === undefined) {
-    return { address: endpoint.address, tls, http1Preface: NOTHING, opaquePreface: NOTHING, authority, tlsLabels };
-  }
+  if (meant === undefined) return { ...bare, tls, tlsLabels };
   const preface = (session: SessionProtocol): Uint8Array => encodeTransportHeader({ ...meant, session });
   return {
+    ...bare,
     address: meant.name === '' ? { ip: endpoint.address.ip, port: endpoint.transportPort ?? 0 } : endpoint.address,
     tls,
     http1Preface: preface('http1'),
+    http2Preface: preface('http2'),
     opaquePreface: preface(undefined),
-    authority,
     tlsLabels,
   };
 }

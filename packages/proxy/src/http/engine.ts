@@ -4,6 +4,7 @@ import type { Driver } from '@mesh/net';
 import { Http1Head } from '@mesh/wire';
 import type { Identity } from '../ports.ts';
 import type { HttpSession } from './session.ts';
+import type { H2Link } from './h2-link.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 export interface HttpEngineOptions {
@@ -16,7 +17,36 @@ export interface HttpEngineOptions {
   /** Idle upstream connections live this long. */
   readonly poolIdleTimeoutMs: number;
   readonly poolIdleMax: number;
+  readonly http2: Http2Options;
 }
+
+export interface Http2Options {
+  /** Of each stream: what a peer may send that nobody has taken yet. */
+  readonly streamWindowBytes: number;
+  /** Of a connection as a whole: bounds what all its streams hold. */
+  readonly connectionWindowBytes: number;
+  /** Streams that a client may have open on one connection. */
+  readonly streamsMax: number;
+  /** A connection to an endpoint that was silent for this long gets a PING. */
+  readonly keepAliveIntervalMs: number;
+  /** Without an answer to it for this long the connection is lost, checked once a second. */
+  readonly keepAliveTimeoutMs: number;
+  /** A connection to an endpoint without any stream for this long ends. */
+  readonly idleTimeoutMs: number;
+}
+
+export const HTTP2_DEFAULTS: Http2Options = {
+  // Both as linkerd2-proxy has them.
+  streamWindowBytes: 65_535,
+  connectionWindowBytes: 1_048_576,
+  // Envoy's default; linkerd2-proxy has no limit. Proxies put all their clients on one connection, and its window bounds the memory.
+  streamsMax: 1024,
+  // Linkerd's chart gives these to proxies.
+  keepAliveIntervalMs: 10_000,
+  keepAliveTimeoutMs: 3000,
+  // A handshake costs both ends about a millisecond of their loops; an open connection some tens of kilobytes.
+  idleTimeoutMs: 60_000,
+};
 
 export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
   inFlightMax: 100_000,
@@ -25,12 +55,20 @@ export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
   connectKeepAliveMs: 10_000,
   poolIdleTimeoutMs: 3000,
   poolIdleMax: 10_000,
+  http2: HTTP2_DEFAULTS,
 };
 
 /** Handshakes block the loop for about a millisecond each: more at once only make each other late. */
 export const CONNECTING_MAX_PER_ENDPOINT = 8;
 
 const TICK_MS = 1000;
+
+/** A client's connection, as the engine ends it. */
+export interface EngineSession {
+  /** Ends it in good order: what is under way is finished. */
+  drain(): void;
+  abort(): void;
+}
 
 export interface HttpEngineDeps {
   readonly driver: Driver;
@@ -49,13 +87,15 @@ export class HttpEngine {
   readonly drain: Drain;
   /** Response heads are used up in the call that parses them: one object serves all upstream connections. */
   readonly responseHead: Http1Head;
-  readonly sessions: Set<HttpSession>;
+  readonly sessions: Set<EngineSession>;
   /** Sessions with half a request head. */
   readonly midHead: Set<HttpSession>;
   /** Opaque connections, tunnels included: what ends with the engine. */
   readonly forwards: Set<{ abort(): void }>;
   /** Pools with idle connections. */
   readonly idlePools: Set<H1Pool>;
+  /** Open HTTP/2 connections to endpoints. */
+  readonly links: Set<H2Link>;
   inFlight: number;
   draining: boolean;
   #tick: NodeJS.Timeout | undefined;
@@ -72,6 +112,7 @@ export class HttpEngine {
     this.midHead = new Set();
     this.forwards = new Set();
     this.idlePools = new Set();
+    this.links = new Set();
     this.inFlight = 0;
     this.draining = false;
     this.#tick = undefined;
@@ -85,7 +126,8 @@ export class HttpEngine {
   stop(): void {
     clearInterval(this.#tick);
     this.#tick = undefined;
-    for (const session of this.sessions) session.conn.reset();
+    for (const session of this.sessions) session.abort();
+    for (const link of this.links) link.destroy();
     for (const forward of this.forwards) forward.abort();
     for (const pool of this.idlePools) pool.closeIdle(Number.POSITIVE_INFINITY);
   }
@@ -94,6 +136,7 @@ export class HttpEngine {
     const now = this.clock.monotonic();
     for (const session of this.midHead) session.checkHeadTimeout(now);
     for (const pool of this.idlePools) pool.closeIdle(now);
+    for (const link of this.links) link.tick(now);
   }
 
   /** Idle clients are told goodbye at once; busy ones with their response. */
@@ -101,5 +144,6 @@ export class HttpEngine {
     this.draining = true;
     for (const session of this.sessions) session.drain();
     for (const pool of this.idlePools) pool.closeIdle(Number.POSITIVE_INFINITY);
+    for (const link of this.links) link.engineDrains();
   }
 }

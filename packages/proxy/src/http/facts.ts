@@ -1,5 +1,5 @@
 /** What decisions look at in a request, the same whichever version of HTTP brought it. Strings are made only when somebody asks. */
-import { absoluteAuthority } from '@mesh/wire';
+import { absoluteAuthority, fieldKind, fieldValue } from '@mesh/wire';
 import type { Http1Head } from '@mesh/wire';
 
 export interface RequestFacts {
@@ -55,5 +55,44 @@ export class Http1Facts implements RequestFacts {
   known(kind: number): string | undefined {
     const index = this.#head.find(kind);
     return index < 0 ? undefined : this.#head.value(index);
+  }
+}
+
+/** A request's field list, pseudo fields first. */
+export class Http2Facts implements RequestFacts {
+  readonly version = 2;
+  readonly #fields: readonly string[];
+
+  constructor(fields: readonly string[]) {
+    this.#fields = fields;
+  }
+
+  method(): string {
+    return fieldValue(this.#fields, ':method') ?? '';
+  }
+
+  authority(): string {
+    return fieldValue(this.#fields, ':authority') ?? fieldValue(this.#fields, 'host') ?? '';
+  }
+
+  path(): string {
+    return fieldValue(this.#fields, ':path') ?? '';
+  }
+
+  field(name: string): string | undefined {
+    let value: string | undefined;
+    for (let at = 0; at < this.#fields.length; at += 2) {
+      if (this.#fields[at] !== name) continue;
+      const next = this.#fields[at + 1] as string;
+      value = value === undefined ? next : `${value}, ${next}`;
+    }
+    return value;
+  }
+
+  known(kind: number): string | undefined {
+    for (let at = 0; at < this.#fields.length; at += 2) {
+      if (fieldKind(this.#fields[at] as string) === kind) return this.#fields[at + 1];
+    }
+    return undefined;
   }
 }

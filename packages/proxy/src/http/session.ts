@@ -10,7 +10,7 @@ import { MessageReader } from '@mesh/wire';
 import type { Http1Error } from '@mesh/wire';
 import type { TcpCells } from '../ports.ts';
 import { joinTunnel } from '../tcp/tunnel.ts';
-import type { HttpEngine } from './engine.ts';
+import type { EngineSession, HttpEngine } from './engine.ts';
 import { H1ClientStream } from './h1-client-stream.ts';
 import type { FailureCode } from './rescue.ts';
 import type { HttpConnection, HttpService } from './service.ts';
@@ -23,7 +23,7 @@ const TUNNEL = 2;
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
 const LINGER_MS = 2000;
 
-export class HttpSession implements HttpConnection {
+export class HttpSession implements HttpConnection, EngineSession {
   readonly conn: Conn<HttpSession>;
   readonly service: HttpService;
   readonly engine: HttpEngine;
@@ -79,6 +79,10 @@ export class HttpSession implements HttpConnection {
   drain(): void {
     if (this.#idle && !this.reader.midHead) this.#close();
     else this.closeAfter = true;
+  }
+
+  abort(): void {
+    this.conn.reset();
   }
 
   // ---- Called by the stream -------------------------------------------------------------------------------------

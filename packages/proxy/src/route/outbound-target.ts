@@ -42,13 +42,17 @@ interface CompiledTcp {
   readonly dispatcher: Dispatcher;
 }
 
-interface Compiled {
-  readonly policy: OutboundPolicy;
+interface RuleSet {
   readonly rules: readonly CompiledRule[];
   /** The rule that all requests take, where there is only that. */
   readonly only: CompiledRule | undefined;
+}
+
+interface Compiled {
+  readonly policy: OutboundPolicy;
+  /** Undefined: the policy says that nothing here is HTTP. */
+  readonly http: { readonly http1: RuleSet; readonly http2: RuleSet } | undefined;
   readonly opaque: CompiledTcp | undefined;
-  readonly http2: CompiledTcp | undefined;
   readonly leases: readonly LeasedDistribution[];
 }
 
@@ -112,19 +116,20 @@ export class OutboundTarget implements HttpService {
     return () => this.#waiters.delete(callback);
   }
 
-  /** How opaque bytes, or HTTP/2 that is passed as bytes, go on; undefined: not at all. */
-  tcp(protocol: 'opaque' | 'http/2'): Dispatcher | undefined {
-    const route = protocol === 'http/2' ? (this.#compiled?.http2 ?? this.#compiled?.opaque) : this.#compiled?.opaque;
+  /** How opaque bytes go on; undefined: not at all. */
+  tcp(): Dispatcher | undefined {
+    const route = this.#compiled?.opaque;
     return route === undefined || route.filters.length > 0 ? undefined : route.dispatcher;
   }
 
   route(request: RoutedRequest): void {
-    const compiled = this.#lastHttp ?? this.#compiled;
-    if (compiled === undefined) {
+    const http = (this.#lastHttp ?? this.#compiled)?.http;
+    if (http === undefined) {
       request.reject('unexpected');
       return;
     }
-    const rule = compiled.only ?? selectRoute(compiled.rules, request.facts);
+    const { rules, only } = request.facts.version === 2 ? http.http2 : http.http1;
+    const rule = only ?? selectRoute(rules, request.facts);
     if (rule === undefined) {
       request.reject('no_route');
       return;
@@ -168,11 +173,11 @@ export class OutboundTarget implements HttpService {
     // The new leases come first, so that backends in both keep their balancers.
     const compiled = this.#compile(next);
     this.#compiled = compiled;
-    if (compiled.rules.length > 0) {
+    if (compiled.http !== undefined) {
       this.#dropLeases(this.#lastHttp);
       this.#lastHttp = undefined;
     }
-    if (compiled.rules.length === 0 && before !== undefined && before.rules.length > 0) this.#lastHttp = before;
+    if (compiled.http === undefined && before?.http !== undefined) this.#lastHttp = before;
     else this.#dropLeases(before);
     this.#wake();
   }
@@ -189,38 +194,37 @@ export class OutboundTarget implements HttpService {
 
   #compile(policy: OutboundPolicy): Compiled {
     const leases: LeasedDistribution[] = [];
-    const http = (routes: readonly HttpRoute[]): CompiledRule[] =>
-      routes.flatMap((route) => route.rules.map((rule) => this.#compileRule(policy, route, rule, leases)));
+    const ruleSet = (routes: readonly HttpRoute[]): RuleSet => {
+      const rules = routes.flatMap((route) =>
+        route.rules.map((rule) => this.#compileRule(policy, route, rule, leases)),
+      );
+      const [first] = rules;
+      return { rules, only: first !== undefined && rules.length === 1 && matchesAll(first) ? first : undefined };
+    };
     const tcp = (route: TcpRoute): CompiledTcp => {
       const lease = this.#deps.backends.lease(route.backends, policy.parent, 'tcp');
       leases.push(lease);
       return { filters: route.filters, dispatcher: lease.distribution };
     };
     const { protocol } = policy;
-    let rules: CompiledRule[] = [];
-    let opaque: CompiledTcp | undefined;
-    let http2: CompiledTcp | undefined;
     switch (protocol.kind) {
-      case 'detect':
-        rules = http(protocol.http1);
-        opaque = tcp(protocol.opaque);
-        http2 = asTcp(protocol.http2, tcp);
-        break;
-      case 'http1':
-        rules = http(protocol.http1);
-        break;
+      case 'detect': {
+        const http = { http1: ruleSet(protocol.http1), http2: ruleSet(protocol.http2) };
+        return { policy, http, opaque: tcp(protocol.opaque), leases };
+      }
+      case 'http1': {
+        const http1 = ruleSet(protocol.http1);
+        return { policy, http: { http1, http2: http1 }, opaque: undefined, leases };
+      }
       case 'http2':
-      case 'grpc':
-        http2 = asTcp(protocol.http2, tcp);
-        break;
+      case 'grpc': {
+        const http2 = ruleSet(protocol.http2);
+        return { policy, http: { http1: http2, http2 }, opaque: undefined, leases };
+      }
       case 'opaque':
       case 'tls':
-        opaque = tcp(protocol.opaque);
-        break;
+        return { policy, http: undefined, opaque: tcp(protocol.opaque), leases };
     }
-    const [first] = rules;
-    const only = first !== undefined && rules.length === 1 && matchesAll(first) ? first : undefined;
-    return { policy, rules, only, opaque, http2, leases };
   }
 
   #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
@@ -246,14 +250,6 @@ export class OutboundTarget implements HttpService {
       rules: { timeouts: rule.timeouts, retry, cells: metrics.route(protocol, labels) },
     };
   }
-}
-
-/** While HTTP/2 passes as bytes, the backends of the rule that takes everything (the last one) take the connection. */
-function asTcp(routes: readonly HttpRoute[], tcp: (route: TcpRoute) => CompiledTcp): CompiledTcp | undefined {
-  const route = routes.at(-1);
-  const rule = route?.rules.at(-1);
-  if (route === undefined || rule === undefined) return undefined;
-  return tcp({ ref: route.ref, filters: rule.filters, backends: rule.backends });
 }
 
 /** `l5d-require-id`: the request goes to an endpoint with that TLS identity, or nowhere. */

@@ -1,0 +1,180 @@
+/** One request as a stream of an HTTP/2 connection to an endpoint. */
+import { parseGrpcStatus } from '@mesh/model';
+import {
+  fieldValue,
+  formatOrigProto,
+  FRAMING,
+  H2_ERROR,
+  h2RequestFields,
+  HEADER,
+  headerBit,
+  isAbsolute,
+  ORIG_PROTO_FIELD,
+  passFields,
+} from '@mesh/wire';
+import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
+import type { Exchange } from './exchange.ts';
+import type { H2Link } from './h2-link.ts';
+import { NOTHING } from './pass-on.ts';
+import { PayloadReader } from './payload.ts';
+import type { PayloadSink } from './payload.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
+
+/** linkerd2-proxy says so even inside TLS. */
+const SCHEME = 'http';
+const ORIG_PROTO_BIT = headerBit(HEADER.origProto);
+const UNDELIVERED_BIT = headerBit(HEADER.undelivered);
+const HOST_BIT = headerBit(HEADER.host);
+
+export class H2Upstream implements UpstreamStream, PayloadSink {
+  exchange: Exchange | undefined;
+  readonly reused: boolean;
+  readonly #link: H2Link;
+  #stream: H2Stream<H2Upstream> | undefined;
+  #payload: PayloadReader | undefined;
+  /** Received, and not given back to the server's window. */
+  #owed: number;
+  #grpcStatus: number | undefined;
+
+  constructor(link: H2Link) {
+    this.exchange = undefined;
+    this.reused = link.used;
+    this.#link = link;
+    this.#stream = undefined;
+    this.#payload = undefined;
+    this.#owed = 0;
+    this.#grpcStatus = undefined;
+  }
+
+  // ---- The request ----------------------------------------------------------------------------------------------
+
+  headFromH1(head: Http1Head, body: Uint8Array, done: boolean): boolean {
+    const payload = new PayloadReader();
+    payload.reset(head.framing, head.framing === FRAMING.length ? head.contentLength : 0);
+    this.#payload = payload;
+    const was = formatOrigProto(head.minor, isAbsolute(head));
+    const authority = this.exchange?.client.facts.authority() ?? '';
+    this.#open(h2RequestFields(head, SCHEME, this.#edits(was, authority)), payload.done);
+    return payload.pass(body, done, this);
+  }
+
+  bytesFromH1(bytes: Uint8Array, done: boolean): boolean {
+    return this.#payload?.pass(bytes, done, this) ?? true;
+  }
+
+  payload(bytes: Uint8Array, end: boolean): boolean {
+    return this.dataFromH2(bytes, end);
+  }
+
+  payloadEnd(trailers: readonly string[]): void {
+    if (trailers.length > 0) this.trailersFromH2(trailers);
+    else this.dataFromH2(NOTHING, true);
+  }
+
+  headFromH2(fields: readonly string[], end: boolean, as: OrigProto | undefined): boolean {
+    const was = as === undefined ? undefined : formatOrigProto(as.minor, as.absolute);
+    const authority = this.exchange?.client.facts.authority() ?? '';
+    this.#open(passFields(fields, this.#edits(was, authority)), end);
+    return true;
+  }
+
+  dataFromH2(bytes: Uint8Array, end: boolean): boolean {
+    return this.#stream !== undefined && this.#link.socket.out.send(this.#stream, bytes, end);
+  }
+
+  trailersFromH2(fields: readonly string[]): void {
+    if (this.#stream !== undefined) this.#link.socket.out.sendTrailers(this.#stream, fields);
+  }
+
+  // ---- Called by the exchange -----------------------------------------------------------------------------------
+
+  resumeResponse(): void {
+    this.#giveBack();
+  }
+
+  cancel(): void {
+    this.#end();
+  }
+
+  /** What the client still sends is not wanted any more. */
+  finished(): void {
+    this.#end();
+  }
+
+  // ---- Called by the link ---------------------------------------------------------------------------------------
+
+  onHeaders(fields: readonly string[], kind: 'informational' | 'head' | 'trailers', end: boolean): void {
+    const { exchange } = this;
+    if (exchange === undefined) return;
+    if (kind === 'informational') {
+      if (exchange.onInterim(this)) exchange.client.interimFromH2(fields);
+    } else if (kind === 'head') this.#onHead(exchange, fields, end);
+    else {
+      exchange.client.trailersFromH2(fields);
+      exchange.finish(this, parseGrpcStatus(fieldValue(fields, 'grpc-status')) ?? this.#grpcStatus);
+    }
+  }
+
+  onData(bytes: Uint8Array, end: boolean): void {
+    const { exchange } = this;
+    this.#owed += bytes.length;
+    if (exchange === undefined || exchange.client.dataFromH2(bytes, end)) this.#giveBack();
+    if (end) exchange?.finish(this, this.#grpcStatus);
+  }
+
+  /** @param byServer RST_STREAM or GOAWAY; else the connection is gone, or the server broke the protocol on this stream. */
+  onReset(code: number, byServer: boolean): void {
+    const { exchange } = this;
+    this.#giveBack();
+    if (exchange === undefined) return;
+    if (!byServer && this.#link.open) exchange.badResponse(this);
+    else exchange.upstreamLost(this, { unprocessed: code === H2_ERROR.refusedStream, h2Code: byServer ? code : -1 });
+  }
+
+  onWritable(): void {
+    this.exchange?.upstreamDrained();
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------
+
+  #onHead(exchange: Exchange, fields: readonly string[], end: boolean): void {
+    const undelivered = ((this.#stream?.kinds ?? 0) & UNDELIVERED_BIT) !== 0;
+    if (undelivered && exchange.sendElsewhere(this)) return;
+    exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered);
+    this.#grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status'));
+    if (!exchange.client.headFromH2(fields, end)) exchange.badResponse(this);
+    else if (end) exchange.finish(this, this.#grpcStatus);
+  }
+
+  #open(fields: readonly string[], end: boolean): void {
+    this.#stream = this.#link.request(fields, this, end);
+  }
+
+  /** @param was The version, when the request is HTTP/1: its receiver takes the Host field as it is, so that goes along. */
+  #edits(was: string | undefined, ownAuthority: string): FieldEdits {
+    const service = this.exchange?.client.service;
+    const authority = this.#link.pool.slot.plan.authorityText;
+    const host = authority ?? ownAuthority;
+    const add: string[] = [...(service?.requestAdd.list ?? [])];
+    if (was !== undefined) {
+      if (host !== '') add.push('host', host);
+      add.push(ORIG_PROTO_FIELD, was);
+    }
+    const drop = (service?.requestDrop ?? 0) | ORIG_PROTO_BIT | (was === undefined ? 0 : HOST_BIT);
+    return { drop, add, authority };
+  }
+
+  #giveBack(): void {
+    if (this.#owed === 0 || this.#stream === undefined) return;
+    const owed = this.#owed;
+    this.#owed = 0;
+    this.#link.socket.out.consume(this.#stream, owed);
+  }
+
+  #end(): void {
+    this.exchange = undefined;
+    this.#giveBack();
+    if (this.#stream?.closed === false) this.#link.socket.out.reset(this.#stream, H2_ERROR.cancel);
+    this.#link.streamOver();
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { endpoint } from '../src/testing/fakes.ts';
+import { identityName, meshedEndpoint, TestAnchor, TestProxy, until } from './harness.ts';
+import { h2App, H2Client } from './http2-harness.ts';
+
+const PATH = 'app.ns.svc.cluster.local:80';
+
+test('a plain hop passes HTTP/2 on: head, body both ways, trailers, interim responses', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using proxy = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  const app = await h2App(proxy.ip, (stream, headers) => {
+    const chunks: Buffer[] = [];
+    let trailers = {};
+    stream.on('trailers', (got) => (trailers = { ...got }));
+    stream.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    stream.on('end', () => {
+      stream.additionalHeaders({ ':status': 103, link: '</style.css>; rel=preload' });
+      stream.respond({ ':status': 201, 'x-path': headers[':path'] ?? '' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '42' }));
+      stream.end(JSON.stringify({ body: Buffer.concat(chunks).toString(), trailers }));
+    });
+  });
+  proxy.routeTo(PATH, endpoint({ ip: proxy.ip, port: app.port }));
+  const client = new H2Client(proxy.outbound);
+  const answer = await client.ask({ ':method': 'POST', ':path': '/cart?x=1' }, 'hello', { 'x-check': 'ok' });
+  assert.equal(answer.headers[':status'], 201);
+  assert.equal(answer.headers['x-path'], '/cart?x=1');
+  assert.equal(answer.interim[0]?.['link'], '</style.css>; rel=preload');
+  assert.deepEqual(JSON.parse(answer.body.toString()), { body: 'hello', trailers: { 'x-check': 'ok' } });
+  assert.equal(answer.trailers['x-sum'], '42');
+  assert.equal((await client.ask()).headers[':status'], 201);
+  client.close();
+  await app.close();
+});
+
+test('many clients share one mTLS connection between two proxies, and the program learns who asked', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using client = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  await using server = await new TestProxy('127.0.40.2', 'app').start(anchor);
+  const app = await h2App(server.ip, (stream, headers) => {
+    stream.respond({ ':status': 200, 'x-client': headers['l5d-client-id'] ?? '' });
+    stream.end(headers[':path']);
+  });
+  client.routeTo(PATH, meshedEndpoint(server, app.port));
+  const clients = Array.from({ length: 8 }, () => new H2Client(client.outbound));
+  const answers = await Promise.all(
+    clients.flatMap((one, who) => Array.from({ length: 25 }, (_, at) => one.ask({ ':path': `/${who}/${at}` }))),
+  );
+  assert.deepEqual(
+    answers.map(({ body }) => body.toString()),
+    clients.flatMap((_, who) => Array.from({ length: 25 }, (__, at) => `/${who}/${at}`)),
+  );
+  assert.equal(answers[0]?.headers['x-client'], identityName('web'));
+  assert.equal(client.metrics.sum('tcp_open_total', { peer: 'dst' }), 1);
+  assert.equal(server.metrics.sum('tcp_open_total', { peer: 'src' }), 1);
+  assert.equal(server.metrics.sum('tcp_open_total', { peer: 'dst' }), 1);
+  assert.equal(server.metrics.sum('inbound_tcp_transport_header_connections_total', { session_protocol: 'http2' }), 1);
+  await until(
+    'counted',
+    () => client.metrics.sum('response_total', { direction: 'outbound', status_code: '200' }) === 200,
+  );
+  assert.equal(client.metrics.sum('outbound_tcp_protocol_connections_total', { protocol: 'http/2' }), 8);
+  for (const one of clients) one.close();
+  await app.close();
+});
+
+test('large bodies cross in both directions at once', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using client = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  await using server = await new TestProxy('127.0.40.2', 'app').start(anchor);
+  const app = await h2App(server.ip, (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  });
+  client.routeTo(PATH, meshedEndpoint(server, app.port));
+  const body = Buffer.alloc(8 * 1024 * 1024, 'mesh');
+  const one = new H2Client(client.outbound);
+  const answers = await Promise.all([one.ask({ ':method': 'POST' }, body), one.ask({ ':method': 'POST' }, body)]);
+  for (const answer of answers) assert.ok(answer.body.equals(body));
+  one.close();
+  await app.close();
+});
