@@ -1,0 +1,62 @@
+/** Runs protocol suites; `npm run conformance -- --help` tells the usage. Exit status: 0 nothing failed, 1 something failed, 2 nothing ran. */
+import { parseArgs } from 'node:util';
+import { count, formatResult, jsonResult } from './result.ts';
+import type { SuiteResult } from './result.ts';
+import { h2spec, h2specd } from './suites/h2spec.ts';
+import { hpack } from './suites/hpack.ts';
+
+const SUITES: Readonly<Record<string, (through: string) => Promise<readonly SuiteResult[]>>> = {
+  h2spec: async (through) => [await h2spec(through)],
+  h2specd: async () => [await h2specd()],
+  hpack: async () => [await hpack()],
+};
+
+const USAGE = `usage: npm run conformance -- NAME... [--json] [--through codec|outbound|inbound]
+  NAME  ${Object.keys(SUITES).join(', ')}; all
+  --through  what h2spec talks to: the codec on a socket, or a sidecar in front of it (codec)`;
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n${USAGE}\n`);
+  process.exit(64);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        through: { type: 'string', default: 'codec' },
+      },
+    });
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments();
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  if (!['codec', 'outbound', 'inbound'].includes(values.through))
+    fail(`--through: ${values.through} is none of codec, outbound, inbound`);
+  const names = positionals.includes('all') ? Object.keys(SUITES) : positionals;
+  if (names.length === 0) fail('which suite?');
+  const unknown = names.filter((name) => SUITES[name] === undefined);
+  if (unknown.length > 0) fail(`unknown suite ${unknown.join(', ')}`);
+  const results: SuiteResult[] = [];
+  for (const name of names) {
+    for (const result of (await SUITES[name]?.(values.through)) ?? []) {
+      results.push(result);
+      if (!values.json) process.stdout.write(`${formatResult(result)}\n`);
+    }
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(results.map(jsonResult), null, 2)}\n`);
+  if (results.every((result) => result.skipped !== undefined)) return 2;
+  return results.some((result) => count(result, 'failed') > 0) ? 1 : 0;
+}
+
+process.exitCode = await main();

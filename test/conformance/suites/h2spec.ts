@@ -1,0 +1,87 @@
+/** h2spec and h2specd: HTTP/2 servers and clients, RFC 9113's forerunner 7540 and HPACK, strict. */
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { startH2Client } from '../h2-client.ts';
+import { startH2Server } from '../h2-server.ts';
+import { junitCases } from '../junit.ts';
+import { DIST, goProgram, run } from '../programs.ts';
+import type { CaseResult, SuiteResult } from '../result.ts';
+import { startInbound, startOutbound } from '../sidecars.ts';
+import type { Target } from '../sidecars.ts';
+
+/** The suite itself waits so long for an answer; what it tests answers at once or never. */
+const ANSWER_S = 3;
+const RUN_MS = 300_000;
+const IP = '127.0.0.1';
+
+export async function h2spec(through: string): Promise<SuiteResult> {
+  const target = `server: ${describe(through)}`;
+  const program = await goProgram('h2spec');
+  if (typeof program !== 'string') return { suite: 'h2spec', target, cases: [], skipped: program.missing };
+  await using server = await startH2Server(IP);
+  await using proxy = await startTarget(through, { host: IP, port: server.port });
+  const report = reportFile('h2spec');
+  const { host, port } = proxy.entry;
+  const command = [program, '-h', host, '-p', String(port), '--strict', '-o', String(ANSWER_S), '-j', report];
+  const finished = await run(command, { timeoutMs: RUN_MS });
+  return { suite: 'h2spec', target, cases: readReport(report, finished.output) };
+}
+
+export async function h2specd(): Promise<SuiteResult> {
+  const target = `client: ${describe('codec')}`;
+  const program = await goProgram('h2specd');
+  if (typeof program !== 'string') return { suite: 'h2specd', target, cases: [], skipped: program.missing };
+  const curl = await run(['curl', '--version'], { timeoutMs: 20_000 });
+  if (curl.status !== 0) return { suite: 'h2specd', target, cases: [], skipped: 'curl is not installed' };
+  await using client = await startH2Client(IP);
+  // Its listeners complain without end once they are closed.
+  const command = ['sh', '-c', '"$0" -e "$1" -o "$2" 2>&1 | grep -v "^accept tcp"', program];
+  command.push(`curl -s -x http://${IP}:${client.port}`, String(ANSWER_S));
+  const finished = await run(command, { timeoutMs: RUN_MS });
+  return { suite: 'h2specd', target, cases: readLines(finished.output) };
+}
+
+/** h2specd writes no report: its lines are `5.1. Title`, then `✔ 8: what` or `× 8: what` with the reasons below. */
+function readLines(output: string): CaseResult[] {
+  const cases: { name: string; outcome: 'passed' | 'failed'; detail?: string }[] = [];
+  let section = '';
+  for (const line of output.split('\nFailures:')[0]?.split('\n') ?? []) {
+    const heading = /^\s*(\d+(?:\.\d+)*\.) /.exec(line);
+    const one = /^\s*([✔×]) (\d+: .*)$/u.exec(line);
+    if (heading !== null) section = heading[1] ?? '';
+    else if (one !== null) cases.push({ name: `${section} ${one[2]}`, outcome: one[1] === '✔' ? 'passed' : 'failed' });
+    else if (line.trim() !== '' && cases.at(-1)?.outcome === 'failed') {
+      const last = cases.at(-1);
+      if (last !== undefined) last.detail = `${last.detail ?? ''} ${line.trim()}`.trim();
+    }
+  }
+  const finished = /\n(\d+) tests,/.exec(output);
+  if (finished?.[1] !== String(cases.length))
+    cases.push({ name: 'the suite as a whole', outcome: 'failed', detail: output.split('\n').slice(-5).join('\n') });
+  return cases;
+}
+
+async function startTarget(through: string, server: { readonly host: string; readonly port: number }): Promise<Target> {
+  if (through === 'outbound') return startOutbound(server);
+  if (through === 'inbound') return startInbound(server);
+  return { entry: server, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+function describe(through: string): string {
+  return through === 'codec' ? 'the codec on a socket' : `the sidecar, ${through}`;
+}
+
+function reportFile(name: string): string {
+  mkdirSync(DIST, { recursive: true });
+  const file = join(DIST, `${name}.xml`);
+  rmSync(file, { force: true });
+  return file;
+}
+
+function readReport(file: string, output: string): SuiteResult['cases'] {
+  try {
+    return junitCases(readFileSync(file, 'utf8'));
+  } catch {
+    return [{ name: 'the suite as a whole', outcome: 'failed', detail: output.split('\n').slice(-5).join('\n') }];
+  }
+}
