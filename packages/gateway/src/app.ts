@@ -43,7 +43,7 @@ export interface GatewayDeps {
   readonly endpoints: Endpoints;
   readonly policy: Watched<InboundPolicy>;
   readonly metrics: ProxyMetrics;
-  readonly exposeMetrics: () => string;
+  readonly exposeMetrics: () => string | AsyncIterable<string>;
 }
 
 export class Gateway implements Component {

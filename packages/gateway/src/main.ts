@@ -138,7 +138,7 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
       endpoints: discovery.endpoints,
       policy: config.policy === undefined ? fixedPolicy : discovery.inbound.get(config.port),
       metrics: createProxyMetrics(registry),
-      exposeMetrics: () => registry.expose(),
+      exposeMetrics: () => registry.exposeInTurns(),
     },
   );
   const exported = registry

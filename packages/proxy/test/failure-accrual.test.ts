@@ -15,15 +15,12 @@ async function shop(backoffMs: number) {
   const anchor = await TestAnchor.create('root');
   const client = await new TestProxy('127.0.44.1', 'web').start(anchor);
   const state = { status: 200, hits: [0, 0] as [number, number], held: undefined as Promise<void> | undefined };
-  const bad = await httpApp(IPS[0], async (_req, res) => {
+  const bad = await httpApp(IPS[0], (_req, res) => {
     state.hits[0] += 1;
-    await state.held;
-    if (state.status === 0) {
-      res.destroy();
-      return;
-    }
-    res.statusCode = state.status;
-    res.end('bad');
+    void Promise.resolve(state.held).then(() => {
+      if (state.status === 0) res.destroy();
+      else res.writeHead(state.status).end('bad');
+    });
   });
   const good = await httpApp(IPS[1], (_req, res) => {
     state.hits[1] += 1;

@@ -30,6 +30,7 @@ async function start(shutdownEnabled = false): Promise<{
   readonly control: LogControl;
   readonly shutdowns: () => number;
   readonly admin: Admin;
+  readonly registry: MetricRegistry;
 }> {
   const readiness = new Readiness();
   const control: LogControl = { level: 'warn' };
@@ -55,6 +56,7 @@ async function start(shutdownEnabled = false): Promise<{
     readiness,
     control,
     admin,
+    registry,
     shutdowns: () => shutdowns,
     ask: (method, path, options = {}) =>
       new Promise((resolve, reject) => {
@@ -91,12 +93,51 @@ test('it is alive at once and ready when nothing holds readiness back', async ()
   assert.equal(said(await ask('GET', '/other')), '404 not found\n');
 });
 
-test('metrics are exposed, compressed for those who accept it', async () => {
-  const { ask } = await start();
+test('metrics are exposed, and compressed from the second scrape on when they are large', async () => {
+  const { ask, registry } = await start();
+  const gzip = { headers: { 'accept-encoding': 'gzip' } };
   assert.match(said(await ask('GET', '/metrics')), /^200 [^]*request_total\{direction="inbound"\} 1\n/);
-  const zipped = await ask('GET', '/metrics', { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal((await ask('GET', '/metrics', gzip)).encoding, undefined, 'a small text is not worth a compressor');
+  const family = registry.counter({ name: 'large_total', help: 'Large.' });
+  const held = Array.from({ length: 5000 }, (_, index) => family.bind({ name: 'x'.repeat(200), index: String(index) }));
+  const plain = await ask('GET', '/metrics', gzip);
+  assert.equal(plain.encoding, undefined);
+  const zipped = await ask('GET', '/metrics', gzip);
   assert.equal(zipped.encoding, 'gzip');
-  assert.match(gunzipSync(zipped.body).toString(), /request_total/);
+  const text = gunzipSync(zipped.body).toString();
+  assert.equal(text.match(/^large_total\{/gm)?.length, held.length);
+  assert.ok(zipped.body.length < plain.body.length / 5);
+  assert.equal((await ask('HEAD', '/metrics')).body.length, 0);
+  assert.equal((await ask('GET', '/metrics')).encoding, undefined, 'only for those who accept it');
+});
+
+test('a scraper that goes away in the middle, or takes nothing, leaves the admin port as it was', async () => {
+  const { admin, ask, registry } = await start();
+  const family = registry.counter({ name: 'large_total', help: 'Large.' });
+  const held = Array.from({ length: 9000 }, (_, index) =>
+    family.bind({ name: 'x'.repeat(2000), index: String(index) }),
+  );
+  for (let round = 0; round < 5; round += 1) {
+    const socket = connect(admin.address.port, '127.0.0.1');
+    socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n');
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.pause();
+    assert.equal(said(await ask('GET', '/ready')), '200 ready\n');
+    socket.destroy();
+  }
+  const whole = await ask('GET', '/metrics');
+  assert.equal(whole.body.toString().match(/^large_total\{/gm)?.length, held.length);
+});
+
+test('an HTTP/1.0 scraper gets the text until the connection ends', async () => {
+  const { admin } = await start();
+  const socket = connect(admin.address.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
+  socket.write('GET /metrics HTTP/1.0\r\n\r\n');
+  await new Promise((resolve) => socket.once('close', resolve));
+  assert.match(text, /connection: close\r\n[^]*\r\n\r\n# HELP/);
+  assert.match(text, /request_total\{direction="inbound"\} 1\n$/);
 });
 
 test('the log level is read and changed, and a bad filter changes nothing', async () => {

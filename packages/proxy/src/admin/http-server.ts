@@ -22,7 +22,8 @@ export interface AdminRequest {
 export interface AdminResponse {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | Uint8Array;
+  /** In pieces: sent as they come, while the client takes them. */
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
   readonly gzipped?: boolean;
 }
 
@@ -55,7 +56,7 @@ export async function listenHttp(
     },
     data: (conn, bytes) => conn.state.received(bytes),
     end: (conn) => conn.end(),
-    drain: () => undefined,
+    drain: (conn) => conn.state.drained(),
     close(conn) {
       open -= 1;
       conn.state.closed();
@@ -83,6 +84,8 @@ class Session {
   #bodyBytes = 0;
   #inBody = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Called when the client takes more, or is gone. */
+  #onRoom: (() => void) | undefined;
 
   constructor(deps: HttpServerDeps) {
     this.#deps = deps;
@@ -98,6 +101,13 @@ class Session {
   closed(): void {
     clearTimeout(this.#timer);
     this.#waiting = [];
+    this.drained();
+  }
+
+  drained(): void {
+    this.#timer?.refresh();
+    this.#onRoom?.();
+    this.#onRoom = undefined;
   }
 
   received(bytes: Uint8Array): void {
@@ -159,7 +169,11 @@ class Session {
     };
     this.#inBody = false;
     this.#busy = true;
-    void this.#answer(request).then((response) => this.#finish(response, keepAlive, isHead, rest));
+    const ancient = head.minor === 0;
+    void this.#answer(request).then(async (response) => {
+      const goesOn = await this.#send(response, { keepAlive, isHead, ancient });
+      this.#finish(goesOn, rest);
+    });
   }
 
   async #answer(request: AdminRequest): Promise<AdminResponse> {
@@ -170,12 +184,46 @@ class Session {
     }
   }
 
-  #finish(response: AdminResponse, keepAlive: boolean, isHead: boolean, rest: Uint8Array): void {
+  /** @returns false when the connection must end after the response. */
+  async #send(response: AdminResponse, how: Manner): Promise<boolean> {
+    const conn = this.#conn;
+    if (conn === undefined || conn.closed) return false;
+    const { body } = response;
+    if (typeof body === 'string' || body instanceof Uint8Array) {
+      conn.write(encode(response, typeof body === 'string' ? Buffer.from(body) : body, how));
+      return how.keepAlive;
+    }
+    // HTTP/1.0 knows no chunks: there the end of the connection ends the body.
+    const keepAlive = how.keepAlive && !how.ancient;
+    const framing = how.ancient ? [] : ['transfer-encoding: chunked'];
+    conn.write(Buffer.from(headText(response, framing, keepAlive)));
+    if (how.isHead) return keepAlive;
+    try {
+      for await (const piece of body) if (!(await this.#sendPiece(conn, piece, how.ancient))) return false;
+    } catch {
+      conn.reset();
+      return false;
+    }
+    if (!how.ancient) conn.write(LAST_CHUNK);
+    return keepAlive;
+  }
+
+  /** Waits while the client takes no more. False: it is gone. */
+  async #sendPiece(conn: Conn<Session>, piece: string | Uint8Array, ancient: boolean): Promise<boolean> {
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+    if (bytes.length === 0) return true;
+    const more = conn.write(
+      ancient ? bytes : Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, CRLF]),
+    );
+    if (!more && !conn.closed) await new Promise<void>((resolve) => (this.#onRoom = resolve));
+    return !conn.closed;
+  }
+
+  #finish(goesOn: boolean, rest: Uint8Array): void {
     const conn = this.#conn;
     if (conn === undefined || conn.closed) return;
-    conn.write(encode(response, keepAlive, isHead));
     this.#busy = false;
-    if (!keepAlive) return conn.end();
+    if (!goesOn) return conn.end();
     const waiting = [rest, ...this.#waiting];
     this.#waiting = [];
     const next = Buffer.concat(waiting);
@@ -184,7 +232,8 @@ class Session {
   }
 
   #refuse(status: number, body: string): void {
-    this.#conn?.write(encode({ status, contentType: 'text/plain', body }, false, false));
+    const response = { status, contentType: 'text/plain', body };
+    this.#conn?.write(encode(response, Buffer.from(body), { keepAlive: false, isHead: false, ancient: false }));
     this.#conn?.end();
   }
 }
@@ -202,18 +251,32 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-function encode(response: AdminResponse, keepAlive: boolean, isHead: boolean): Uint8Array {
-  const body = typeof response.body === 'string' ? Buffer.from(response.body) : response.body;
-  const head = [
+const CRLF = Buffer.from('\r\n');
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+
+/** How the client wants its response. */
+interface Manner {
+  readonly keepAlive: boolean;
+  readonly isHead: boolean;
+  /** HTTP/1.0. */
+  readonly ancient: boolean;
+}
+
+function encode(response: AdminResponse, body: Uint8Array, how: Manner): Uint8Array {
+  const head = Buffer.from(headText(response, [`content-length: ${body.length}`], how.keepAlive));
+  return how.isHead ? head : Buffer.concat([head, body]);
+}
+
+function headText(response: AdminResponse, framing: readonly string[], keepAlive: boolean): string {
+  return [
     `HTTP/1.1 ${response.status} ${REASONS[response.status] ?? 'Unknown'}`,
     `content-type: ${response.contentType}`,
-    `content-length: ${body.length}`,
+    ...framing,
     ...(response.gzipped === true ? ['content-encoding: gzip'] : []),
     ...(keepAlive ? [] : ['connection: close']),
     `date: ${new Date().toUTCString()}`,
     '\r\n',
   ].join('\r\n');
-  return isHead ? Buffer.from(head) : Buffer.concat([Buffer.from(head), body]);
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string] {

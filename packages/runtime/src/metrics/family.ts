@@ -26,6 +26,11 @@ export interface FamilyOptions {
   readonly seriesMax?: number;
 }
 
+/** Long enough that a generator's step does not count, short enough for a turn of the event loop. */
+const PIECE_LENGTH = 8192;
+/** A full family is looked through for old series at most this often. */
+const MAKE_ROOM_MS = 10_000;
+
 /** Peers can cause label sets; memory must not follow them without end. */
 export const SERIES_MAX_DEFAULT = 10_000;
 
@@ -38,12 +43,19 @@ export class MetricFamily<Cell extends object> {
   readonly #series = new Map<string, Series<Cell>>();
   readonly #create: (slot: Slot) => Cell;
   readonly #seriesMax: number;
+  readonly #retainIdleMs: number;
   readonly #bounds: readonly number[];
   #overflow: Cell | undefined;
+  #evictedAtMs = Number.NEGATIVE_INFINITY;
   /** Bindings that got the shared series, because there were too many. */
   refused = 0;
 
-  constructor(type: MetricType, options: FamilyOptions, create: (slot: Slot) => Cell, bounds: readonly number[] = []) {
+  constructor(
+    type: MetricType,
+    options: FamilyOptions & { readonly retainIdleMs: number },
+    create: (slot: Slot) => Cell,
+    bounds: readonly number[] = [],
+  ) {
     this.type = type;
     this.name = options.name;
     this.help = options.help;
@@ -51,6 +63,7 @@ export class MetricFamily<Cell extends object> {
     this.#bounds = bounds;
     this.#width = type === 'histogram' ? bounds.length + 2 : 1;
     this.#slab = new Slab(this.#width);
+    this.#retainIdleMs = options.retainIdleMs;
     this.#seriesMax = options.seriesMax ?? SERIES_MAX_DEFAULT;
   }
 
@@ -58,7 +71,7 @@ export class MetricFamily<Cell extends object> {
   bind(labels: MetricLabels = {}): Cell {
     const key = renderLabels(labels);
     const known = this.#series.get(key);
-    if (known === undefined && this.#series.size >= this.#seriesMax) {
+    if (known === undefined && this.#isFull()) {
       this.refused += 1;
       return (this.#overflow ??= this.#create(this.#slab.take()));
     }
@@ -79,42 +92,59 @@ export class MetricFamily<Cell extends object> {
     return this.#series.size;
   }
 
-  /** Drops series that nobody holds and that did not change for `idleMs`. */
-  evict(nowMs: number, idleMs: number): void {
+  /** Drops series that nobody holds and that did not change for a while. */
+  evict(nowMs: number): void {
+    this.#evictedAtMs = nowMs;
     for (const [key, series] of this.#series) {
       const sum = this.#sumOf(series.slot);
       if (sum !== series.seenSum) {
         series.seenSum = sum;
         series.changedMs = nowMs;
-      } else if (nowMs - series.changedMs >= idleMs && series.cell.deref() === undefined) {
+      } else if (nowMs - series.changedMs >= this.#retainIdleMs && series.cell.deref() === undefined) {
         this.#series.delete(key);
         this.#slab.give(series.slot);
       }
     }
   }
 
-  /** Appends the family in the Prometheus text format; nothing when it has no series. */
-  write(lines: string[]): void {
+  /** The family in the Prometheus text format, in pieces of some kilobytes; nothing when it has no series. */
+  *pieces(): Generator<string, void> {
     if (this.#series.size === 0) return;
-    lines.push(`# HELP ${this.name} ${this.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`);
-    lines.push(`# TYPE ${this.name} ${this.type}`);
+    const help = this.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+    let text = `# HELP ${this.name} ${help}\n# TYPE ${this.name} ${this.type}\n`;
     for (const [labels, { slot }] of this.#series) {
-      if (this.type === 'histogram') this.#writeHistogram(lines, labels, slot);
-      else lines.push(`${this.name}${labels === '' ? '' : `{${labels}}`} ${formatValue(slot.values[slot.at] ?? 0)}`);
+      text += this.type === 'histogram' ? this.#histogramText(labels, slot) : this.#valueText(labels, slot);
+      if (text.length < PIECE_LENGTH) continue;
+      yield text;
+      text = '';
     }
+    if (text !== '') yield text;
   }
 
-  #writeHistogram(lines: string[], labels: string, { values, at }: Slot): void {
-    const before = labels === '' ? '' : `${labels},`;
+  #valueText(labels: string, { values, at }: Slot): string {
+    return `${this.name}${labels === '' ? '' : `{${labels}}`} ${formatValue(values[at] ?? 0)}\n`;
+  }
+
+  #histogramText(labels: string, { values, at }: Slot): string {
+    const start = `${this.name}_bucket{${labels === '' ? '' : `${labels},`}le="`;
     const after = labels === '' ? '' : `{${labels}}`;
+    let text = '';
     let count = 0;
     for (let bucket = 0; bucket <= this.#bounds.length; bucket += 1) {
       count += values[at + 1 + bucket] ?? 0;
       const bound = this.#bounds[bucket];
-      lines.push(`${this.name}_bucket{${before}le="${bound === undefined ? '+Inf' : formatValue(bound)}"} ${count}`);
+      text += `${start}${bound === undefined ? '+Inf' : formatValue(bound)}"} ${count}\n`;
     }
-    lines.push(`${this.name}_sum${after} ${formatValue(values[at] ?? 0)}`);
-    lines.push(`${this.name}_count${after} ${count}`);
+    const sum = formatValue(values[at] ?? 0);
+    return `${text}${this.name}_sum${after} ${sum}\n${this.name}_count${after} ${count}\n`;
+  }
+
+  /** Looks whether old series can go first, when nobody scrapes and so makes room. */
+  #isFull(): boolean {
+    if (this.#series.size < this.#seriesMax) return false;
+    const now = performance.now();
+    if (now - this.#evictedAtMs >= MAKE_ROOM_MS) this.evict(now);
+    return this.#series.size >= this.#seriesMax;
   }
 
   #sumOf({ values, at }: Slot): number {

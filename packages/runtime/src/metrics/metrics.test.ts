@@ -52,6 +52,46 @@ test('too many label sets share a series that is not shown, and that is counted'
   assert.match(registry.expose(), /mesh_metric_series_refused_total\{metric="x_total"\} 2/);
 });
 
+test('an exposition in turns says the same, and lets others have theirs', async () => {
+  const registry = new MetricRegistry();
+  const family = registry.counter({ name: 'x_total', help: 'X.' });
+  const held = Array.from({ length: 5000 }, (_, index) => family.bind({ name: 'n'.repeat(500), index: String(index) }));
+  let turns = 0;
+  let over = false;
+  const other = (async () => {
+    while (!over) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+    }
+  })();
+  let text = '';
+  let longest = 0;
+  for await (const piece of registry.exposeInTurns()) {
+    text += piece;
+    longest = Math.max(longest, piece.length);
+  }
+  const during = turns;
+  over = true;
+  await other;
+  assert.equal(text, registry.expose());
+  assert.equal(text.match(/^x_total/gm)?.length, held.length);
+  assert.ok(longest < 20_000, `a piece of ${longest} characters`);
+  assert.ok(during > 0, 'nobody else had a turn');
+});
+
+test('a full family makes room for new series when nobody scrapes', async (t) => {
+  if (globalThis.gc === undefined) return t.skip('needs --expose-gc');
+  const registry = new MetricRegistry({ retainIdleMs: 0 });
+  const family = registry.counter({ name: 'x_total', help: 'X.', seriesMax: 1 });
+  (() => family.bind({ a: '1' }))();
+  for (let round = 0; round < 3; round += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    globalThis.gc();
+  }
+  family.bind({ a: '2' }).add(1);
+  assert.match(registry.expose(), /x_total\{a="2"\} 1/);
+});
+
 test('a series that changes or is held stays', () => {
   const registry = new MetricRegistry({ retainIdleMs: 0 });
   const family = registry.counter({ name: 'x_total', help: 'X.' });

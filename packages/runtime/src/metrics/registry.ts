@@ -3,6 +3,9 @@ import { CounterCell, GaugeCell, HistogramCell } from './cells.ts';
 import { MetricFamily } from './family.ts';
 import type { FamilyOptions } from './family.ts';
 
+/** How long an exposition keeps the event loop at a time: less than a request takes. */
+const TURN_MS = 1;
+
 /** Linkerd keeps idle series for 10 minutes. */
 export const RETAIN_IDLE_MS = 600_000;
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -24,11 +27,17 @@ export class MetricRegistry {
 
   /** The family of this name; a second call with the same name gives the same family. */
   counter(options: FamilyOptions): MetricFamily<CounterCell> {
-    return this.#family(options.name, () => new MetricFamily('counter', options, (slot) => new CounterCell(slot)));
+    return this.#family(
+      options.name,
+      () => new MetricFamily('counter', this.#with(options), (slot) => new CounterCell(slot)),
+    );
   }
 
   gauge(options: FamilyOptions): MetricFamily<GaugeCell> {
-    return this.#family(options.name, () => new MetricFamily('gauge', options, (slot) => new GaugeCell(slot)));
+    return this.#family(
+      options.name,
+      () => new MetricFamily('gauge', this.#with(options), (slot) => new GaugeCell(slot)),
+    );
   }
 
   /** @param options.buckets Upper bounds, ascending, without +Inf. */
@@ -36,7 +45,8 @@ export class MetricRegistry {
     const bounds = Float64Array.from(options.buckets);
     return this.#family(
       options.name,
-      () => new MetricFamily('histogram', options, (slot) => new HistogramCell(slot, bounds), options.buckets),
+      () =>
+        new MetricFamily('histogram', this.#with(options), (slot) => new HistogramCell(slot, bounds), options.buckets),
     );
   }
 
@@ -47,18 +57,40 @@ export class MetricRegistry {
 
   /** The text that a scrape gets. */
   expose(): string {
+    return [...this.#pieces()].join('');
+  }
+
+  /**
+   * The text that a scrape gets, made while the event loop goes on: after at most about a millisecond of work everybody else has a turn.
+   * For processes that carry traffic. Series may come, and counters count, while it is made.
+   */
+  async *exposeInTurns(): AsyncGenerator<string, void> {
+    let turnEndsMs = performance.now() + TURN_MS;
+    for (const piece of this.#pieces()) {
+      yield piece;
+      if (performance.now() < turnEndsMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turnEndsMs = performance.now() + TURN_MS;
+    }
+  }
+
+  /** About this much work per step of the generator: a few dozen microseconds. */
+  *#pieces(): Generator<string, void> {
     for (const collect of this.#collectors) collect();
-    const now = performance.now();
-    const lines: string[] = [];
     for (const family of this.#families.values()) {
-      family.evict(now, this.#retainIdleMs);
+      if (family === this.#refused) continue;
+      family.evict(performance.now());
       if (family.refused > 0) {
         this.#refused.bind({ metric: family.name }).add(family.refused);
         family.refused = 0;
       }
+      yield* family.pieces();
     }
-    for (const family of this.#families.values()) family.write(lines);
-    return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+    yield* this.#refused.pieces();
+  }
+
+  #with(options: FamilyOptions): FamilyOptions & { readonly retainIdleMs: number } {
+    return { ...options, retainIdleMs: this.#retainIdleMs };
   }
 
   #family<Cell extends object>(name: string, create: () => MetricFamily<Cell>): MetricFamily<Cell> {
