@@ -5,7 +5,17 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bunBinary } from '@mesh/runtime/testing';
 
-const SUITES = ['pair', 'pair.fuzz', 'http', 'faults', 'undelivered', 'unreachable', 'failure-accrual'];
+const SUITES = [
+  'pair',
+  'pair.fuzz',
+  'http',
+  'faults',
+  'undelivered',
+  'unreachable',
+  'failure-accrual',
+  'http2',
+  'grpc',
+];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;
 const bun = bunBinary();

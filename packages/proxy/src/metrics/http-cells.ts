@@ -54,7 +54,7 @@ export class BoundHttpCells implements HttpCells {
   }
 
   #bind(status: number, success: boolean, error: string, grpcStatus: number | undefined): ResponseCells {
-    const base = { ...this.#labels, status_code: String(status) };
+    const base = { ...this.#labels, status_code: status === 0 ? '' : String(status) };
     return {
       total: this.#families.responseTotal.bind({
         ...base,

@@ -230,9 +230,10 @@ export class FakeMetrics implements ProxyMetrics {
   http(labels: Labels): HttpCells {
     return {
       requestTotal: this.#counter('request_total', labels),
-      response: (status, success, _latencyMs, error) => {
+      response: (status, success, _latencyMs, error, grpcStatus) => {
         const classification = success ? 'success' : 'failure';
-        const all = { ...labels, status_code: String(status), classification, error };
+        const grpc_status = grpcStatus === undefined ? '' : String(grpcStatus);
+        const all = { ...labels, status_code: String(status), classification, grpc_status, error };
         this.#counter('response_total', all).add(1);
       },
     };
