@@ -2,11 +2,19 @@
 import type { Workload } from './workloads.ts';
 import { imageOf, SHOP_IMAGE } from './images.ts';
 
+/** Node, in the shop's image. */
+export const NODE = '/usr/bin/node';
+
 type Place = Pick<Workload, 'namespace'> & Partial<Workload>;
 
 /** Somebody to call from, with curl. */
 export function curl(place: Place): Workload {
   return { name: 'curl', image: imageOf('curl'), command: ['sleep', '86400'], ...place };
+}
+
+/** Somebody to call from, with Node at {@link NODE}. */
+export function node(place: Place): Workload {
+  return { name: 'node', image: SHOP_IMAGE, command: [NODE, '-e', 'setInterval(() => 0, 60_000)'], ...place };
 }
 
 /** C. Answers HTTP on 8080 with the identity of its client, as the sidecar names it. */
@@ -64,7 +72,7 @@ export function greeter(place: Place): Workload {
   return {
     name: 'greeter',
     image: SHOP_IMAGE,
-    command: ['/usr/bin/node', '-e', program],
+    command: [NODE, '-e', program],
     ports: { greeting: 2525 },
     ...place,
   };
