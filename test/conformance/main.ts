@@ -2,13 +2,17 @@
 import { parseArgs } from 'node:util';
 import { count, formatResult, jsonResult } from './result.ts';
 import type { SuiteResult } from './result.ts';
+import { h1spec } from './suites/h1spec.ts';
 import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
+import { raw } from './suites/raw.ts';
 
 const SUITES: Readonly<Record<string, (through: string) => Promise<readonly SuiteResult[]>>> = {
   h2spec: async (through) => [await h2spec(through)],
   h2specd: async () => [await h2specd()],
+  h1spec,
   hpack: async () => [await hpack()],
+  raw,
 };
 
 const USAGE = `usage: npm run conformance -- NAME... [--json] [--through codec|outbound|inbound]
