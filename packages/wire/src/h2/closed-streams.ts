@@ -4,7 +4,7 @@
  */
 
 /** As many resets may be younger than a round trip. */
-const RESET_IDS = 128;
+const RESET_IDS = 256;
 const ENDED_IDS = 32;
 
 export class ClosedStreams {

@@ -274,7 +274,7 @@ export class Inbound<S> implements FrameSink {
   #onBlock(id: number, flags: number, bytes: Buffer, from: number, to: number): void {
     const outcome = this.#heads.block(id, (flags & FLAG_END_STREAM) !== 0, bytes, from, to);
     if (outcome === 'event') this.#idleFrames = 0;
-    else if (outcome === 'closed') this.#onClosed(id);
+    else if (outcome === 'closed') this.#onClosedHead(id);
     else if (outcome === 'refused') this.#countRate(RATE.streamErrors);
   }
 
@@ -377,10 +377,18 @@ export class Inbound<S> implements FrameSink {
     this.#countRate(RATE.priorities);
   }
 
-  /** DATA or HEADERS on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */
+  /** DATA on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */
   #onClosed(id: number): void {
-    if (this.#streams.over.wasReset(id)) this.#countIdle();
+    const { over } = this.#streams;
+    if (over.wasReset(id)) this.#countIdle();
+    else if (over.hasEnded(id)) this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
     else this.streamError(id, H2_ERROR.streamClosed, 'stream_closed');
+  }
+
+  /** A header block there, however long ago the end was, cannot have crossed anything on its way. */
+  #onClosedHead(id: number): void {
+    if (this.#streams.get(id) !== undefined || this.#streams.over.wasReset(id)) this.#onClosed(id);
+    else this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
   }
 
   /** Guards against floods of frames that cost us work and move nothing; holds also without a clock. */
