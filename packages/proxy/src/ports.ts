@@ -137,6 +137,8 @@ export interface ProxyMetrics {
   route(protocol: RouteProtocol, labels: Labels): RouteCells;
   routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells;
   routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells;
+  /** outbound_tcp_transfer_cost_bytes_total: bytes that crossed to or from endpoints by whether they stayed in the zone. */
+  transferCost(zoneLocality: string): { readonly sent: CounterCell; readonly received: CounterCell };
   /** outbound_tcp_protocol_connections_total{protocol}. */
   protocolConnections(labels: Labels): CounterCell;
   /** {inbound,outbound}_tcp_detect_http_results_total{result} and _duration_seconds. */

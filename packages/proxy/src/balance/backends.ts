@@ -7,6 +7,7 @@ import type { HttpEngine } from '../http/engine.ts';
 import type { Endpoints, Labels, ProxyMetrics, RouteBackendCells, RouteProtocol } from '../ports.ts';
 import { fullRefLabels, routeLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
+import { TwoCounters } from '../metrics/wrapped-cells.ts';
 import { Balancer, ForwardTarget } from './balancer.ts';
 import type { Selectable } from './balancer.ts';
 import { Distribution } from './distribution.ts';
@@ -169,8 +170,17 @@ function slotCells(
   const labels: Record<string, string> = { direction: 'outbound' };
   if (authority !== undefined) labels['authority'] = authority;
   Object.assign(labels, targetLabels(endpoint.address), tlsLabels);
-  for (const [name, value] of Object.entries(endpoint.labels)) {
-    if (name !== 'zone_locality') labels[`dst_${name}`] = value;
-  }
-  return { http: metrics.http(labels), tcp: metrics.tcp({ ...labels, peer: 'dst' }) };
+  for (const [name, value] of Object.entries(endpoint.labels)) labels[`dst_${name}`] = value;
+  const tcp = metrics.tcp({ ...labels, peer: 'dst' });
+  const cost = metrics.transferCost(endpoint.labels['zone_locality'] ?? 'unknown');
+  return {
+    http: metrics.http(labels),
+    tcp: {
+      openTotal: tcp.openTotal,
+      openConnections: tcp.openConnections,
+      closeTotal: (errno) => tcp.closeTotal(errno),
+      readBytes: new TwoCounters(tcp.readBytes, cost.received),
+      writeBytes: new TwoCounters(tcp.writeBytes, cost.sent),
+    },
+  };
 }

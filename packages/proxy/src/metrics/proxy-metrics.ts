@@ -47,7 +47,7 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     responseTotal: registry.counter({ name: 'response_total', help: 'HTTP responses.' }),
     responseLatencyMs: registry.histogram({
       name: 'response_latency_ms',
-      help: 'Time from the request to the end of the response, milliseconds.',
+      help: 'Time from a request to the head of its response, milliseconds.',
       buckets: LATENCY_BUCKETS_MS,
     }),
   };
@@ -72,6 +72,10 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     route: (protocol, labels) => bindRoute(registry, protocol, labels),
     routeRetry: (protocol, labels) => bindRouteRetry(registry, protocol, labels),
     routeBackend: (protocol, labels) => bindRouteBackend(registry, protocol, labels),
+    transferCost(zone_locality) {
+      const bytes = counter('outbound_tcp_transfer_cost_bytes_total', 'Bytes to and from endpoints, by zone.');
+      return { sent: bytes.bind({ op: 'Send', zone_locality }), received: bytes.bind({ op: 'Recv', zone_locality }) };
+    },
     protocolConnections: (labels) =>
       counter('outbound_tcp_protocol_connections_total', 'Outbound connections by protocol.').bind(labels),
     detect: (direction, labels) => bindDetect(registry, direction, labels),

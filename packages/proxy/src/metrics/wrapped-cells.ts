@@ -1,4 +1,4 @@
-/** Cells that move other cells along: rare events only. */
+/** Cells that move other cells along. */
 import type { CounterCell, GaugeCell } from '../ports.ts';
 
 /** A gauge whose changes also change a sum, as `p2c_endpoints` is the sum of ready and pending. */
@@ -36,5 +36,21 @@ export class TimedCounter implements CounterCell {
   add(n: number): void {
     this.#own.add(n);
     this.#when.set(Date.now() / 1000);
+  }
+}
+
+/** Counts the same into two series, as for bytes of an endpoint and of all endpoints of its zone. */
+export class TwoCounters implements CounterCell {
+  readonly #one: CounterCell;
+  readonly #other: CounterCell;
+
+  constructor(one: CounterCell, other: CounterCell) {
+    this.#one = one;
+    this.#other = other;
+  }
+
+  add(n: number): void {
+    this.#one.add(n);
+    this.#other.add(n);
   }
 }

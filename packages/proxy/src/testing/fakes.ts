@@ -294,6 +294,14 @@ export class FakeMetrics implements ProxyMetrics {
     this.#counter(name, { ...labels, ...outcome, error }).add(1);
   }
 
+  transferCost(zone_locality: string): { readonly sent: CounterCell; readonly received: CounterCell } {
+    const name = 'outbound_tcp_transfer_cost_bytes_total';
+    return {
+      sent: this.#counter(name, { op: 'Send', zone_locality }),
+      received: this.#counter(name, { op: 'Recv', zone_locality }),
+    };
+  }
+
   protocolConnections(labels: Labels): CounterCell {
     return this.#counter('outbound_tcp_protocol_connections_total', labels);
   }

@@ -22,6 +22,12 @@ export function registerProcessMetrics(registry: MetricRegistry): void {
   );
   const cpu = registry.counter({ name: 'process_cpu_seconds_total', help: 'User and system time.' }).bind();
   const uptime = registry.counter({ name: 'process_uptime_seconds_total', help: 'Time since start.' }).bind();
+  const received = registry
+    .counter({ name: 'process_network_receive_bytes_total', help: 'Bytes received in the network namespace.' })
+    .bind();
+  const sent = registry
+    .counter({ name: 'process_network_transmit_bytes_total', help: 'Bytes sent in the network namespace.' })
+    .bind();
   started.set(startedSeconds);
   registry.beforeScrape(() => {
     const now = Date.now() / 1000;
@@ -36,8 +42,21 @@ export function registerProcessMetrics(registry: MetricRegistry): void {
     resident.set(field(24) * PAGE_BYTES);
     openFds.set(count('/proc/self/fd'));
     maxFds.set(Number(/^Max open files\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1] ?? 0));
+    const [inOctets, outOctets] = ipOctets(read('/proc/self/net/netstat'));
+    received.add(Math.max(0, inOctets - received.value));
+    sent.add(Math.max(0, outOctets - sent.value));
     privateBytes.set(Number(/^Private_Dirty:\s+(\d+)/m.exec(read('/proc/self/smaps_rollup'))?.[1] ?? 0) * 1024);
   });
+}
+
+/** InOctets and OutOctets of IpExt: a line of names, then a line of values. */
+function ipOctets(netstat: string): readonly [number, number] {
+  const [names = [], values = []] = netstat
+    .split('\n')
+    .filter((line) => line.startsWith('IpExt:'))
+    .map((line) => line.split(' '));
+  const field = (name: string): number => Number(values[names.indexOf(name)] ?? 0);
+  return [field('InOctets'), field('OutOctets')];
 }
 
 function read(path: string): string {
