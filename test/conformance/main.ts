@@ -7,17 +7,23 @@ import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
 import { raw } from './suites/raw.ts';
 
+const THROUGH: readonly string[] = ['codec', 'outbound', 'inbound'];
+
 const SUITES: Readonly<Record<string, (through: string) => Promise<readonly SuiteResult[]>>> = {
-  h2spec: async (through) => [await h2spec(through)],
+  async h2spec(through) {
+    const results: SuiteResult[] = [];
+    for (const one of through === 'all' ? THROUGH : [through]) results.push(await h2spec(one));
+    return results;
+  },
   h2specd: async () => [await h2specd()],
   h1spec,
   hpack: async () => [await hpack()],
   raw,
 };
 
-const USAGE = `usage: npm run conformance -- NAME... [--json] [--through codec|outbound|inbound]
+const USAGE = `usage: npm run conformance -- NAME... [--json] [--through codec|outbound|inbound|all]
   NAME  ${Object.keys(SUITES).join(', ')}; all
-  --through  what h2spec talks to: the codec on a socket, or a sidecar in front of it (codec)`;
+  --through  what h2spec talks to: the codec on a socket, or a sidecar in front of a server (all, one after the other)`;
 
 function fail(message: string): never {
   process.stderr.write(`${message}\n${USAGE}\n`);
@@ -31,7 +37,7 @@ function readArguments() {
       options: {
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        through: { type: 'string', default: 'codec' },
+        through: { type: 'string', default: 'all' },
       },
     });
   } catch (error) {

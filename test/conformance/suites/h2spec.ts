@@ -1,8 +1,11 @@
 /** h2spec and h2specd: HTTP/2 servers and clients, RFC 9113's forerunner 7540 and HPACK, strict. */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startH2Client } from '../h2-client.ts';
 import { startH2Server } from '../h2-server.ts';
+import type { H2Server } from '../h2-server.ts';
 import { junitCases } from '../junit.ts';
 import { DIST, goProgram, run } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
@@ -18,7 +21,8 @@ export async function h2spec(through: string): Promise<SuiteResult> {
   const target = `server: ${describe(through)}`;
   const program = await goProgram('h2spec');
   if (typeof program !== 'string') return { suite: 'h2spec', target, cases: [], skipped: program.missing };
-  await using server = await startH2Server(IP);
+  // Behind a proxy stands a server that would not pass by itself (139 of 147), so that nobody mistakes its answers for the proxy's.
+  await using server = through === 'codec' ? await startH2Server(IP) : await startNodeServer();
   await using proxy = await startTarget(through, { host: IP, port: server.port });
   const report = reportFile('h2spec');
   const { host, port } = proxy.entry;
@@ -59,6 +63,13 @@ function readLines(output: string): CaseResult[] {
   if (finished?.[1] !== String(cases.length))
     cases.push({ name: 'the suite as a whole', outcome: 'failed', detail: output.split('\n').slice(-5).join('\n') });
   return cases;
+}
+
+async function startNodeServer(): Promise<H2Server> {
+  const server = createServer((_, response) => response.end('conformance\n'));
+  await new Promise<void>((resolve) => server.listen(0, IP, resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, [Symbol.asyncDispose]: () => new Promise((resolve) => void server.close(() => resolve())) };
 }
 
 async function startTarget(through: string, server: { readonly host: string; readonly port: number }): Promise<Target> {
