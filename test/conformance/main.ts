@@ -51,8 +51,8 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  if (!['codec', 'outbound', 'inbound'].includes(values.through))
-    fail(`--through: ${values.through} is none of codec, outbound, inbound`);
+  if (![...THROUGH, 'all'].includes(values.through))
+    fail(`--through: ${values.through} is none of ${THROUGH.join(', ')}, all`);
   const names = positionals.includes('all') ? Object.keys(SUITES) : positionals;
   if (names.length === 0) fail('which suite?');
   const unknown = names.filter((name) => SUITES[name] === undefined);
