@@ -23,14 +23,16 @@ globalThis.Deno = {
     const chunks = [];
     let wake = () => undefined;
     let over = false;
+    let given = false;
     socket.on('data', (chunk) => { chunks.push(chunk); wake(); });
     socket.on('close', () => { over = true; wake(); });
     socket.on('error', reject);
     socket.on('connect', () => resolve({
       write: (bytes) => new Promise((done) => socket.write(bytes, () => done(bytes.length))),
-      close: () => socket.destroy(),
+      close: () => { given = true; socket.destroy(); },
       async read(into) {
         while (chunks.length === 0 && !over) await new Promise((done) => { wake = done; });
+        if (given) throw new Error('closed by the suite itself');
         const chunk = chunks.shift();
         if (chunk === undefined) return null;
         into.set(chunk.subarray(0, into.length));
