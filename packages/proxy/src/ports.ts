@@ -81,15 +81,29 @@ export interface HttpCells {
   response(status: number, success: boolean, latencyMs: number, error: string, grpcStatus?: number): void;
 }
 
-/** outbound_{http,grpc}_route_request_*: one route. */
+/** outbound_{http,grpc}_route_request_* or inbound_{http,grpc}_*: one route. */
 export interface RouteCells {
   /**
    * Counts one request of the client, retries included, when it is over.
-   * @param grpcStatus undefined: there was none. @param error "" or the code of the failure. @param seconds From its head to the response's end.
+   * @param grpcStatus undefined: there was none. @param error "" or the code of the failure. @param seconds From its head to the response's
+   * end. @param responseSeconds From its own end to the response's.
    */
-  finished(httpStatus: number, grpcStatus: number | undefined, error: string, seconds: number): void;
-  /** A DATA frame or chunk of a request's body. */
+  finished(
+    httpStatus: number,
+    grpcStatus: number | undefined,
+    error: string,
+    seconds: number,
+    responseSeconds: number,
+  ): void;
+  /** Pieces of request bodies, as they are passed on. */
   readonly requestFrameBytes: HistogramCell;
+  /** Where it is not counted per backend. */
+  readonly responseFrameBytes: HistogramCell | undefined;
+}
+
+/** inbound_{http,grpc}_*: one route of one port. */
+export interface InboundRouteCells extends RouteCells {
+  readonly requests: CounterCell;
 }
 
 /** outbound_{http,grpc}_route_retry_*. */
@@ -135,6 +149,7 @@ export interface ProxyMetrics {
   http(labels: Labels): HttpCells;
   balancer(kind: 'http' | 'tcp', labels: Labels): BalancerCells;
   route(protocol: RouteProtocol, labels: Labels): RouteCells;
+  inboundRoute(protocol: RouteProtocol, labels: Labels): InboundRouteCells;
   routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells;
   routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells;
   /** outbound_tcp_transfer_cost_bytes_total: bytes that crossed to or from endpoints by whether they stayed in the zone. */

@@ -31,6 +31,14 @@ export class Attempts {
     this.#lostNew = false;
   }
 
+  /** The route asks for the request to be sent again, to another endpoint if there is one. */
+  retry(slot: EndpointSlot | undefined): void {
+    this.count = 0;
+    this.#moves = 0;
+    this.#lostNew = false;
+    if (slot !== undefined) (this.tried ??= new Set()).add(slot.program);
+  }
+
   /** After a connection that could not be opened. While others are ready nothing is lost by asking them: the request went nowhere yet. */
   mayConnectAgain(dispatcher: Dispatcher | undefined): boolean {
     if (dispatcher?.retriesConnects !== true) return false;

@@ -4,16 +4,19 @@
  *
  *   idle ──begin──► waiting ──attach──► active ──response done──► idle
  *                     │  ▲                │
- *                     │  └── sent again ──┤ broken, refused
+ *                     │  └── sent again ──┤ broken, refused, or the route asks for a retry (after a pause)
  *                     └──────► response made here ──► idle
  */
 import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess } from '@mesh/model';
-import type { ResponseClass } from '@mesh/model';
+import type { Overdue, ResponseClass, TryOutcome } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
+import type { RouteRules } from '../route/route-rules.ts';
 import type { ClientStream } from './client-stream.ts';
+import { Course } from './course.ts';
+import type { CourseOwner } from './course.ts';
 import type { HttpEngine } from './engine.ts';
 import { Placement } from './placement.ts';
-import { neverDelivered } from './rescue.ts';
+import { FAILURES, neverDelivered } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
 import type { TunnelServer, UpstreamStream } from './upstream-stream.ts';
 
@@ -23,8 +26,16 @@ const ACTIVE = 2;
 
 const INTERIM_MAX = 16;
 
-/** An endpoint that lets these pass counts as one that failed. */
-const TIME_LIMITS: ReadonlySet<FailureCode> = new Set(['request_timeout']);
+const TIME_LIMIT_CODES: Readonly<Record<Overdue, FailureCode>> = {
+  request: 'request_timeout',
+  response: 'response_timeout',
+  idle: 'idle_timeout',
+  try: 'try_timeout',
+};
+/** An endpoint that lets these pass counts as one that failed, when all of the request was sent. */
+const TIME_LIMITS: ReadonlySet<FailureCode> = new Set(['request_timeout', 'response_timeout', 'try_timeout']);
+/** Responses made here in place of a server's: a route may ask for another try. */
+const OF_UPSTREAM: ReadonlySet<FailureCode> = new Set(['io', 'connect', 'connect_timeout', 'bad_response']);
 
 /** How an upstream ended before its response did. */
 export interface Loss {
@@ -36,7 +47,7 @@ export interface Loss {
 
 export const BROKEN: Loss = { unprocessed: false, h2Code: -1 };
 
-export class Exchange {
+export class Exchange implements CourseOwner {
   readonly client: ClientStream;
   readonly #engine: HttpEngine;
   readonly #placement: Placement;
@@ -48,7 +59,8 @@ export class Exchange {
   #sentAtMs: number;
   #latencyMs: number;
   #status: number;
-  #timer: NodeJS.Timeout | undefined;
+  /** Set with the first request whose route has rules. */
+  #course: Course | undefined;
 
   constructor(client: ClientStream, engine: HttpEngine) {
     this.client = client;
@@ -62,7 +74,7 @@ export class Exchange {
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
     this.#status = 0;
-    this.#timer = undefined;
+    this.#course = undefined;
   }
 
   get idle(): boolean {
@@ -90,24 +102,33 @@ export class Exchange {
     this.reject(code);
   }
 
-  /** @param timeoutMs Whole exchange; undefined: no limit. */
-  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
-    if (timeoutMs !== undefined && this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.abandon('request_timeout'), timeoutMs);
+  /** @param rules Of the request's route; undefined: it has none. */
+  dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void {
+    if (rules !== undefined) {
+      this.#course ??= new Course(this, this.#engine.clock);
+      this.#course.follow(rules, this.#startedAtMs);
     }
     this.#placement.dispatch(dispatcher);
+  }
+
+  /** Bytes of the request's body pass. @param done They are the last. */
+  requestFrame(length: number, done: boolean): void {
+    this.#course?.requestFrame(length, done);
   }
 
   /** Answers the request here. @param status Instead of the code's own. */
   reject(code: FailureCode, status?: number): void {
     const { client } = this;
     if (!client.open) return;
+    const outcome = status === undefined ? outcomeOf(code) : undefined;
+    if (outcome !== undefined && this.#retries(outcome)) return;
     const { service } = client;
     const undelivered = service.servesProxies && this.#placement.attempts.deliveries === 0 && neverDelivered(code);
     const answered = client.answer(code, status, undelivered);
     const { grpcStatus } = answered;
     const answer = grpcStatus === undefined ? classifyHttp(answered.status) : classifyGrpc(grpcStatus);
     client.cells?.response(answered.status, isSuccess(answer), this.#elapsed(), code, grpcStatus);
+    this.#course?.finished(answered.status, grpcStatus, code);
     service.failed?.(code);
     this.#end();
     client.next();
@@ -115,7 +136,7 @@ export class Exchange {
 
   /** Gives the exchange up; the client is told if that is still possible. */
   abandon(code: FailureCode): void {
-    this.#dropUpstream(TIME_LIMITS.has(code) ? 'failure' : 'none');
+    this.#dropUpstream(TIME_LIMITS.has(code) && this.client.requestDone ? 'failure' : 'none', code);
     if (this.#responseStarted) this.#breakOff(code, -1);
     else this.reject(code);
   }
@@ -128,8 +149,18 @@ export class Exchange {
   /** The client is gone. */
   cancel(): void {
     if (this.#phase === IDLE) return;
-    this.#dropUpstream('none');
+    this.#dropUpstream('none', '');
     this.#end();
+  }
+
+  // ---- Called by the course -------------------------------------------------------------------------------------
+
+  overdue(what: Overdue): void {
+    this.abandon(TIME_LIMIT_CODES[what]);
+  }
+
+  sendAgain(): void {
+    this.reroute();
   }
 
   // ---- Called by the placement ----------------------------------------------------------------------------------
@@ -154,6 +185,7 @@ export class Exchange {
     this.#sentAtMs =
       this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
     this.#phase = ACTIVE;
+    this.#course?.sent(client.requestDone);
     client.sendTo(up);
   }
 
@@ -172,7 +204,7 @@ export class Exchange {
     if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
     // A kept connection may be closed at any time: that says nothing about the server.
     const expected = loss.unprocessed || (loss.h2Code < 0 && up.reused && !this.#responseStarted);
-    this.#placement.leave(expected ? 'none' : 'failure');
+    this.#leave(expected ? 'none' : 'failure', loss.h2Code < 0 ? 'io' : 'reset', undefined);
     up.cancel();
     if (this.#responseStarted) {
       this.#breakOff(loss.h2Code < 0 ? 'io' : 'reset', loss.h2Code);
@@ -188,7 +220,8 @@ export class Exchange {
       attempts.deliveries -= 1;
       this.#phase = WAITING;
       this.reroute();
-    } else if (loss.h2Code >= 0 && client.facts.version === 2) this.#breakOff('reset', loss.h2Code);
+    } else if (loss.unprocessed && this.#retries({ kind: 'refused_stream' })) return;
+    else if (loss.h2Code >= 0 && client.facts.version === 2) this.#breakOff('reset', loss.h2Code);
     else this.reject('io');
   }
 
@@ -209,16 +242,26 @@ export class Exchange {
     // Only a proxy whose certificate was checked is believed: any other server could make clients repeat requests.
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     if (!this.#placement.undelivered(slot, this.client.replayable)) return false;
-    this.#dropUpstream('none');
+    this.#dropUpstream('none', '');
     this.#phase = WAITING;
     this.reroute();
     return true;
   }
 
-  /** A final response head came and is about to go to the client. @param ofProgram It is not a proxy's word about its program. */
-  onFinalHead(status: number, ofProgram: boolean): void {
+  /**
+   * A final response head came and is about to go to the client. False: the request is sent again instead, or the client is gone.
+   * @param ofProgram It is not a proxy's word about its program. @param grpcStatus The head has it already.
+   */
+  onFinalHead(status: number, ofProgram: boolean, grpcStatus: number | undefined): boolean {
     this.#status = status;
+    if (this.#interim === 0 && this.#retries({ kind: 'response', status, grpcStatus })) {
+      const failed = grpcStatus === undefined ? classifyHttp(status) : classifyGrpc(grpcStatus);
+      this.#dropUpstream(failed, '', grpcStatus);
+      this.#status = 0;
+      return false;
+    }
     this.#responseStarted = true;
+    this.#course?.responded();
     const now = this.#engine.clock.monotonic();
     this.#latencyMs = now - this.#startedAtMs;
     const { slot } = this.#placement;
@@ -227,6 +270,13 @@ export class Exchange {
       if (ofProgram) slot.rests = 0;
     }
     this.client.forgetRequest();
+    return true;
+  }
+
+  /** Bytes of the response's body pass. */
+  responseFrame(length: number): void {
+    if (length > 0) this.#placement.backend?.responseFrameBytes.observe(length);
+    this.#course?.responseFrame(length);
   }
 
   /** The response is complete. @param grpcStatus Of its trailers, or of its head; undefined: it had none. */
@@ -237,8 +287,9 @@ export class Exchange {
     const answer = isGrpc ? classifyGrpc(grpcStatus) : classifyHttp(this.#status);
     const shown = isGrpc ? (grpcStatus ?? GRPC_CODE.unknown) : undefined;
     client.cells?.response(this.#status, isSuccess(answer), this.#latencyMs, '', shown);
+    this.#course?.finished(this.#status, shown, '');
     this.#up = undefined;
-    this.#placement.leave(answer);
+    this.#leave(answer, '', shown);
     this.#end();
     up.finished(client.requestDone && !client.ancient);
     client.next();
@@ -246,7 +297,7 @@ export class Exchange {
 
   badResponse(up: UpstreamStream): void {
     if (this.#up !== up) return;
-    this.#dropUpstream('failure');
+    this.#dropUpstream('failure', 'bad_response');
     if (this.#responseStarted) this.#breakOff('bad_response', -1);
     else this.reject('bad_response');
   }
@@ -265,10 +316,12 @@ export class Exchange {
   becomeTunnel(status: number, server: TunnelServer): void {
     const { client } = this;
     client.cells?.response(status, true, this.#elapsed(), '', undefined);
+    this.#course?.finished(status, undefined, '');
     this.#placement.slot?.ewma.finish(undefined, 0);
+    this.#status = status;
+    this.#leave('success', '', undefined);
     this.#end();
     this.#up = undefined;
-    this.#placement.leave('success');
     client.becomeTunnel(server);
   }
 
@@ -278,14 +331,39 @@ export class Exchange {
   #breakOff(code: FailureCode, h2Code: number): void {
     const { client } = this;
     client.cells?.response(this.#status, false, this.#responseStarted ? this.#latencyMs : this.#elapsed(), code);
+    this.#course?.finished(this.#status, undefined, code);
     this.#end();
     client.breakOff(code, h2Code);
   }
 
+  /** The route asks for another try, and that is possible. */
+  #retries(outcome: TryOutcome): boolean {
+    const course = this.#course;
+    if (course === undefined || this.#responseStarted) return false;
+    const { client } = this;
+    const replayable = client.replayable && client.open && this.#interim === 0;
+    if (!course.retry(outcome, replayable, this.#placement.ready)) return false;
+    const placement = this.#placement;
+    placement.attempts.retry(placement.slot ?? placement.left);
+    this.#phase = WAITING;
+    return true;
+  }
+
+  /** The endpoint's part in the request is over. @param learned What this says about it. */
+  #leave(learned: ResponseClass, error: FailureCode | '', grpcStatus: number | undefined): void {
+    const placement = this.#placement;
+    if (learned !== 'none' && placement.backend !== undefined) {
+      const seconds = (this.#engine.clock.monotonic() - this.#sentAtMs) / 1000;
+      placement.backend.finished(this.#status, grpcStatus, error, seconds);
+    }
+    placement.leave(learned);
+  }
+
   /** Lets go of queue, endpoint and connection. @param learned What this says about the endpoint. */
-  #dropUpstream(learned: ResponseClass): void {
+  #dropUpstream(learned: ResponseClass, error: FailureCode | '', grpcStatus?: number): void {
     const up = this.#up;
-    this.#placement.cancel(this.#responseStarted, learned);
+    this.#placement.cancel(this.#responseStarted);
+    this.#leave(learned, error, grpcStatus);
     this.#up = undefined;
     if (up === undefined) return;
     up.exchange = undefined;
@@ -307,13 +385,17 @@ export class Exchange {
     if (this.#phase !== IDLE) this.#engine.inFlight -= 1;
     this.#phase = IDLE;
     this.#placement.end();
-    if (this.#timer !== undefined) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-    }
+    this.#course?.end();
   }
 
   #elapsed(): number {
     return this.#engine.clock.monotonic() - this.#startedAtMs;
   }
+}
+
+/** What a response made here means for retries; undefined: it is none of the upstream's. */
+function outcomeOf(code: FailureCode): TryOutcome | undefined {
+  if (code === 'failfast' || code === 'try_timeout') return { kind: code };
+  if (code === 'overloaded' || code === 'queue_full') return { kind: 'overloaded' };
+  return OF_UPSTREAM.has(code) ? { kind: 'response', status: FAILURES[code].status, grpcStatus: undefined } : undefined;
 }

@@ -3,6 +3,7 @@ import { FRAMING, h1ResponseFraming, h1ResponseHead, METHOD, writeHead } from '@
 import type { HeadEdits, Http1Head } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
+import type { RouteRules } from '../route/route-rules.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -28,6 +29,8 @@ export class H1ClientStream implements ClientStream {
   #firstBody: Uint8Array;
   /** The request was complete when its head was: it can be sent again as it is. */
   #wholeAtOnce: boolean;
+  /** What came with the head was counted. */
+  #counted: boolean;
   /** How a response that came as HTTP/2 goes on: one of FRAMING. */
   #framing: number;
 
@@ -38,6 +41,7 @@ export class H1ClientStream implements ClientStream {
     this.requestDone = true;
     this.#firstBody = NOTHING;
     this.#wholeAtOnce = false;
+    this.#counted = false;
     this.#framing = FRAMING.none;
     this.exchange = new Exchange(this, session.engine);
   }
@@ -73,6 +77,7 @@ export class H1ClientStream implements ClientStream {
     const end = reader.readBody();
     this.requestDone = reader.body.done;
     this.#wholeAtOnce = this.requestDone;
+    this.#counted = false;
     if (end < 0) {
       this.exchange.beginBad('bad_request');
       return;
@@ -99,14 +104,15 @@ export class H1ClientStream implements ClientStream {
       return;
     }
     this.requestDone = reader.body.done;
+    this.exchange.requestFrame(end - from, this.requestDone);
     const more = up.bytesFromH1(wholeOrPart(reader.bytes, from, end), this.requestDone);
     if ((!more && !this.requestDone) || reader.unread > 0) conn.pause();
   }
 
   // ---- For the service ------------------------------------------------------------------------------------------
 
-  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
-    this.exchange.dispatch(dispatcher, timeoutMs);
+  dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void {
+    this.exchange.dispatch(dispatcher, rules);
   }
 
   reject(code: FailureCode, status?: number): void {
@@ -123,6 +129,10 @@ export class H1ClientStream implements ClientStream {
 
   sendTo(up: UpstreamStream): void {
     const { reader, conn } = this.#session;
+    if (!this.#counted) {
+      this.#counted = true;
+      this.exchange.requestFrame(this.#firstBody.length, this.requestDone);
+    }
     const more = up.headFromH1(reader.head, this.#firstBody, this.requestDone);
     if (!this.requestDone && more && up === this.exchange.upstream) conn.resume();
   }

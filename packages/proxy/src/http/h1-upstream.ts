@@ -169,7 +169,7 @@ export class H1Upstream implements UpstreamStream {
 
   #onFinalHead(exchange: Exchange, head: Http1Head): void {
     const { reader } = this;
-    exchange.onFinalHead(head.status, !head.has(HEADER.undelivered));
+    if (!exchange.onFinalHead(head.status, !head.has(HEADER.undelivered), undefined)) return;
     this.#headSeen = true;
     this.#keepAlive = head.keepAlive && head.framing !== FRAMING.close;
     const from = reader.at;
@@ -180,10 +180,12 @@ export class H1Upstream implements UpstreamStream {
     }
     const { done } = reader.body;
     const body = end > from ? reader.bytes.subarray(from, end) : NOTHING;
+    exchange.responseFrame(body.length);
     if (!exchange.client.headFromH1(head, body, done) && !done) this.conn?.pause();
   }
 
   #pass(exchange: Exchange, bytes: Uint8Array, done: boolean): void {
+    exchange.responseFrame(bytes.length);
     if (!exchange.client.bytesFromH1(bytes, done) && !done) this.conn?.pause();
   }
 

@@ -18,6 +18,7 @@ import {
 import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
+import type { RouteRules } from '../route/route-rules.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -132,12 +133,14 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     const up = this.exchange.upstream;
     this.#keep(bytes, up === undefined);
     this.#owed += bytes.length;
+    this.exchange.requestFrame(bytes.length, end);
     if (up?.dataFromH2(bytes, end) === true) this.#giveBack();
   }
 
   onTrailers(fields: readonly string[]): void {
     this.requestDone = true;
     this.#trailers = fields;
+    this.exchange.requestFrame(0, true);
     if (!this.#over) this.exchange.upstream?.trailersFromH2(fields);
   }
 
@@ -155,8 +158,8 @@ export class H2ClientStream implements ClientStream, PayloadSink {
 
   // ---- For the service ------------------------------------------------------------------------------------------
 
-  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void {
-    this.exchange.dispatch(dispatcher, timeoutMs);
+  dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void {
+    this.exchange.dispatch(dispatcher, rules);
   }
 
   reject(code: FailureCode, status?: number): void {

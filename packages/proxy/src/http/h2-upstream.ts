@@ -118,6 +118,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
   onData(bytes: Uint8Array, end: boolean): void {
     const { exchange } = this;
     this.#owed += bytes.length;
+    exchange?.responseFrame(bytes.length);
     if (exchange === undefined || exchange.client.dataFromH2(bytes, end)) this.#giveBack();
     if (end) exchange?.finish(this, this.#grpcStatus);
   }
@@ -140,8 +141,8 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
   #onHead(exchange: Exchange, fields: readonly string[], end: boolean): void {
     const undelivered = ((this.#stream?.kinds ?? 0) & UNDELIVERED_BIT) !== 0;
     if (undelivered && exchange.sendElsewhere(this)) return;
-    exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered);
     this.#grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status'));
+    if (!exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered, this.#grpcStatus)) return;
     if (!exchange.client.headFromH2(fields, end)) exchange.badResponse(this);
     else if (end) exchange.finish(this, this.#grpcStatus);
   }

@@ -10,6 +10,7 @@ import type { ResponseClass } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
 import { Attempts } from './attempts.ts';
+import type { RouteBackendCells } from '../ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureCode } from './rescue.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
@@ -19,6 +20,10 @@ export class Placement implements Waiter {
   readonly #exchange: Exchange;
   #dispatcher: Dispatcher | undefined;
   #slot: EndpointSlot | undefined;
+  /** Where the request was last. */
+  left: EndpointSlot | undefined;
+  /** Of the route's backend that the slot belongs to. */
+  backend: RouteBackendCells | undefined;
   /** Waits for a connection of the slot's pool. */
   #pooled: boolean;
 
@@ -27,7 +32,14 @@ export class Placement implements Waiter {
     this.#exchange = exchange;
     this.#dispatcher = undefined;
     this.#slot = undefined;
+    this.left = undefined;
+    this.backend = undefined;
     this.#pooled = false;
+  }
+
+  /** Somebody is ready to take the request. */
+  get ready(): boolean {
+    return this.#dispatcher?.hasReady(undefined) === true;
   }
 
   /** The endpoint that the request is at. */
@@ -43,21 +55,23 @@ export class Placement implements Waiter {
   /** The endpoint has nothing more to do with the request; how long it took was told. @param learned What this says about it. */
   leave(learned: ResponseClass): void {
     this.#slot?.responded(learned);
+    this.left = this.#slot;
     this.#slot = undefined;
+    this.backend = undefined;
   }
 
-  /** Lets go of queue, pool and endpoint. @param sampled The endpoint's answer was counted. */
-  cancel(sampled: boolean, learned: ResponseClass = 'none'): void {
+  /** Lets go of queue and pool; `leave` follows. @param sampled The endpoint's answer was counted. */
+  cancel(sampled: boolean): void {
     if (this.#pooled) this.#slot?.pool.cancel(this);
     else if (this.#slot === undefined) this.#dispatcher?.cancel(this);
     if (!sampled) this.#slot?.ewma.finish(undefined, 0);
     this.#pooled = false;
-    this.leave(learned);
   }
 
   /** The request is over. */
   end(): void {
     this.#dispatcher = undefined;
+    this.left = undefined;
   }
 
   /** The endpoint's program saw nothing of the request: it rests. True when another endpoint is ready for the request. */
@@ -72,8 +86,9 @@ export class Placement implements Waiter {
     return this.attempts.tried;
   }
 
-  assigned(slot: EndpointSlot): void {
+  assigned(slot: EndpointSlot, backend?: RouteBackendCells): void {
     this.#slot = slot;
+    this.backend = backend;
     this.#exchange.onEndpoint(slot);
     this.attempts.count += 1;
     slot.ewma.start();
@@ -109,6 +124,7 @@ export class Placement implements Waiter {
   connectSlow(): void {
     if (this.#slot === undefined || !this.attempts.move(this.#dispatcher, this.#slot)) return;
     this.cancel(false);
+    this.leave('none');
     this.#exchange.reroute();
   }
 
@@ -117,6 +133,7 @@ export class Placement implements Waiter {
     if (this.#dispatcher?.retriesConnects !== true) return;
     this.attempts.count -= 1;
     this.cancel(false);
+    this.leave('none');
     this.#exchange.reroute();
   }
 }

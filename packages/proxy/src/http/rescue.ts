@@ -21,6 +21,10 @@ export const FAILURES = {
   failfast: { status: 504, grpc: 4, close: true, text: 'service in fail-fast' },
   connect_timeout: { status: 504, grpc: 4, close: true, text: 'connect timed out' },
   request_timeout: { status: 504, grpc: 4, close: false, text: 'request timed out' },
+  response_timeout: { status: 504, grpc: 4, close: false, text: 'response timed out' },
+  idle_timeout: { status: 504, grpc: 4, close: false, text: 'stream was idle for too long' },
+  // One try of a request that may be sent again.
+  try_timeout: { status: 504, grpc: 4, close: false, text: 'response headers timed out' },
   discovery_timeout: { status: 504, grpc: 4, close: true, text: 'discovery timed out' },
   queue_full: { status: 503, grpc: 14, close: true, text: 'service queue is full' },
   overloaded: { status: 503, grpc: 14, close: true, text: 'too many requests in flight' },

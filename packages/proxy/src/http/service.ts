@@ -3,6 +3,7 @@ import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
 import type { Dispatcher } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
+import type { RouteRules } from '../route/route-rules.ts';
 import type { RequestFacts } from './facts.ts';
 import type { FailureCode } from './rescue.ts';
 
@@ -11,8 +12,8 @@ export interface RoutedRequest {
   readonly facts: RequestFacts;
   /** Cells of this request: from the service, or else of the endpoint. */
   cells: HttpCells | undefined;
-  /** Sends the request to an endpoint of `dispatcher`. @param timeoutMs Whole exchange; undefined: no limit. */
-  dispatch(dispatcher: Dispatcher, timeoutMs: number | undefined): void;
+  /** Sends the request to an endpoint of `dispatcher`. @param rules Of its route; undefined: no limits, no retries, not counted. */
+  dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void;
   /** Answers the request here. @param status Instead of the code's own. */
   reject(code: FailureCode, status?: number): void;
 }

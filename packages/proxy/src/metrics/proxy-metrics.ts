@@ -15,7 +15,7 @@ import type {
 } from '../ports.ts';
 import { BoundHttpCells } from './http-cells.ts';
 import type { HttpFamilies } from './http-cells.ts';
-import { bindRoute, bindRouteBackend, bindRouteRetry } from './route-cells.ts';
+import { bindInboundRoute, bindRoute, bindRouteBackend, bindRouteRetry } from './route-cells.ts';
 import { SummedGauge, TimedCounter } from './wrapped-cells.ts';
 
 /** Linkerd's, milliseconds. */
@@ -70,6 +70,7 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     http: (labels): HttpCells => new BoundHttpCells(http, labels),
     balancer: (kind, labels) => bindBalancer(registry, `outbound_${kind}_balancer_`, labels),
     route: (protocol, labels) => bindRoute(registry, protocol, labels),
+    inboundRoute: (protocol, labels) => bindInboundRoute(registry, protocol, labels),
     routeRetry: (protocol, labels) => bindRouteRetry(registry, protocol, labels),
     routeBackend: (protocol, labels) => bindRouteBackend(registry, protocol, labels),
     transferCost(zone_locality) {

@@ -1,7 +1,14 @@
 /** Cells of outbound routes and of their backends; status cells are bound when a status first occurs. */
 import { GRPC_STATUS_NAMES } from '@mesh/model';
-import type { CounterCell, MetricFamily, MetricRegistry } from '@mesh/runtime';
-import type { Labels, RouteBackendCells, RouteCells, RouteProtocol, RouteRetryCells } from '../ports.ts';
+import type { CounterCell, HistogramCell, MetricFamily, MetricRegistry } from '@mesh/runtime';
+import type {
+  InboundRouteCells,
+  Labels,
+  RouteBackendCells,
+  RouteCells,
+  RouteProtocol,
+  RouteRetryCells,
+} from '../ports.ts';
 
 /** Linkerd's, seconds: coarse, since there is one per route, and few routes need more. */
 const ROUTE_BUCKETS = [0.05, 0.5, 1, 10];
@@ -23,8 +30,41 @@ export function bindRoute(registry: MetricRegistry, protocol: RouteProtocol, lab
     requestFrameBytes: registry
       .histogram({ name: `${prefix}frame_size_bytes`, help: 'Sizes of request body frames.', buckets: FRAME_BUCKETS })
       .bind({ ...labels, hostname: '' }),
+    responseFrameBytes: undefined,
     finished(httpStatus, grpcStatus, error, elapsed) {
       seconds.observe(elapsed);
+      statuses.of(httpStatus, grpcStatus, error).add(1);
+    },
+  };
+}
+
+export function bindInboundRoute(registry: MetricRegistry, protocol: RouteProtocol, labels: Labels): InboundRouteCells {
+  const prefix = `inbound_${protocol}_`;
+  const histogram = (name: string, help: string, buckets: readonly number[]): HistogramCell =>
+    registry.histogram({ name: `${prefix}${name}`, help, buckets }).bind(labels);
+  const whole = histogram(
+    'request_duration_seconds',
+    'Time from a request to the end of its response, seconds.',
+    BACKEND_BUCKETS,
+  );
+  const response = histogram(
+    'response_duration_seconds',
+    'Time from the end of a request to the end of its response, seconds.',
+    ROUTE_BUCKETS,
+  );
+  const statuses = new StatusCounters(
+    registry.counter({ name: `${prefix}statuses_total`, help: 'Requests by the status of their response.' }),
+    protocol,
+    labels,
+    'status',
+  );
+  return {
+    requests: registry.counter({ name: `${prefix}requests_total`, help: 'Requests of a route.' }).bind(labels),
+    requestFrameBytes: histogram('request_frame_size_bytes', 'Sizes of request body frames.', FRAME_BUCKETS),
+    responseFrameBytes: histogram('response_frame_size_bytes', 'Sizes of response body frames.', FRAME_BUCKETS),
+    finished(httpStatus, grpcStatus, error, elapsed, sinceRequest) {
+      whole.observe(elapsed);
+      response.observe(sinceRequest);
       statuses.of(httpStatus, grpcStatus, error).add(1);
     },
   };
@@ -78,11 +118,19 @@ class StatusCounters {
   readonly #family: MetricFamily<CounterCell>;
   readonly #protocol: RouteProtocol;
   readonly #labels: Labels;
+  /** Inbound families have one label for both protocols, and none for errors. */
+  readonly #statusLabel: 'status' | undefined;
   /** Without an error: by status. */
   readonly #plain = new Map<number, CounterCell>();
   readonly #failed = new Map<string, CounterCell>();
 
-  constructor(family: MetricFamily<CounterCell>, protocol: RouteProtocol, labels: Labels) {
+  constructor(
+    family: MetricFamily<CounterCell>,
+    protocol: RouteProtocol,
+    labels: Labels,
+    statusLabel?: 'status',
+  ) {
+    this.#statusLabel = statusLabel;
     this.#family = family;
     this.#protocol = protocol;
     this.#labels = labels;
@@ -110,8 +158,8 @@ class StatusCounters {
   }
 
   #bind(status: number, error: string): CounterCell {
-    const labels =
-      this.#protocol === 'http' ? { http_status: String(status) } : { grpc_status: GRPC_STATUS_NAMES[status] ?? '' };
-    return this.#family.bind({ ...this.#labels, ...labels, error });
+    const text = this.#protocol === 'http' ? String(status) : (GRPC_STATUS_NAMES[status] ?? '');
+    if (this.#statusLabel !== undefined) return this.#family.bind({ ...this.#labels, [this.#statusLabel]: text });
+    return this.#family.bind({ ...this.#labels, [`${this.#protocol}_status`]: text, error });
   }
 }

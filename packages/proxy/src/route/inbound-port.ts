@@ -1,12 +1,22 @@
 /** One port of the workload as the inbound side sees it: its policy of the moment, the local program, its metric cells. */
 import type { Authorization, Endpoint, InboundPolicy, InboundRoute, Watched } from '@mesh/model';
+import { NO_TIMEOUTS } from '@mesh/model';
 import type { Address } from '@mesh/net';
 import type { Dispatcher, SlotOwner, Waiter } from '../balance/endpoint-slot.ts';
 import { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { planConnect } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
-import type { CounterCell, HttpCells, Labels, PolicyPorts, ProxyMetrics, TcpCells } from '../ports.ts';
+import type {
+  CounterCell,
+  HttpCells,
+  InboundRouteCells,
+  Labels,
+  PolicyPorts,
+  ProxyMetrics,
+  TcpCells,
+} from '../ports.ts';
 import { refLabels } from './authorize.ts';
+import type { RouteRules } from './route-rules.ts';
 import type { Client } from './authorize.ts';
 
 export interface InboundPortDeps {
@@ -26,6 +36,10 @@ export const DEFAULT_ROUTE: InboundRoute = {
   matches: [],
   authorizations: [],
 };
+
+export interface InboundRules extends RouteRules {
+  readonly cells: InboundRouteCells;
+}
 
 export class InboundPort implements Dispatcher, SlotOwner {
   readonly retriesConnects = false;
@@ -94,10 +108,21 @@ export class InboundPort implements Dispatcher, SlotOwner {
       direction: 'inbound',
       ...this.#targetLabels,
       ...client.labels,
-      ...serverLabels(policy),
+      ...serverLabels(policy, this.target),
       ...refLabels('route', route.ref),
       ...refLabels('authz', authorization.ref),
     });
+  }
+
+  /** What a route of this port asks of exchanges: to be counted. */
+  rules(policy: InboundPolicy, route: InboundRoute): InboundRules {
+    const { server } = policy;
+    const cells = this.#metrics.inboundRoute(policy.protocol === 'grpc' ? 'grpc' : 'http', {
+      ...refLabels('parent', server),
+      parent_port: String(this.target.port),
+      ...refLabels('route', route.ref),
+    });
+    return { timeouts: NO_TIMEOUTS, retry: undefined, cells };
   }
 
   tcpCells(client: Client): TcpCells {
@@ -107,7 +132,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
       peer: 'src',
       ...this.#targetLabels,
       ...client.labels,
-      ...(policy === undefined ? {} : serverLabels(policy)),
+      ...(policy === undefined ? {} : serverLabels(policy, this.target)),
     });
   }
 
@@ -121,7 +146,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
   ): CounterCell {
     return this.#metrics.authz(authorization === undefined ? `${family}_deny_total` : `${family}_allow_total`, {
       ...this.#targetLabels,
-      ...serverLabels(policy),
+      ...serverLabels(policy, this.target),
       ...(route === undefined ? {} : refLabels('route', route.ref)),
       ...(authorization === undefined ? {} : refLabels('authz', authorization.ref)),
       ...client.labels,
@@ -130,12 +155,16 @@ export class InboundPort implements Dispatcher, SlotOwner {
 
   countTerminated(client: Client, policy: InboundPolicy): void {
     this.#metrics
-      .authz('inbound_tcp_authz_terminate_total', { ...this.#targetLabels, ...serverLabels(policy), ...client.labels })
+      .authz('inbound_tcp_authz_terminate_total', {
+        ...this.#targetLabels,
+        ...serverLabels(policy, this.target),
+        ...client.labels,
+      })
       .add(1);
   }
 
   countNoRoute(client: Client, policy: InboundPolicy): void {
-    const labels = { ...this.#targetLabels, ...serverLabels(policy), ...client.labels };
+    const labels = { ...this.#targetLabels, ...serverLabels(policy, this.target), ...client.labels };
     this.#metrics.authz('inbound_http_route_not_found_total', labels).add(1);
   }
 
@@ -154,7 +183,7 @@ export function targetLabels(target: Address): Labels {
   return { target_addr: `${ip}:${target.port}`, target_ip: target.ip, target_port: String(target.port) };
 }
 
-export function serverLabels(policy: InboundPolicy): Labels {
-  const { server } = policy;
-  return { ...refLabels('srv', server), srv_port: server.port === 0 ? '' : String(server.port) };
+/** @param target The port that the server rules: servers may select several. */
+export function serverLabels(policy: InboundPolicy, target: Address): Labels {
+  return { ...refLabels('srv', policy.server), srv_port: String(target.port) };
 }

@@ -9,7 +9,7 @@ import type { CounterCell, HttpCells } from '../ports.ts';
 import { authorize } from './authorize.ts';
 import type { Client } from './authorize.ts';
 import { DEFAULT_ROUTE } from './inbound-port.ts';
-import type { InboundPort } from './inbound-port.ts';
+import type { InboundPort, InboundRules } from './inbound-port.ts';
 import { matchesAll, selectRoute } from './match.ts';
 
 /** Only proxies may say these things, and only to this proxy. */
@@ -26,6 +26,7 @@ interface Standing {
   readonly policy: InboundPolicy;
   readonly cells: HttpCells;
   readonly allowed: CounterCell;
+  readonly rules: InboundRules;
 }
 
 export class InboundService implements HttpService {
@@ -56,7 +57,8 @@ export class InboundService implements HttpService {
     if (standing !== undefined && standing.policy === policy) {
       request.cells = standing.cells;
       standing.allowed.add(1);
-      request.dispatch(this.#port, undefined);
+      standing.rules.cells.requests.add(1);
+      request.dispatch(this.#port, standing.rules);
       return;
     }
     if (policy === undefined) {
@@ -78,9 +80,11 @@ export class InboundService implements HttpService {
       return;
     }
     const cells = this.#port.httpCells(this.#client, policy, route, authorization);
-    if (isStanding(policy, route)) this.#standing = { policy, cells, allowed: decided };
+    const rules = this.#port.rules(policy, route);
+    if (isStanding(policy, route)) this.#standing = { policy, cells, allowed: decided, rules };
     request.cells = cells;
-    request.dispatch(this.#port, undefined);
+    rules.cells.requests.add(1);
+    request.dispatch(this.#port, rules);
   }
 
   failed(code: FailureCode): void {

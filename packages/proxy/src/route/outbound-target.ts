@@ -141,7 +141,7 @@ export class OutboundTarget implements HttpService {
     }
     const required = request.facts.known(HEADER.requireId);
     const dispatcher = required === undefined ? rule.dispatcher : new RequireIdentity(rule.dispatcher, required);
-    request.dispatch(dispatcher, rule.rules.timeouts.requestMs);
+    request.dispatch(dispatcher, rule.rules);
   }
 
   failed(code: FailureCode): void {

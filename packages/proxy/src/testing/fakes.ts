@@ -21,6 +21,7 @@ import type {
   ErrorFamily,
   HistogramCell,
   HttpCells,
+  InboundRouteCells,
   Identity,
   Labels,
   OutboundDiscovery,
@@ -263,6 +264,17 @@ export class FakeMetrics implements ProxyMetrics {
     const name = `outbound_${protocol}_route_request`;
     return {
       requestFrameBytes: this.#histogram(`${name}_frame_size_bytes`, labels),
+      responseFrameBytes: undefined,
+      finished: (http, grpc, error) => this.#finished(`${name}_statuses_total`, labels, http, grpc, error),
+    };
+  }
+
+  inboundRoute(protocol: RouteProtocol, labels: Labels): InboundRouteCells {
+    const name = `inbound_${protocol}`;
+    return {
+      requests: this.#counter(`${name}_requests_total`, labels),
+      requestFrameBytes: this.#histogram(`${name}_request_frame_size_bytes`, labels),
+      responseFrameBytes: this.#histogram(`${name}_response_frame_size_bytes`, labels),
       finished: (http, grpc, error) => this.#finished(`${name}_statuses_total`, labels, http, grpc, error),
     };
   }
