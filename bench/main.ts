@@ -1,5 +1,6 @@
 /** The benchmarks; `npm run bench -- --help` tells the usage. */
 import { parseArgs } from 'node:util';
+import { benchConnections, connectionBenchTable } from './connections/bench.ts';
 import { benchKind, kindBenchTable } from './kind/bench.ts';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
@@ -9,6 +10,7 @@ import type { Body } from './proxy/row.ts';
 const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N] [--scenarios A,B] [--bodies A,B] [--runtimes A,B]
   NAME  proxy (default): the sidecar beside HAProxy and nginx; --scenarios of none,hop,mtls-pair,tcp-pair, --bodies of small,1m,
         --runtimes (ours) of bun,node
+        idle: memory of 1,000 idle connections; churn: what 3,000 leave behind that came and went. --scenarios of mtls-accept,tcp-pair
         mirror: the service mirror with --services N exported Services (10000)
         kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency`;
 
@@ -25,7 +27,7 @@ function readArguments() {
       options: {
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        connections: { type: 'string', default: '32' },
+        connections: { type: 'string' },
         duration: { type: 'string', default: '4' },
         rounds: { type: 'string', default: '3' },
         scenarios: { type: 'string', default: '' },
@@ -64,7 +66,7 @@ async function main(): Promise<number> {
   }
   const [name = 'proxy'] = positionals;
   const options = {
-    connections: positive('connections', values.connections),
+    connections: positive('connections', values.connections ?? '32'),
     durationS: positive('duration', values.duration),
     rounds: positive('rounds', values.rounds),
     say: (line: string) => process.stderr.write(`${line}\n`),
@@ -78,6 +80,19 @@ async function main(): Promise<number> {
         bodies: bodies(values.bodies),
       });
       console.log(values.json ? JSON.stringify(result, null, 2) : proxyBenchTable(result));
+      return result.rows.length > 0 ? 0 : 1;
+    }
+    case 'idle':
+    case 'churn': {
+      const standard = name === 'idle' ? 1000 : 3000;
+      const result = await benchConnections({
+        kind: name,
+        connections: values.connections === undefined ? standard : positive('connections', values.connections),
+        scenarios: list(values.scenarios),
+        runtimes: list(values.runtimes),
+        say: options.say,
+      });
+      console.log(values.json ? JSON.stringify(result, null, 2) : connectionBenchTable(result));
       return result.rows.length > 0 ? 0 : 1;
     }
     case 'mirror': {

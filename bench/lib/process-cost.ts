@@ -20,19 +20,24 @@ export function treeCpuTimeUs(pid: number): number {
 export interface Memory {
   readonly rssMb: number;
   readonly privateMb: number;
+  /** Private pages that were written. Clean ones come from a file, such as the runtime's program, and are shared once another process has them too. */
+  readonly writtenMb: number;
 }
 
 /** Resident and private memory of the process and all its children in MB (10^6 bytes). */
 export function treeMemory(pid: number): Memory {
   let rssKb = 0;
   let privateKb = 0;
+  let writtenKb = 0;
   for (const id of processTree(pid)) {
     const rollup = readFileSync(`/proc/${id}/smaps_rollup`, 'utf8');
     const kb = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0);
     rssKb += kb('Rss');
+    writtenKb += kb('Private_Dirty');
     privateKb += kb('Private_Clean') + kb('Private_Dirty');
   }
-  return { rssMb: (rssKb * 1024) / 1e6, privateMb: (privateKb * 1024) / 1e6 };
+  const mb = (size: number): number => (size * 1024) / 1e6;
+  return { rssMb: mb(rssKb), privateMb: mb(privateKb), writtenMb: mb(writtenKb) };
 }
 
 function processTree(pid: number): number[] {

@@ -22,9 +22,9 @@ const common = (mode: Mode): string => `global
 defaults
   mode ${mode}
   timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-${mode === 'http' ? '  timeout http-keep-alive 60s\n  http-reuse always\n' : ''}`;
+  timeout client 10m
+  timeout server 10m
+${mode === 'http' ? '  timeout http-keep-alive 10m\n  http-reuse always\n' : ''}`;
 
 /** Plain in, plain out. */
 export function plainHop(listen: Address, upstream: Address): string {

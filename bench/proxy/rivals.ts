@@ -12,10 +12,10 @@ import type { Running, RowSpec } from './row.ts';
 /** Loopback addresses of the rows; each row has its own so that all can be up at the same time. */
 const at = (last: number, port: number): Address => ({ host: `127.9.0.${last}`, port });
 
-const lacking = (name: string) => () =>
+export const lacking = (name: string) => () =>
   findProgram(name) === undefined ? `${name} is not installed (Debian package ${name})` : undefined;
 
-async function startHaproxy(config: string, listen: Address): Promise<Program> {
+export async function startHaproxy(config: string, listen: Address): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-bench-haproxy-'));
   const file = join(folder, 'haproxy.cfg');
   writeFileSync(file, config);
@@ -53,7 +53,7 @@ function running(entry: Address, programs: readonly Program[]): Running {
   };
 }
 
-function haproxyPair(certificates: BenchCertificates, mode: Mode, last: number): Omit<RowSpec, 'scenario'> {
+export function haproxyPair(certificates: BenchCertificates, mode: Mode, last: number): Omit<RowSpec, 'scenario'> {
   const { client, server, serverName } = certificates;
   const [entry, between] = [at(last, 8000 + last), at(last, 8443)];
   return {

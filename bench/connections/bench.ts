@@ -1,0 +1,161 @@
+/**
+ * What connections cost in memory: `idle` opens many, uses each once and leaves them open; `churn` opens and closes many and looks at
+ * what stays behind.
+ */
+import { createBenchCertificates } from '../lib/certificates.ts';
+import { treeCpuTimeUs, treeMemory } from '../lib/process-cost.ts';
+import { LOAD_CPU, pinned, startProgram, untilListening } from '../lib/programs.ts';
+import { formatTable, round } from '../lib/report.ts';
+import { fileURLToPath } from 'node:url';
+import { connectionScenarios } from './scenarios.ts';
+import type { ConnectionScenario, Watched } from './scenarios.ts';
+
+export interface ConnectionBenchOptions {
+  readonly kind: 'idle' | 'churn';
+  readonly connections: number;
+  /** Empty: all. */
+  readonly scenarios: readonly string[];
+  /** Of our own rows; empty: all. */
+  readonly runtimes: readonly string[];
+  readonly say: (line: string) => void;
+}
+
+export interface ConnectionRow {
+  readonly scenario: string;
+  readonly proxy: string;
+  readonly runtime: string;
+  /** Which end of the mTLS connections this process has. */
+  readonly end: Watched['role'];
+  readonly connections: number;
+  /** Private memory that the process has written. */
+  readonly before_mb: number;
+  readonly after_mb: number;
+  /** idle */
+  readonly kib_per_connection?: number;
+  /** churn */
+  readonly grown_mb?: number;
+  /** churn: CPU of the process from accept or connect to close, with one small request, per connection. */
+  readonly cpu_us_per_connection?: number;
+  readonly rss_mb: number;
+}
+
+export interface ConnectionBenchResult {
+  readonly rows: readonly ConnectionRow[];
+  readonly skipped: readonly { readonly scenario: string; readonly proxy: string; readonly reason: string }[];
+}
+
+/** Allocators and collectors have given back what they will. */
+const SETTLE_MS = 25_000;
+/** Code is loaded and compiled, pools are made: what the first connections cost is no cost per connection. */
+const WARM_UP = 50;
+/** Open at a time when connections come and go. */
+const CHURN_BATCH = 100;
+const BACKEND = { host: '127.10.0.101', port: 8080 };
+
+export async function benchConnections(options: ConnectionBenchOptions): Promise<ConnectionBenchResult> {
+  await using stack = new AsyncDisposableStack();
+  const certificates = await createBenchCertificates();
+  stack.defer(() => certificates.remove());
+  const file = fileURLToPath(new URL('../lib/backend.ts', import.meta.url));
+  const backend = stack.use(
+    startProgram(pinned(LOAD_CPU, [process.execPath, file, BACKEND.host, String(BACKEND.port)])),
+  );
+  await untilListening(BACKEND.host, BACKEND.port, backend);
+  const rows: ConnectionRow[] = [];
+  const skipped: { scenario: string; proxy: string; reason: string }[] = [];
+  for (const scenario of connectionScenarios(certificates, BACKEND)) {
+    if (!isWanted(scenario, options)) continue;
+    const reason = scenario.missing();
+    if (reason !== undefined) {
+      skipped.push({ scenario: scenario.scenario, proxy: scenario.proxy, reason });
+      continue;
+    }
+    options.say(`${options.kind}: ${scenario.scenario} ${scenario.proxy} ${scenario.runtime}`);
+    rows.push(...(await measure(scenario, options)));
+  }
+  return { rows, skipped };
+}
+
+function isWanted({ scenario, proxy, runtime }: ConnectionScenario, options: ConnectionBenchOptions): boolean {
+  if (options.scenarios.length > 0 && !options.scenarios.includes(scenario)) return false;
+  return proxy !== 'mesh' || options.runtimes.length === 0 || options.runtimes.includes(runtime);
+}
+
+async function measure(spec: ConnectionScenario, options: ConnectionBenchOptions): Promise<ConnectionRow[]> {
+  await using stack = new AsyncDisposableStack();
+  const { holder, watched } = await spec.start(stack);
+  await holder.open(WARM_UP);
+  await holder.close();
+  await settle();
+  const before = watched.map(({ pid }) => ({ memory: treeMemory(pid), cpuUs: treeCpuTimeUs(pid) }));
+  const { connections, kind } = options;
+  if (kind === 'idle') await holder.open(connections);
+  else {
+    for (let left = connections; left > 0; left -= CHURN_BATCH) {
+      await holder.open(Math.min(left, CHURN_BATCH));
+      await holder.close();
+    }
+  }
+  const spentUs = watched.map(({ pid }) => treeCpuTimeUs(pid));
+  await settle();
+  return watched.map(({ role, pid }, index): ConnectionRow => {
+    const after = treeMemory(pid);
+    const { memory, cpuUs } = before[index] ?? { memory: after, cpuUs: 0 };
+    const grownMb = after.writtenMb - memory.writtenMb;
+    const cost =
+      kind === 'idle'
+        ? { kib_per_connection: round((grownMb * 1e6) / 1024 / connections, 1) }
+        : {
+            grown_mb: round(grownMb, 1),
+            cpu_us_per_connection: Math.round(((spentUs[index] ?? 0) - cpuUs) / connections),
+          };
+    return {
+      scenario: spec.scenario,
+      proxy: spec.proxy,
+      runtime: spec.runtime,
+      end: role,
+      connections,
+      before_mb: round(memory.writtenMb, 1),
+      after_mb: round(after.writtenMb, 1),
+      ...cost,
+      rss_mb: round(after.rssMb, 1),
+    };
+  });
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+}
+
+export function connectionBenchTable({ rows, skipped }: ConnectionBenchResult): string {
+  const headers = [
+    'SCENARIO',
+    'PROXY',
+    'RUNTIME',
+    'END',
+    'CONN',
+    'BEFORE_MB',
+    'AFTER_MB',
+    'KIB/CONN',
+    'GROWN_MB',
+    'CPU_US/CONN',
+    'RSS_MB',
+  ];
+  const table = formatTable(
+    headers,
+    rows.map((row) => [
+      row.scenario,
+      row.proxy,
+      row.runtime,
+      row.end,
+      row.connections,
+      row.before_mb,
+      row.after_mb,
+      row.kib_per_connection,
+      row.grown_mb,
+      row.cpu_us_per_connection,
+      row.rss_mb,
+    ]),
+  );
+  return [table, ...skipped.map((row) => `skipped: ${row.scenario} ${row.proxy}: ${row.reason}`)].join('\n');
+}
