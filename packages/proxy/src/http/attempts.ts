@@ -17,7 +17,7 @@ export class Attempts {
   count = 0;
   /** Tries of which a program may have seen something. */
   deliveries = 0;
-  /** `EndpointSlot.program` of those that said that their program is down. */
+  /** `EndpointSlot.program` of those that did not want the request, or said that their program is down. */
   tried: Set<string> | undefined = undefined;
   #moves = 0;
   /** A new connection was lost under the request. */
@@ -69,8 +69,11 @@ export class Attempts {
   }
 
   /** After a server's promise that it did nothing with the request. @param whole The request is still there as it was sent. */
-  mayResend(whole: boolean): boolean {
-    return whole && this.count < ATTEMPTS_MAX;
+  mayResend(slot: EndpointSlot | undefined, whole: boolean): boolean {
+    if (!whole || this.count >= ATTEMPTS_MAX) return false;
+    // Others are asked first; where there are none, the server may take it on another connection.
+    if (slot !== undefined) (this.tried ??= new Set()).add(slot.program);
+    return true;
   }
 
   /** Notes that the endpoint's program saw nothing of the request; true when another endpoint is ready for it. */

@@ -27,6 +27,9 @@ export interface ResponseSink {
   trailersFromH2(fields: readonly string[]): void;
 }
 
+/** As linkerd2-proxy keeps of a request for its retries. */
+export const REPLAY_BYTES_MAX = 64 * 1024;
+
 export interface ClientStream extends RoutedRequest, ResponseSink {
   readonly engine: HttpEngine;
   readonly service: HttpService;
@@ -49,6 +52,8 @@ export interface ClientStream extends RoutedRequest, ResponseSink {
   versionFor(slot: EndpointSlot): UpstreamVersion;
   /** Sends head and what there is of the body; the rest follows as it comes. */
   sendTo(up: UpstreamStream): void;
+  /** There is no upstream for the moment: what comes of the request has to wait. */
+  holdRequest(): void;
   /** The upstream takes more of the request again. */
   resumeRequest(): void;
   /** The response began: the request will not be sent again. */

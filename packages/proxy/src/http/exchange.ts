@@ -204,6 +204,7 @@ export class Exchange implements CourseOwner {
     if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
     // A kept connection may be closed at any time: that says nothing about the server.
     const expected = loss.unprocessed || (loss.h2Code < 0 && up.reused && !this.#responseStarted);
+    const { slot } = this.#placement;
     this.#leave(expected ? 'none' : 'failure', loss.h2Code < 0 ? 'io' : 'reset', undefined);
     up.cancel();
     if (this.#responseStarted) {
@@ -213,13 +214,12 @@ export class Exchange implements CourseOwner {
     const whole = client.replayable && this.#interim === 0;
     const { attempts } = this.#placement;
     const again = loss.unprocessed
-      ? attempts.mayResend(whole)
+      ? attempts.mayResend(slot, whole)
       : loss.h2Code < 0 && attempts.mayRepeat(client.method, whole && client.requestDone, up.reused);
     if (again) {
       // What may be repeated here may be repeated elsewhere (RFC 9110 §9.2.2).
       attempts.deliveries -= 1;
-      this.#phase = WAITING;
-      this.reroute();
+      this.#sendElsewhereNow();
     } else if (loss.unprocessed && this.#retries({ kind: 'refused_stream' })) return;
     else if (loss.h2Code >= 0 && client.facts.version === 2) this.#breakOff('reset', loss.h2Code);
     else this.reject('io');
@@ -243,8 +243,7 @@ export class Exchange implements CourseOwner {
     if (slot?.plan.tls === undefined || this.#up !== up) return false;
     if (!this.#placement.undelivered(slot, this.client.replayable)) return false;
     this.#dropUpstream('none', '');
-    this.#phase = WAITING;
-    this.reroute();
+    this.#sendElsewhereNow();
     return true;
   }
 
@@ -327,6 +326,13 @@ export class Exchange implements CourseOwner {
 
   // ---------------------------------------------------------------------------------------------------------------
 
+  /** To another endpoint, without the route being asked whether it wants that. */
+  #sendElsewhereNow(): void {
+    this.#phase = WAITING;
+    this.client.holdRequest();
+    this.reroute();
+  }
+
   /** The response cannot be completed. */
   #breakOff(code: FailureCode, h2Code: number): void {
     const { client } = this;
@@ -346,6 +352,7 @@ export class Exchange implements CourseOwner {
     const placement = this.#placement;
     placement.attempts.retry(placement.slot ?? placement.left);
     this.#phase = WAITING;
+    client.holdRequest();
     return true;
   }
 

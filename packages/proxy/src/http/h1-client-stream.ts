@@ -4,6 +4,7 @@ import type { HeadEdits, Http1Head } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
+import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -16,6 +17,7 @@ import type { HttpService } from './service.ts';
 import type { HttpSession } from './session.ts';
 import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
+const NONE: Uint8Array[] = [];
 const CONNECTION_CLOSE = Buffer.from('connection: close\r\n');
 
 export class H1ClientStream implements ClientStream {
@@ -25,10 +27,10 @@ export class H1ClientStream implements ClientStream {
   cells: HttpCells | undefined;
   requestDone: boolean;
   readonly #session: HttpSession;
-  /** What of the request's body came with its head. */
-  #firstBody: Uint8Array;
-  /** The request was complete when its head was: it can be sent again as it is. */
-  #wholeAtOnce: boolean;
+  /** The request's body as it came: what an upstream is still to get, or might get once more. */
+  #kept: Uint8Array[];
+  #keptBytes: number;
+  #keeping: boolean;
   /** What came with the head was counted. */
   #counted: boolean;
   /** How a response that came as HTTP/2 goes on: one of FRAMING. */
@@ -39,8 +41,9 @@ export class H1ClientStream implements ClientStream {
     this.facts = new Http1Facts(session.reader.head);
     this.cells = undefined;
     this.requestDone = true;
-    this.#firstBody = NOTHING;
-    this.#wholeAtOnce = false;
+    this.#kept = NONE;
+    this.#keptBytes = 0;
+    this.#keeping = false;
     this.#counted = false;
     this.#framing = FRAMING.none;
     this.exchange = new Exchange(this, session.engine);
@@ -65,7 +68,7 @@ export class H1ClientStream implements ClientStream {
     return this.#session.open;
   }
   get replayable(): boolean {
-    return this.#wholeAtOnce;
+    return this.#keeping;
   }
 
   // ---- Called by the session ------------------------------------------------------------------------------------
@@ -76,13 +79,15 @@ export class H1ClientStream implements ClientStream {
     const from = reader.at;
     const end = reader.readBody();
     this.requestDone = reader.body.done;
-    this.#wholeAtOnce = this.requestDone;
+    this.#kept = NONE;
+    this.#keptBytes = 0;
+    this.#keeping = true;
     this.#counted = false;
     if (end < 0) {
       this.exchange.beginBad('bad_request');
       return;
     }
-    this.#firstBody = end > from ? reader.bytes.subarray(from, end) : NOTHING;
+    if (end > from) this.#keep(reader.bytes.subarray(from, end));
     if (!this.requestDone || reader.unread > 0) conn.pause();
     this.exchange.begin();
   }
@@ -105,7 +110,10 @@ export class H1ClientStream implements ClientStream {
     }
     this.requestDone = reader.body.done;
     this.exchange.requestFrame(end - from, this.requestDone);
-    const more = up.bytesFromH1(wholeOrPart(reader.bytes, from, end), this.requestDone);
+    const bytes = wholeOrPart(reader.bytes, from, end);
+    this.#keep(bytes);
+    if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
+    const more = up.bytesFromH1(bytes, this.requestDone);
     if ((!more && !this.requestDone) || reader.unread > 0) conn.pause();
   }
 
@@ -129,12 +137,21 @@ export class H1ClientStream implements ClientStream {
 
   sendTo(up: UpstreamStream): void {
     const { reader, conn } = this.#session;
+    const kept = this.#kept;
     if (!this.#counted) {
       this.#counted = true;
-      this.exchange.requestFrame(this.#firstBody.length, this.requestDone);
+      this.exchange.requestFrame(kept[0]?.length ?? 0, this.requestDone);
     }
-    const more = up.headFromH1(reader.head, this.#firstBody, this.requestDone);
+    let more = up.headFromH1(reader.head, kept[0] ?? NOTHING, this.requestDone && kept.length < 2);
+    for (let at = 1; at < kept.length && up === this.exchange.upstream; at += 1) {
+      more = up.bytesFromH1(kept[at] as Uint8Array, this.requestDone && at === kept.length - 1);
+    }
+    if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
     if (!this.requestDone && more && up === this.exchange.upstream) conn.resume();
+  }
+
+  holdRequest(): void {
+    if (!this.requestDone) this.#session.conn.pause();
   }
 
   resumeRequest(): void {
@@ -142,7 +159,8 @@ export class H1ClientStream implements ClientStream {
   }
 
   forgetRequest(): void {
-    this.#firstBody = NOTHING;
+    this.#keeping = false;
+    this.#kept = NONE;
   }
 
   answer(code: FailureCode, status: number | undefined, undelivered: boolean): Synthesized {
@@ -165,7 +183,7 @@ export class H1ClientStream implements ClientStream {
   }
 
   next(): void {
-    this.#firstBody = NOTHING;
+    this.forgetRequest();
     if (!this.requestDone) this.#session.closeAfter = true;
     this.#session.next();
   }
@@ -221,6 +239,13 @@ export class H1ClientStream implements ClientStream {
 
   trailersFromH2(fields: readonly string[]): void {
     this.#session.writev(framedEnd(this.#framing, fields));
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (!this.#keeping) return;
+    if (this.#kept === NONE) this.#kept = [bytes];
+    else this.#kept.push(bytes);
+    this.#keptBytes += bytes.length;
   }
 
   #edits(closing: boolean): HeadEdits {

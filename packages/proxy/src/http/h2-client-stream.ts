@@ -19,6 +19,7 @@ import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
+import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -32,8 +33,6 @@ import type { FailureCode, Synthesized } from './rescue.ts';
 import type { HttpService } from './service.ts';
 import type { UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
-/** As linkerd2-proxy keeps of a request for its retries. */
-export const REPLAY_BYTES_MAX = 64 * 1024;
 const GRPC_TYPE = 'application/grpc';
 
 /** What of a method's name matters to a response. */
@@ -186,6 +185,9 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
     if (more) this.#giveBack();
   }
+
+  /** What comes is not given back to the client's window, so little does. */
+  holdRequest(): void {}
 
   resumeRequest(): void {
     this.#giveBack();

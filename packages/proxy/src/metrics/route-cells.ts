@@ -124,12 +124,7 @@ class StatusCounters {
   readonly #plain = new Map<number, CounterCell>();
   readonly #failed = new Map<string, CounterCell>();
 
-  constructor(
-    family: MetricFamily<CounterCell>,
-    protocol: RouteProtocol,
-    labels: Labels,
-    statusLabel?: 'status',
-  ) {
+  constructor(family: MetricFamily<CounterCell>, protocol: RouteProtocol, labels: Labels, statusLabel?: 'status') {
     this.#statusLabel = statusLabel;
     this.#family = family;
     this.#protocol = protocol;
