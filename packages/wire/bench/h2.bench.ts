@@ -6,8 +6,9 @@
  *
  * Run: node --expose-gc packages/wire/bench/h2.bench.ts
  */
-import { H2Connection } from '@mesh/wire';
-import type { H2Handlers, H2Stream } from '@mesh/wire';
+import { H2Connection } from '../src/h2/connection.ts';
+import type { H2Handlers } from '../src/h2/handlers.ts';
+import type { H2Stream } from '../src/h2/stream.ts';
 
 const REQUEST = Object.entries({
   ':method': 'GET',

@@ -109,13 +109,13 @@ test('a header block in more frames than the limit, or larger, ends the connecti
 
 test('a request with too large or too long a header list is answered with 431, and the connection goes on', () => {
   const long = [...GET, 0x00, 0x01, 0x61, 0x50, ...Array(80).fill(0x62)];
-  const many = [...GET, ...Array(10).fill([0x00, 0x01, 0x61, 0x01, 0x62]).flat()];
+  const many = [...GET, ...Array.from({ length: 10 }, () => [0x00, 0x01, 0x61, 0x01, 0x62]).flat()];
   for (const [reason, block] of [
     ['header_list_bytes', long],
     ['header_fields', many],
   ] as const) {
     const peer = server(reason === 'header_fields' ? { headerFields: 10 } : { headerListBytes: 200 });
-    peer.connection.receive(frame(1, 5, 1, block as number[]), 0);
+    peer.connection.receive(frame(1, 5, 1, block), 0);
     assert.deepEqual(peer.log, [`refused ${reason}`]);
     assert.deepEqual(
       frames(peer).map((one) => one.split(' ').slice(0, 3).join(' ')),
