@@ -1,0 +1,112 @@
+/** One gateway with its cluster's API and discovery faked, on loopback. */
+import { SERVICES } from '@mesh/kube';
+import { FakeApi } from '@mesh/kube/testing';
+import type { Endpoint, InboundPolicy } from '@mesh/model';
+import { createNodeDriver } from '@mesh/net';
+import type { Address } from '@mesh/net';
+import { silentLogger, systemClock } from '@mesh/runtime';
+import { identityName, meshedEndpoint } from '../../proxy/test/harness.ts';
+import type { TestAnchor, TestProxy } from '../../proxy/test/harness.ts';
+import {
+  endpoint,
+  endpointSet,
+  FakeEndpoints,
+  FakeIdentity,
+  FakeMetrics,
+  FakeWatched,
+  inboundPolicy,
+  meshTls,
+} from '../../proxy/src/testing/fakes.ts';
+import { Gateway } from '../src/app.ts';
+
+export const AUTHORITY = 'catalog.shop.svc.cluster.local:80';
+export const GATEWAY_ID = identityName('gateway');
+export const ANY_MESHED = inboundPolicy({ authorizations: [meshTls([], [''])] });
+
+/** One gateway with its cluster. */
+export class TestGateway implements AsyncDisposable {
+  readonly api = new FakeApi();
+  readonly metrics = new FakeMetrics();
+  readonly endpoints = new FakeEndpoints();
+  readonly policy = new FakeWatched<InboundPolicy>(ANY_MESHED);
+  readonly identity: FakeIdentity;
+  readonly gateway: Gateway;
+  readonly #driver = createNodeDriver();
+
+  constructor(ip: string) {
+    this.identity = new FakeIdentity(this.#driver, GATEWAY_ID);
+    this.gateway = new Gateway(
+      {
+        listen: { ip, port: 0 },
+        probe: { ip, port: 0, path: '/ready' },
+        admin: { ip, port: 0 },
+        namespace: 'linkerd-multicluster',
+        trustDomain: 'cluster.local',
+        peerTrustDomains: [],
+        clusterDomain: 'cluster.local',
+        shutdownGraceMs: 2000,
+        lingerMs: 100,
+      },
+      {
+        driver: this.#driver,
+        clock: systemClock,
+        logger: silentLogger,
+        client: this.api.client(),
+        identity: this.identity,
+        identityComponent: {
+          name: 'identity',
+          start: () => Promise.resolve(),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
+        endpoints: this.endpoints,
+        policy: this.policy,
+        metrics: this.metrics,
+        exposeMetrics: () => 'metrics\n',
+      },
+    );
+  }
+
+  export(
+    name = 'catalog',
+    labels: Readonly<Record<string, string>> = { 'mirror.linkerd.io/exported': 'true' },
+    port = 80,
+  ): void {
+    this.api.seed(SERVICES, { metadata: { name, namespace: 'shop', labels }, spec: { ports: [{ port }] } });
+  }
+
+  async start(anchor: TestAnchor): Promise<this> {
+    this.identity.install(await anchor.material({ dns: [GATEWAY_ID] }));
+    await this.gateway.start(AbortSignal.timeout(5000));
+    return this;
+  }
+
+  get traffic(): Address {
+    return this.gateway.addresses.traffic;
+  }
+
+  /** Where requests to the exported Service end. */
+  serve(server: TestProxy, port: number, changes: Partial<Endpoint> = {}): void {
+    this.endpoints.watch(AUTHORITY).set(endpointSet(meshedEndpoint(server, port, changes)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway[Symbol.asyncDispose]();
+  }
+}
+
+/** Sends what the client's program asks through the gateway, as a mirror's endpoint does. */
+export function routeThrough(
+  client: TestProxy,
+  gateway: TestGateway,
+  authority = AUTHORITY,
+  changes: Partial<Endpoint> = {},
+): void {
+  client.routeTo(
+    'catalog-west.shop.svc.cluster.local:80',
+    endpoint(gateway.traffic, {
+      tls: { name: GATEWAY_ID, serverName: GATEWAY_ID },
+      authorityOverride: authority,
+      ...changes,
+    }),
+  );
+}
