@@ -13,6 +13,7 @@ const SUITES = [
   'undelivered',
   'unreachable',
   'failure-accrual',
+  'retries',
   'http2',
   'grpc',
 ];
