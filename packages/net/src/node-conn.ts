@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { ABORTED, CLEAN, closedBy, CONNECT_TIMEOUT, HANDSHAKE_CUT, HANDSHAKE_TIMEOUT } from './closed.ts';
-import { readSubjectAltNames } from './subject-alt-names.ts';
+import type { Interned } from './interned.ts';
 import type { NodeTlsContext } from './tls-context.ts';
 import type { ServerEvents } from './tls-context.ts';
 import type { Address, ClientTls, Closed, Conn, Handlers, PeerInfo, ServerTls } from './types.ts';
@@ -31,6 +31,12 @@ type AnyConn = NodeConn<any>;
 
 /** A few turns of the loop. Without them a crowded machine reads as a peer that does not answer. */
 const LOOP_GRACE_MS = 10;
+
+/** What the connections of a driver share. */
+export interface Shared {
+  readonly lookUpOriginalDst: OriginalDstLookup;
+  readonly interned: Interned;
+}
 
 export class NodeConn<S> implements Conn<S> {
   state: S;
@@ -52,15 +58,9 @@ export class NodeConn<S> implements Conn<S> {
   #why: Closed | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onClosed: (() => void) | undefined;
-  readonly #lookUpOriginalDst: OriginalDstLookup;
+  readonly #shared: Shared;
 
-  constructor(
-    raw: Socket,
-    handlers: Handlers<S>,
-    state: S,
-    lookUp: OriginalDstLookup,
-    onClosed: (() => void) | undefined,
-  ) {
+  constructor(raw: Socket, handlers: Handlers<S>, state: S, shared: Shared, onClosed: (() => void) | undefined) {
     this.state = state;
     this.local = UNKNOWN;
     this.remote = UNKNOWN;
@@ -77,7 +77,7 @@ export class NodeConn<S> implements Conn<S> {
     this.#why = undefined;
     this.#timer = undefined;
     this.#onClosed = onClosed;
-    this.#lookUpOriginalDst = lookUp;
+    this.#shared = shared;
   }
 
   /** Starts the life of an accepted socket. */
@@ -171,7 +171,7 @@ export class NodeConn<S> implements Conn<S> {
   }
 
   originalDst(): Address | undefined {
-    return this.#lookUpOriginalDst(this.#raw, this.local);
+    return this.#shared.lookUpOriginalDst(this.#raw, this.local);
   }
 
   handOver<T>(handlers: Handlers<T>, state: T): Conn<T> {
@@ -250,7 +250,7 @@ export class NodeConn<S> implements Conn<S> {
     this.#raw.allowHalfOpen = true;
     detach(this.#raw);
     attach(socket, this);
-    const peer = peerInfo(socket);
+    const peer = peerInfo(socket, this.#shared.interned);
     if (peer === undefined) {
       this.#fail({ kind: 'tls', code: 'client_certificate_untrusted' });
       return;
@@ -290,7 +290,7 @@ export class NodeConn<S> implements Conn<S> {
       detach(raw);
       socket.allowHalfOpen = true;
       raw.allowHalfOpen = true;
-      const peer = socket.authorized ? peerInfo(socket) : undefined;
+      const peer = socket.authorized ? peerInfo(socket, this.#shared.interned) : undefined;
       if (peer === undefined || peer.leafDer.length === 0) {
         this.#fail({ kind: 'tls', code: 'server_certificate_untrusted' });
         return;
@@ -335,7 +335,7 @@ export class NodeConn<S> implements Conn<S> {
 
   #readAddresses(): void {
     const raw = this.#raw;
-    this.local = addressOf(raw.localAddress, raw.localPort);
+    this.local = this.#shared.interned.local(addressOf(raw.localAddress, raw.localPort));
     this.remote = addressOf(raw.remoteAddress, raw.remotePort);
   }
 
@@ -377,7 +377,7 @@ function connBelow(socket: TLSSocket): AnyConn | undefined {
 }
 
 /** Undefined when a certificate was presented and not accepted. */
-function peerInfo(socket: TLSSocket): PeerInfo | undefined {
+function peerInfo(socket: TLSSocket, interned: Interned): PeerInfo | undefined {
   const leafDer: Uint8Array | undefined = socket.getPeerCertificate().raw;
   const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined;
   const name = (socket as { servername?: unknown }).servername;
@@ -385,11 +385,9 @@ function peerInfo(socket: TLSSocket): PeerInfo | undefined {
   if (leafDer === undefined || leafDer.length === 0) {
     // "No certificate" is the only reason for which an unauthorized socket may go on.
     const absent = !socket.authorized && reasonOf(socket) === 'UNABLE_TO_GET_ISSUER_CERT';
-    return absent ? { leafDer: NO_BYTES, dns: [], uri: [], alpn, sni } : undefined;
+    return absent ? interned.peer(NO_BYTES, alpn, sni) : undefined;
   }
-  if (!socket.authorized) return undefined;
-  const { dns, uri } = readSubjectAltNames(leafDer);
-  return { leafDer, dns, uri, alpn, sni };
+  return socket.authorized ? interned.peer(leafDer, alpn, sni) : undefined;
 }
 
 /** Typed as Error, in fact the code as a string on both runtimes. */

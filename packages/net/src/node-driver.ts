@@ -1,8 +1,9 @@
 /** The driver on `node:net` and `node:tls`, unchanged on Node and Bun. */
 import { createServer, Socket } from 'node:net';
 import { MeshError } from '@mesh/runtime';
+import { Interned } from './interned.ts';
 import { addressOf, localAddressLookup, NodeConn } from './node-conn.ts';
-import type { OriginalDstLookup } from './node-conn.ts';
+import type { OriginalDstLookup, Shared } from './node-conn.ts';
 import { NodeTlsContext } from './tls-context.ts';
 import { LISTEN_BACKLOG } from './types.ts';
 import type {
@@ -28,20 +29,15 @@ export interface NodeDriverOptions {
 }
 
 export function createNodeDriver(options: NodeDriverOptions = {}): Driver {
-  const lookUp = options.originalDst ?? localAddressLookup;
+  const shared: Shared = { lookUpOriginalDst: options.originalDst ?? localAddressLookup, interned: new Interned() };
   return {
     context: (material: TlsMaterial): TlsContext => new NodeTlsContext(material),
-    listen: (at, handlers, init) => listen(at, handlers, init, lookUp),
-    connect: (to, handlers, state) => connect(to, handlers, state, lookUp),
+    listen: (at, handlers, init) => listen(at, handlers, init, shared),
+    connect: (to, handlers, state) => connect(to, handlers, state, shared),
   };
 }
 
-function listen<S>(
-  at: ListenAddress,
-  handlers: Handlers<S>,
-  init: () => S,
-  lookUp: OriginalDstLookup,
-): Promise<Listener> {
+function listen<S>(at: ListenAddress, handlers: Handlers<S>, init: () => S, shared: Shared): Promise<Listener> {
   const keepAliveMs = at.keepAliveMs ?? 0;
   let open = 0;
   const onClosed = (): void => {
@@ -51,7 +47,7 @@ function listen<S>(
     { allowHalfOpen: true, noDelay: true, keepAlive: keepAliveMs > 0, keepAliveInitialDelay: keepAliveMs },
     (socket) => {
       open += 1;
-      new NodeConn(socket, handlers, init(), lookUp, onClosed).accepted();
+      new NodeConn(socket, handlers, init(), shared, onClosed).accepted();
     },
   );
   const { promise, resolve, reject } = Promise.withResolvers<Listener>();
@@ -88,10 +84,10 @@ function closeServer(server: ReturnType<typeof createServer>): Promise<void> {
   return Promise.resolve();
 }
 
-function connect<S>(to: ConnectTarget, handlers: Handlers<S>, state: S, lookUp: OriginalDstLookup): Conn<S> {
+function connect<S>(to: ConnectTarget, handlers: Handlers<S>, state: S, shared: Shared): Conn<S> {
   const keepAliveMs = to.keepAliveMs ?? 0;
   const socket = new Socket({ allowHalfOpen: true });
-  const conn = new NodeConn(socket, handlers, state, lookUp, undefined);
+  const conn = new NodeConn(socket, handlers, state, shared, undefined);
   socket.setNoDelay(true);
   if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs);
   socket.connect({
