@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { count, formatResult, jsonResult } from './result.ts';
 import type { SuiteResult } from './result.ts';
+import { differential } from './suites/differential.ts';
 import { h1spec } from './suites/h1spec.ts';
 import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
@@ -19,6 +20,7 @@ const SUITES: Readonly<Record<string, (through: string) => Promise<readonly Suit
   h1spec,
   hpack: async () => [await hpack()],
   raw,
+  differential: async () => [await differential()],
 };
 
 const USAGE = `usage: npm run conformance -- NAME... [--json] [--through codec|outbound|inbound|all]
