@@ -30,7 +30,7 @@ interface Rules {
 
 /** The fake policy with rules for all of its routes. */
 function policyWith({ retry, timeouts }: Rules, kind: 'detect' | 'grpc' = 'detect'): OutboundPolicy {
-  const policy = outboundPolicy(balanced(PATH));
+  const policy = outboundPolicy(balanced(PATH, 300, 1));
   assert.ok(policy.protocol.kind === 'detect');
   const routes = policy.protocol.http1.map((route): HttpRoute => ({
     ...route,

@@ -174,12 +174,13 @@ export const endpoint = (address: Address, changes: Partial<Endpoint> = {}): End
 export const endpointSet = (...endpoints: readonly Endpoint[]): EndpointSet =>
   new Map(endpoints.map((one) => [`${one.address.ip}:${one.address.port}`, one]));
 
-export const balanced = (path: string, failfastTimeoutMs = 300): Backend => ({
+/** @param decayMs As short as 1: both of two endpoints are chosen soon, whatever their first answers took. */
+export const balanced = (path: string, failfastTimeoutMs = 300, decayMs = 10_000): Backend => ({
   key: path,
   ref: ref('Service', path.split('.')[0] ?? path, Number(path.split(':')[1] ?? 0)),
   queue: { capacity: 100, failfastTimeoutMs },
   failureAccrual: undefined,
-  target: { kind: 'balancer', path, ewma: { defaultRttMs: 30, decayMs: 10_000 } },
+  target: { kind: 'balancer', path, ewma: { defaultRttMs: 30, decayMs } },
 });
 
 /** Everything that goes to the first available of these backends, with detection. */
