@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { count, formatResult, jsonResult } from './result.ts';
 import type { SuiteResult } from './result.ts';
 import { differential } from './suites/differential.ts';
+import { grpc } from './suites/grpc.ts';
 import { h1spec } from './suites/h1spec.ts';
 import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, (through: string) => Promise<readonly Suit
   h1spec,
   hpack: async () => [await hpack()],
   raw,
+  grpc,
   differential: async () => [await differential()],
 };
 

@@ -1,11 +1,16 @@
 /** Real sidecars in processes of their own, as they run in a pod, with a control plane in this one. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { destination, tcpAddress } from '@mesh/proxy-api';
+import { bunBinary } from '@mesh/runtime/testing';
 import { startProgram, untilListening } from '../../bench/lib/programs.ts';
-import { proxyEnv, startPlane } from '../../packages/proxy/test/control-plane-fixture.ts';
+import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
+import { proxyEnv, startPlane, TRUST_DOMAIN } from '../../packages/proxy/test/control-plane-fixture.ts';
+import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
 
 export interface Address {
   readonly host: string;
@@ -19,6 +24,10 @@ export interface Target extends AsyncDisposable {
 
 const MAIN = fileURLToPath(new URL('../../packages/proxy/src/main.ts', import.meta.url));
 const REDIRECT = fileURLToPath(new URL('../../bench/proxy/redirect.ts', import.meta.url));
+const REDIRECTED = {
+  entry: fileURLToPath(new URL('../../bench/proxy/redirected-sidecar.ts', import.meta.url)),
+  name: 'conformance-proxy.js',
+};
 const INBOUND_PORT = 4143;
 const OUTBOUND_PORT = 4140;
 /** The Service that clients of an outbound proxy seem to have called. */
@@ -27,40 +36,103 @@ const SERVICE: Address = { host: '10.0.0.80', port: 80 };
 const START_MS = 60_000;
 
 /** Client → sidecar's outbound side → server, plain text. */
-export function startOutbound(server: Address): Promise<Target> {
-  return startSidecar('127.9.5.1', OUTBOUND_PORT, SERVICE, server);
+export async function startOutbound(server: Address): Promise<Target> {
+  await using stack = new AsyncDisposableStack();
+  const plane = await startControlPlane(stack);
+  plane.endpoints = [endpoint(server)];
+  const sidecar = { ip: '127.9.5.1', account: 'web', redirect: { port: OUTBOUND_PORT, to: SERVICE } };
+  await startSidecar(stack, plane, sidecar);
+  return target({ host: sidecar.ip, port: OUTBOUND_PORT }, stack.move());
 }
 
 /** Client → sidecar's inbound side → server beside it, plain text. */
-export function startInbound(server: Address): Promise<Target> {
-  return startSidecar('127.9.6.1', INBOUND_PORT, server, server);
+export async function startInbound(server: Address): Promise<Target> {
+  await using stack = new AsyncDisposableStack();
+  const plane = await startControlPlane(stack);
+  const sidecar = { ip: '127.9.6.1', account: 'catalog', redirect: { port: INBOUND_PORT, to: server } };
+  await startSidecar(stack, plane, sidecar);
+  return target({ host: sidecar.ip, port: INBOUND_PORT }, stack.move());
 }
 
-async function startSidecar(ip: string, port: number, original: Address, server: Address): Promise<Target> {
+/**
+ * Client → sidecar → mutual TLS → sidecar → server, which listens on this port on all addresses. `undefined` where there is no such
+ * runtime.
+ */
+export async function startPair(serverPort: number, runtime: 'node' | 'bun'): Promise<Target | undefined> {
+  const bun = bunBinary();
+  if (runtime === 'bun' && bun === undefined) return undefined;
+  const command = bun === undefined || runtime === 'node' ? undefined : [bun, bundleProxy(REDIRECTED)];
+  const [front, back] = runtime === 'node' ? ['127.9.7.1', '127.9.7.2'] : ['127.9.8.1', '127.9.8.2'];
   await using stack = new AsyncDisposableStack();
+  const plane = await startControlPlane(stack);
+  // The program's address is the server-side sidecar's own, as in a pod.
+  plane.endpoints = [endpoint({ host: back, port: serverPort }, `catalog.shop.${TRUST_DOMAIN}`)];
+  await startSidecar(stack, plane, { ip: back, account: 'catalog', redirect: { port: 1, to: SERVICE }, command });
+  await startSidecar(stack, plane, {
+    ip: front,
+    account: 'web',
+    redirect: { port: OUTBOUND_PORT, to: SERVICE },
+    command,
+  });
+  return target({ host: front, port: OUTBOUND_PORT }, stack.move());
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function target(entry: Address, stack: AsyncDisposableStack): Target {
+  return { entry, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function startControlPlane(stack: AsyncDisposableStack): Promise<Plane> {
   const plane = await startPlane();
   stack.defer(() => plane.plane.stop());
-  plane.endpoints = [
-    destination.WeightedAddr.fromPartial({
-      addr: tcpAddress(server.host, server.port),
-      weight: 10_000,
-      metricLabels: { deployment: 'conformance' },
-    }),
-  ];
+  return plane;
+}
+
+interface Sidecar {
+  readonly ip: string;
+  readonly account: string;
+  /** Connections accepted on this port look as if they had been redirected from there. */
+  readonly redirect: { readonly port: number; readonly to: Address };
+  readonly command?: readonly string[] | undefined;
+}
+
+async function startSidecar(stack: AsyncDisposableStack, plane: Plane, sidecar: Sidecar): Promise<void> {
+  const { ip, redirect } = sidecar;
   const folder = mkdtempSync(join(tmpdir(), 'mesh-conformance-'));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const token = join(folder, 'token');
   writeFileSync(token, 'token');
   const env = {
-    ...proxyEnv(plane, 'web', token),
+    ...proxyEnv(plane, sidecar.account, token),
     LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:${INBOUND_PORT}`,
     LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:${OUTBOUND_PORT}`,
     LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
     LINKERD2_PROXY_LOG: 'warn',
-    MESH_BENCH_REDIRECT: `${port} ${original.host} ${original.port}`,
+    MESH_BENCH_REDIRECT: `${redirect.port} ${redirect.to.host} ${redirect.to.port}`,
   };
-  const program = stack.use(startProgram([process.execPath, '--import', REDIRECT, MAIN], env));
-  await untilListening(ip, port, program, START_MS);
-  const owned = stack.move();
-  return { entry: { host: ip, port }, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const command = sidecar.command ?? [process.execPath, '--import', REDIRECT, MAIN];
+  const program = stack.use(startProgram(command, env));
+  await untilListening(ip, OUTBOUND_PORT, program, START_MS);
+}
+
+function endpoint(to: Address, identity?: string): destination.WeightedAddr {
+  return destination.WeightedAddr.fromPartial({
+    addr: tcpAddress(to.host, to.port),
+    weight: 10_000,
+    metricLabels: { deployment: 'conformance' },
+    ...(identity === undefined
+      ? {}
+      : {
+          tlsIdentity: { strategy: { $case: 'dnsLikeIdentity' as const, value: { name: identity } } },
+          protocolHint: { opaqueTransport: { inboundPort: INBOUND_PORT } },
+        }),
+  });
 }

@@ -7,7 +7,7 @@
  */
 import { BodyCursor } from './body.ts';
 import { HEAD_BYTES_MAX } from './codes.ts';
-import { Http1Head } from './head.ts';
+import { fail, Http1Head } from './head.ts';
 import { INCOMPLETE, parseRequestHead, parseResponseHead } from './parse-head.ts';
 
 const LF = 0x0a;
@@ -24,6 +24,8 @@ export class MessageReader {
   /** An incomplete head: filled part of a growing buffer. */
   #held: Buffer | undefined;
   #heldBytes: number;
+  /** The empty line before a request: its CR was read, and both of it. */
+  #blankCr: boolean;
   #blankSeen: boolean;
 
   /** @param head A head that several readers share, when each uses it up before another one reads. */
@@ -35,6 +37,7 @@ export class MessageReader {
     this.#requestMethod = -1;
     this.#held = undefined;
     this.#heldBytes = 0;
+    this.#blankCr = false;
     this.#blankSeen = false;
   }
 
@@ -72,7 +75,7 @@ export class MessageReader {
    * `head.error` is set.
    */
   readHead(): boolean {
-    if (this.#heldBytes === 0 && this.#requestMethod < 0) this.#skipBlankLine();
+    if (this.#heldBytes === 0 && this.#requestMethod < 0 && !this.#skipBlankLine()) return false;
     if (this.#heldBytes > 0) return this.#readHeldHead();
     if (this.at === this.bytes.length) {
       this.head.error = undefined;
@@ -143,11 +146,25 @@ export class MessageReader {
     this.#heldBytes = needed;
   }
 
-  /** RFC 9112 §2.2: one empty line before a request line is ignored. */
-  #skipBlankLine(): void {
-    if (this.#blankSeen || this.bytes[this.at] !== CR || this.bytes[this.at + 1] !== LF) return;
-    this.at += 2;
+  /** RFC 9112 §2.2: one empty line before a request line is ignored. False: there is no telling yet, or the line is broken. */
+  #skipBlankLine(): boolean {
+    if (this.#blankSeen || this.at === this.bytes.length) return true;
+    if (!this.#blankCr) {
+      if (this.bytes[this.at] !== CR) return true;
+      if (this.at + 1 < this.bytes.length && this.bytes[this.at + 1] !== LF) return true;
+      this.#blankCr = true;
+      this.at += 1;
+      this.head.error = undefined;
+      if (this.at === this.bytes.length) return false;
+    }
+    this.#blankCr = false;
+    if (this.bytes[this.at] !== LF) {
+      fail(this.head, 'bad_request_line');
+      return false;
+    }
+    this.at += 1;
     this.#blankSeen = true;
+    return true;
   }
 }
 
