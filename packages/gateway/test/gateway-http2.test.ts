@@ -6,6 +6,7 @@ import { GrpcClient, grpcApp, status } from '../../proxy/test/grpc-harness.ts';
 import type { GrpcHandlers, ServiceError } from '../../proxy/test/grpc-harness.ts';
 import { ask, httpApp, identityName, TestAnchor, TestProxy, until } from '../../proxy/test/harness.ts';
 import { h2App, H2Client } from '../../proxy/test/http2-harness.ts';
+import { converse, webSocketApp } from '../../proxy/test/websocket-harness.ts';
 import { AUTHORITY, GATEWAY_ID, routeThrough, TestGateway } from './gateway-harness.ts';
 
 interface Home extends AsyncDisposable {
@@ -183,4 +184,13 @@ test('HTTP/1 travels as HTTP/2 on either leg, on both, or on none, and arrives a
     home.gateway.metrics.sum('inbound_tcp_transport_header_connections_total', { session_protocol: version });
   assert.deepEqual([sessions('http2') > 0, sessions('http1') > 0], [true, true]);
   await app.close();
+});
+
+test('WebSockets cross the gateway', async () => {
+  await using home = await setup();
+  const app = await webSocketApp(home.server.ip);
+  home.gateway.serve(home.server, app.port);
+  const { heard, closeCode } = await converse(home.client.outbound, ['one', 'two', 'three']);
+  assert.deepEqual([heard, closeCode], [['one', 'two', 'three'], 4321]);
+  app.close();
 });
