@@ -25,6 +25,9 @@ export function images(): Images {
         '/usr/lib/linkerd/linkerd-await': [bun, path.join(ROOT, 'packages', 'proxy-init', 'src', 'await-main.ts')],
       },
     },
-    shop: { command: [process.execPath, path.join(ROOT, 'examples', 'shop', 'shop.mjs')] },
+    shop: {
+      command: [process.execPath, path.join(ROOT, 'examples', 'shop', 'shop.mjs')],
+      programs: { '/usr/bin/node': [process.execPath] },
+    },
   };
 }
