@@ -98,6 +98,10 @@ async function measure(spec: ConnectionScenario, options: ConnectionBenchOptions
   }
   const spentUs = watched.map(({ pid }) => treeCpuTimeUs(pid));
   await settle();
+  const open = await holder.count();
+  const expected = kind === 'idle' ? connections : 0;
+  if (open !== expected)
+    throw new Error(`${spec.scenario} ${spec.proxy} ${spec.runtime}: ${open} connections are open, not ${expected}`);
   return watched.map(({ role, pid }, index): ConnectionRow => {
     const after = treeMemory(pid);
     const { memory, cpuUs } = before[index] ?? { memory: after, cpuUs: 0 };

@@ -8,7 +8,7 @@ import { LOAD_CPU, pinned } from '../lib/programs.ts';
 export class Holder implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
-  #waiting: { resolve(): void; reject(error: Error): void } | undefined;
+  #waiting: { resolve(line: string): void; reject(error: Error): void } | undefined;
   #trouble = '';
 
   /** @param plan File with a `HolderPlan`. */
@@ -17,7 +17,7 @@ export class Holder implements AsyncDisposable {
     const [file = '', ...args] = pinned(LOAD_CPU, [process.execPath, program, plan]);
     const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
-    createInterface({ input: child.stdout }).on('line', () => this.#waiting?.resolve());
+    createInterface({ input: child.stdout }).on('line', (line) => this.#waiting?.resolve(line));
     child.stderr.on('data', (chunk: Buffer) => (this.#trouble += chunk.toString('utf8')));
     this.#exited = new Promise((resolve) => {
       child.once('close', () => {
@@ -28,13 +28,18 @@ export class Holder implements AsyncDisposable {
   }
 
   /** Opens that many more connections, uses each once and keeps it. */
-  open(count: number): Promise<void> {
-    return this.#tell(`open ${count}`);
+  async open(count: number): Promise<void> {
+    await this.#tell(`open ${count}`);
   }
 
   /** Closes all. */
-  close(): Promise<void> {
-    return this.#tell('close');
+  async close(): Promise<void> {
+    await this.#tell('close');
+  }
+
+  /** How many are open. */
+  async count(): Promise<number> {
+    return Number((await this.#tell('count')).replace('done ', ''));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -42,7 +47,7 @@ export class Holder implements AsyncDisposable {
     await this.#exited;
   }
 
-  #tell(line: string): Promise<void> {
+  #tell(line: string): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#child.stdin?.write(`${line}\n`);

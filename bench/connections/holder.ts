@@ -2,7 +2,8 @@
  * The client of the connection benchmarks: holds connections that were used once. Told by lines on its standard input, answers each
  * with a line on its standard output:
  *
- *      open N   opens N more, some at a time, has one request answered on each, keeps them    → done N
+ *      open N   opens N more, some at a time, has one request answered on each, keeps them    → done N, all that are open
+ *      count    says how many are open                                                        → done N
  *      close    closes all that are open, by FIN                                              → done N
  *
  * Usage: holder.ts PLAN.json   (see {@link HolderPlan})
@@ -89,7 +90,7 @@ async function closeAll(): Promise<number> {
 for await (const line of createInterface({ input: process.stdin })) {
   const [verb, count] = line.split(' ');
   if (verb === 'open') await openMany(Number(count));
-  const done = verb === 'close' ? await closeAll() : Number(count);
+  const done = verb === 'close' ? await closeAll() : open.size;
   process.stdout.write(`done ${done}\n`);
 }
 process.exit(0);
