@@ -320,13 +320,14 @@ function limitsFor(service: ServiceConfig, limits: ProxyConfig['streamLimits']):
   return { initialTimeoutMs: undefined, idleTimeoutMs: undefined, lifetimeMs: undefined };
 }
 
-function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs' | 'http2'> {
+function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs'> {
   return {
     inFlightMax: direction.inFlightMax,
     connectTimeoutMs: direction.connectTimeoutMs,
     connectKeepAliveMs: direction.connectKeepAliveMs,
     poolIdleTimeoutMs: direction.http1PoolIdleMs,
     poolIdleMax: direction.idleConnectionsPerEndpointMax,
+    http2: direction.http2,
   };
 }
 

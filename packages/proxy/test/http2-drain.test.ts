@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
 import { test } from 'node:test';
+import { HTTP_ENGINE_DEFAULTS } from '../src/http/engine.ts';
+import { HTTP2_DEFAULTS } from '../src/http/http2-options.ts';
 import { endpoint } from '../src/testing/fakes.ts';
-import { meshedEndpoint, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
+import { meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 import { h2App, H2Client } from './http2-harness.ts';
 
 /** The peers of these tests: the proxies are the same on both runtimes. */
@@ -168,8 +170,8 @@ test('an answer before the end of the request ends the request too', async () =>
 
 test('a server that has fallen silent is found out by a PING, and its requests are answered', async () => {
   const anchor = await TestAnchor.create('root');
-  const { http2, ...http } = (await import('../src/http/engine.ts')).HTTP_ENGINE_DEFAULTS;
-  const outboundHttp = { ...http, http2: { ...http2, keepAliveIntervalMs: 300, keepAliveTimeoutMs: 300 } };
+  const client2 = { ...HTTP2_DEFAULTS.client, keepAlive: { intervalMs: 300, timeoutMs: 300 } };
+  const outboundHttp = { ...HTTP_ENGINE_DEFAULTS, http2: { ...HTTP2_DEFAULTS, client: client2 } };
   await using proxy = await new TestProxy('127.0.42.1', 'web', { outboundHttp }).start(anchor);
   const silent = await tcpApp('127.0.42.2', () => undefined);
   proxy.routeTo(PATH, endpoint({ ip: '127.0.42.2', port: silent.port }));
@@ -178,4 +180,26 @@ test('a server that has fallen silent is found out by a PING, and its requests a
   assert.equal(answer.headers[':status'], 502);
   client.close();
   silent.close();
+});
+
+test('a client that has fallen silent is found out by a PING, and its request given up', async () => {
+  const anchor = await TestAnchor.create('root');
+  const server = { ...HTTP2_DEFAULTS.server, keepAlive: { intervalMs: 300, timeoutMs: 300 } };
+  const outboundHttp = { ...HTTP_ENGINE_DEFAULTS, http2: { ...HTTP2_DEFAULTS, server } };
+  await using proxy = await new TestProxy('127.0.42.1', 'web', { outboundHttp }).start(anchor);
+  let opened = 0;
+  let closed = 0;
+  const app = await h2App(proxy.ip, (stream) => {
+    opened += 1;
+    stream.on('close', () => (closed += 1));
+  });
+  proxy.routeTo(PATH, endpoint({ ip: proxy.ip, port: app.port }));
+  // Preface, SETTINGS, and HEADERS of GET http://a/ from the static table: nothing after that, no answer to PING.
+  const silent = new RawClient(proxy.outbound);
+  silent.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  silent.socket.write(Buffer.from('000000040000000000', 'hex'));
+  silent.socket.write(Buffer.from('000006010500000001828684410161', 'hex'));
+  await until('at the program', () => opened === 1);
+  await until('given up', () => closed === 1 && silent.closed);
+  await app.close();
 });

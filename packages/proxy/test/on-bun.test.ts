@@ -15,7 +15,10 @@ const SUITES = [
   'failure-accrual',
   'retries',
   'http2',
+  'http2-drain',
+  'http2-windows',
   'grpc',
+  'streams',
 ];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;

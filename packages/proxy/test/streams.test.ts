@@ -1,6 +1,5 @@
 /** What lives longer than a request and an answer: WebSockets, server-sent events. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import { test } from 'node:test';

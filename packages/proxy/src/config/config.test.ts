@@ -93,6 +93,10 @@ test('wrong values and contradictions are told with key, value and what is wante
     [{ INBOUND_IPS: '10.0.0.x' }, /INBOUND_IPS/],
     [{ OUTBOUND_LISTEN_ADDRS: '127.0.0.1:1,127.0.0.1:2,127.0.0.1:3' }, /one or two/],
     [{ SHUTDOWN_GRACE_PERIOD: '2 minutes' }, /SHUTDOWN_GRACE_PERIOD is "2 minutes": give a duration/],
+    [
+      { HTTP2_INITIAL_CONNECTION_WINDOW_SIZE: '1000' },
+      /HTTP2_INITIAL_CONNECTION_WINDOW_SIZE is "1000": give an integer from 65535/,
+    ],
     [{ OUTBOUND_CONNECT_EXP_BACKOFF_MIN: '2m' }, /OUTBOUND_CONNECT_EXP_BACKOFF_MIN is longer/],
   ];
   for (const [change, pattern] of cases) {
@@ -101,6 +105,22 @@ test('wrong values and contradictions are told with key, value and what is wante
     assert.equal(told.length, 1, told.join('\n'));
     assert.match(told[0] ?? '', pattern);
   }
+});
+
+test('windows of HTTP/2 are for both roles, and what is said of servers goes before', () => {
+  const { inbound, outbound } = parseProxyConfig({
+    ...ENV,
+    LINKERD2_PROXY_HTTP2_INITIAL_STREAM_WINDOW_SIZE: '100000',
+    LINKERD2_PROXY_INBOUND_SERVER_HTTP2_INITIAL_STREAM_WINDOW_SIZE: '70000',
+    LINKERD2_PROXY_INBOUND_SERVER_HTTP2_MAX_CONCURRENT_STREAMS: '50',
+  });
+  assert.equal(inbound.http2.server.streamWindowBytes, 70_000);
+  assert.equal(inbound.http2.client.streamWindowBytes, 100_000);
+  assert.equal(inbound.http2.server.streamsMax, 50);
+  assert.equal(inbound.http2.server.keepAlive, undefined);
+  assert.equal(outbound.http2.server.streamWindowBytes, 100_000);
+  assert.equal(outbound.http2.server.connectionWindowBytes, 1_048_576);
+  assert.deepEqual(outbound.http2.server.keepAlive, { intervalMs: 10_000, timeoutMs: 3000 });
 });
 
 test('anchors may be in a file instead', () => {

@@ -10,6 +10,8 @@ import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';
 import { ConfigReader } from '@mesh/runtime';
 import type { BackoffOptions, Env, LogFormat } from '@mesh/runtime';
+import { HTTP2_DEFAULTS, HTTP2_WINDOWS } from '../http/http2-options.ts';
+import type { Http2Options, Http2Windows } from '../http/http2-options.ts';
 import {
   ACCEPTED_KEYS,
   ADMIN_LISTEN,
@@ -38,6 +40,7 @@ export interface DirectionConfig {
   readonly inFlightMax: number;
   readonly acceptKeepAliveMs: number;
   readonly connectKeepAliveMs: number;
+  readonly http2: Http2Options;
 }
 
 export interface QueueConfig {
@@ -210,6 +213,40 @@ function readDirection(
     inFlightMax: reader.integer(`${direction}_MAX_IN_FLIGHT`, 100_000, { min: 1, max: 10_000_000 }),
     acceptKeepAliveMs: reader.durationMs(`${direction}_ACCEPT_KEEPALIVE`, 0),
     connectKeepAliveMs: reader.durationMs(`${direction}_CONNECT_KEEPALIVE`, 0),
+    http2: readHttp2(reader, direction),
+  };
+}
+
+/** RFC 9113 §6.9.1 and §6.9.2: no window is larger, and a connection's is never smaller. */
+const WINDOW = { min: 1, max: 0x7fff_ffff };
+const CONNECTION_WINDOW = { min: 65_535, max: 0x7fff_ffff };
+
+function readHttp2(reader: ConfigReader, direction: 'INBOUND' | 'OUTBOUND'): Http2Options {
+  const { streamWindowBytes, connectionWindowBytes } = HTTP2_WINDOWS;
+  const both: Http2Windows = {
+    streamWindowBytes: reader.integer('HTTP2_INITIAL_STREAM_WINDOW_SIZE', streamWindowBytes, WINDOW),
+    connectionWindowBytes: reader.integer(
+      'HTTP2_INITIAL_CONNECTION_WINDOW_SIZE',
+      connectionWindowBytes,
+      CONNECTION_WINDOW,
+    ),
+  };
+  const server = `${direction}_SERVER_HTTP2`;
+  const { server: ofServer, client } = HTTP2_DEFAULTS;
+  const intervalMs = reader.durationMs(`${server}_KEEP_ALIVE_INTERVAL`, undefined);
+  const timeoutMs = reader.durationMs(`${server}_KEEP_ALIVE_TIMEOUT`, client.keepAlive.timeoutMs);
+  return {
+    server: {
+      streamWindowBytes: reader.integer(`${server}_INITIAL_STREAM_WINDOW_SIZE`, both.streamWindowBytes, WINDOW),
+      connectionWindowBytes: reader.integer(
+        `${server}_INITIAL_CONNECTION_WINDOW_SIZE`,
+        both.connectionWindowBytes,
+        CONNECTION_WINDOW,
+      ),
+      streamsMax: reader.integer(`${server}_MAX_CONCURRENT_STREAMS`, ofServer.streamsMax, { min: 1, max: 1_000_000 }),
+      keepAlive: intervalMs === undefined ? undefined : { intervalMs, timeoutMs },
+    },
+    client: { ...client, ...both },
   };
 }
 

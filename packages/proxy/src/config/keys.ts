@@ -18,23 +18,16 @@ export const CONTROL_LIMIT_KEYS = [
 ] as const;
 
 const SERVER_HTTP2 = [
-  'KEEP_ALIVE_INTERVAL',
-  'KEEP_ALIVE_TIMEOUT',
-  'MAX_CONCURRENT_STREAMS',
   'MAX_FRAME_SIZE',
   'MAX_HEADER_LIST_SIZE',
   'MAX_PENDING_ACCEPT_RESET_STREAMS',
   'MAX_SEND_BUF_SIZE',
-  'INITIAL_STREAM_WINDOW_SIZE',
-  'INITIAL_CONNECTION_WINDOW_SIZE',
   'ADAPTIVE_FLOW_CONTROL',
 ].flatMap((key) => [`INBOUND_SERVER_HTTP2_${key}`, `OUTBOUND_SERVER_HTTP2_${key}`]);
 
 /** Keys that manifests for Linkerd set and this proxy accepts without using them (yet). */
 export const ACCEPTED_KEYS: readonly string[] = [
   ...SERVER_HTTP2,
-  'HTTP2_INITIAL_STREAM_WINDOW_SIZE',
-  'HTTP2_INITIAL_CONNECTION_WINDOW_SIZE',
   'CONTROL_LISTEN_ADDR',
   'TAP_SVC_NAME',
   'IDENTITY_DIR',

@@ -3,6 +3,8 @@ import type { Clock, Drain, Logger } from '@mesh/runtime';
 import type { Driver } from '@mesh/net';
 import { Http1Head } from '@mesh/wire';
 import type { Identity } from '../ports.ts';
+import { HTTP2_DEFAULTS } from './http2-options.ts';
+import type { Http2Options } from './http2-options.ts';
 import type { HttpSession } from './session.ts';
 import type { H2Link } from './h2-link.ts';
 import type { H1Pool } from './h1-pool.ts';
@@ -19,34 +21,6 @@ export interface HttpEngineOptions {
   readonly poolIdleMax: number;
   readonly http2: Http2Options;
 }
-
-export interface Http2Options {
-  /** Of each stream: what a peer may send that nobody has taken yet. */
-  readonly streamWindowBytes: number;
-  /** Of a connection as a whole: bounds what all its streams hold. */
-  readonly connectionWindowBytes: number;
-  /** Streams that a client may have open on one connection. */
-  readonly streamsMax: number;
-  /** A connection to an endpoint that was silent for this long gets a PING. */
-  readonly keepAliveIntervalMs: number;
-  /** Without an answer to it for this long the connection is lost, checked once a second. */
-  readonly keepAliveTimeoutMs: number;
-  /** A connection to an endpoint without any stream for this long ends. */
-  readonly idleTimeoutMs: number;
-}
-
-export const HTTP2_DEFAULTS: Http2Options = {
-  // Both as linkerd2-proxy has them.
-  streamWindowBytes: 65_535,
-  connectionWindowBytes: 1_048_576,
-  // Envoy's default; linkerd2-proxy has no limit. Proxies put all their clients on one connection, and its window bounds the memory.
-  streamsMax: 1024,
-  // Linkerd's chart gives these to proxies.
-  keepAliveIntervalMs: 10_000,
-  keepAliveTimeoutMs: 3000,
-  // A handshake costs both ends about a millisecond of their loops; an open connection some tens of kilobytes.
-  idleTimeoutMs: 60_000,
-};
 
 export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
   inFlightMax: 100_000,
@@ -96,6 +70,8 @@ export class HttpEngine {
   readonly idlePools: Set<H1Pool>;
   /** Open HTTP/2 connections to endpoints. */
   readonly links: Set<H2Link>;
+  /** HTTP/2 connections of both sides whose peers are watched. */
+  readonly watched: Set<{ tick(nowMs: number): void }>;
   inFlight: number;
   draining: boolean;
   #tick: NodeJS.Timeout | undefined;
@@ -113,6 +89,7 @@ export class HttpEngine {
     this.forwards = new Set();
     this.idlePools = new Set();
     this.links = new Set();
+    this.watched = new Set();
     this.inFlight = 0;
     this.draining = false;
     this.#tick = undefined;
@@ -136,7 +113,7 @@ export class HttpEngine {
     const now = this.clock.monotonic();
     for (const session of this.midHead) session.checkHeadTimeout(now);
     for (const pool of this.idlePools) pool.closeIdle(now);
-    for (const link of this.links) link.tick(now);
+    for (const connection of this.watched) connection.tick(now);
   }
 
   /** Idle clients are told goodbye at once; busy ones with their response. */

@@ -12,6 +12,7 @@ import { isExpectedPeer } from '../connect/connect-plan.ts';
 import type { HttpEngine } from './engine.ts';
 import type { H2Pool } from './h2-pool.ts';
 import { H2Socket } from './h2-socket.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { H2Upstream } from './h2-upstream.ts';
 
 /** Before the server says how many streams it takes: no server should allow fewer (RFC 9113 §6.5.2). */
@@ -30,10 +31,8 @@ export class H2Link implements H2Handlers<H2Upstream> {
   #leaving: boolean;
   #over: boolean;
   #settings: boolean;
-  #lastHeardMs: number;
   #idleSinceMs: number;
-  /** When an unanswered PING was sent; -1: none. */
-  #pingedAtMs: number;
+  readonly #keepAlive: KeepAlive;
 
   /** Dials at once. */
   constructor(pool: H2Pool, engine: HttpEngine, target: ConnectTarget) {
@@ -44,15 +43,14 @@ export class H2Link implements H2Handlers<H2Upstream> {
     this.#leaving = false;
     this.#over = false;
     this.#settings = false;
-    this.#lastHeardMs = 0;
     this.#idleSinceMs = 0;
-    this.#pingedAtMs = -1;
-    const { http2 } = engine.options;
+    const { client } = engine.options.http2;
+    this.#keepAlive = new KeepAlive(client.keepAlive, 0);
     this.h2 = new H2Connection<H2Upstream>(
       {
         role: 'client',
-        streamWindowBytes: http2.streamWindowBytes,
-        connectionWindowBytes: http2.connectionWindowBytes,
+        streamWindowBytes: client.streamWindowBytes,
+        connectionWindowBytes: client.connectionWindowBytes,
       },
       this,
     );
@@ -112,14 +110,14 @@ export class H2Link implements H2Handlers<H2Upstream> {
   /** Called every second or so. */
   tick(nowMs: number): void {
     if (!this.open) return;
-    const { keepAliveIntervalMs, keepAliveTimeoutMs, idleTimeoutMs } = this.#engine.options.http2;
-    if (this.#pingedAtMs >= 0) {
-      if (nowMs - this.#pingedAtMs >= keepAliveTimeoutMs) this.destroy();
-    } else if (this.h2.streamCount === 0 && nowMs - this.#idleSinceMs >= idleTimeoutMs) this.retire();
-    else if (nowMs - this.#lastHeardMs >= keepAliveIntervalMs) {
-      this.#pingedAtMs = nowMs;
-      this.h2.ping();
+    const { idleTimeoutMs } = this.#engine.options.http2.client;
+    if (this.h2.streamCount === 0 && nowMs - this.#idleSinceMs >= idleTimeoutMs) {
+      this.retire();
+      return;
     }
+    const due = this.#keepAlive.due(nowMs);
+    if (due === 'ping') this.h2.ping();
+    else if (due === 'give_up') this.destroy();
   }
 
   // ---- Called by the connection's handlers ----------------------------------------------------------------------
@@ -127,7 +125,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
   onOpen(): void {
     const now = this.#engine.clock.monotonic();
     this.#opened = true;
-    this.#lastHeardMs = now;
+    this.#keepAlive.heard(now);
     this.#idleSinceMs = now;
     const preface = this.pool.slot.plan.http2Preface;
     if (preface.length > 0) this.socket.write([preface]);
@@ -136,11 +134,11 @@ export class H2Link implements H2Handlers<H2Upstream> {
   }
 
   onBytes(bytes: Uint8Array): void {
-    this.#lastHeardMs = this.#engine.clock.monotonic();
-    this.#pingedAtMs = -1;
+    const now = this.#engine.clock.monotonic();
+    this.#keepAlive.heard(now);
     this.pool.slot.cells.tcp.readBytes.add(bytes.length);
     if (this.#over) return;
-    this.h2.receive(bytes, this.#lastHeardMs);
+    this.h2.receive(bytes, now);
     this.#closeWhenDone();
   }
 

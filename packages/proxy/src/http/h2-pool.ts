@@ -64,6 +64,7 @@ export class H2Pool {
     this.queue.ended();
     this.#links.push(link);
     this.#engine.links.add(link);
+    this.#engine.watched.add(link);
     this.slot.cells.tcp.openTotal.add(1);
     this.slot.cells.tcp.openConnections.add(1);
     this.slot.owner.connected(this.slot);
@@ -80,6 +81,7 @@ export class H2Pool {
     const { tcp } = this.slot.cells;
     this.#links.splice(this.#links.indexOf(link), 1);
     this.#engine.links.delete(link);
+    this.#engine.watched.delete(link);
     tcp.openConnections.add(-1);
     tcp.closeTotal(why.kind === 'clean' || why.kind === 'aborted' ? '' : why.code.toUpperCase()).add(1);
     this.#connectIfNeeded();

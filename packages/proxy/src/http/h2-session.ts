@@ -13,6 +13,7 @@ import type { TcpCells } from '../ports.ts';
 import type { EngineSession, HttpEngine } from './engine.ts';
 import { H2ClientStream } from './h2-client-stream.ts';
 import { H2Socket } from './h2-socket.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { HttpConnection, HttpService } from './service.ts';
 
 /** After its last stream the client may still be sending: reading on for this long lets it see the responses. */
@@ -28,6 +29,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
   readonly #tcp: TcpCells;
   #announced: Timer | undefined;
   #closing: boolean;
+  readonly #keepAlive: KeepAlive | undefined;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(conn: Conn<unknown>, service: HttpService, engine: HttpEngine, tcp: TcpCells) {
@@ -38,19 +40,22 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.#announced = undefined;
     this.#closing = false;
     this.#linger = undefined;
-    const { http2 } = engine.options;
+    const { server } = engine.options.http2;
+    this.#keepAlive =
+      server.keepAlive === undefined ? undefined : new KeepAlive(server.keepAlive, engine.clock.monotonic());
     this.h2 = new H2Connection<H2ClientStream>(
       {
         role: 'server',
-        streamWindowBytes: http2.streamWindowBytes,
-        connectionWindowBytes: http2.connectionWindowBytes,
-        concurrentStreamsMax: http2.streamsMax,
+        streamWindowBytes: server.streamWindowBytes,
+        connectionWindowBytes: server.connectionWindowBytes,
+        concurrentStreamsMax: server.streamsMax,
         initStream: () => new H2ClientStream(this),
       },
       this,
     );
     this.socket = new H2Socket(conn.handOver(SESSION_HANDLERS, this), this.h2, tcp);
     engine.sessions.add(this);
+    if (this.#keepAlive !== undefined) engine.watched.add(this);
   }
 
   /** Starts with bytes that were read before; @param ended the client sent FIN after them. */
@@ -77,6 +82,12 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.socket.conn.reset();
   }
 
+  tick(nowMs: number): void {
+    const due = this.#keepAlive?.due(nowMs);
+    if (due === 'ping') this.h2.ping();
+    else if (due === 'give_up') this.abort();
+  }
+
   // ---- Called by the streams ------------------------------------------------------------------------------------
 
   streamOver(): void {
@@ -88,7 +99,9 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
   onBytes(bytes: Uint8Array): void {
     this.#tcp.readBytes.add(bytes.length);
     if (this.#closing) return;
-    this.h2.receive(bytes, this.engine.clock.monotonic());
+    const now = this.engine.clock.monotonic();
+    this.#keepAlive?.heard(now);
+    this.h2.receive(bytes, now);
     this.#closeWhenDone();
   }
 
@@ -104,6 +117,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.#announced?.cancel();
     clearTimeout(this.#linger);
     this.engine.sessions.delete(this);
+    this.engine.watched.delete(this);
     this.service.closed(this, why);
   }
 
