@@ -107,9 +107,10 @@ export interface ProxyConfig {
 export function parseProxyConfig(env: Env): ProxyConfig {
   const reader = new ConfigReader(env, PREFIX);
   for (const key of ACCEPTED_KEYS) reader.text(key);
+  const windows = readWindows(reader);
   const config: ProxyConfig = {
-    inbound: readInbound(reader),
-    outbound: readOutbound(reader),
+    inbound: readInbound(reader, windows),
+    outbound: readOutbound(reader, windows),
     admin: {
       listen: reader.socketAddress('ADMIN_LISTEN_ADDR', ADMIN_LISTEN),
       shutdownEnabled: reader.boolean('SHUTDOWN_ENDPOINT_ENABLED', false),
@@ -147,13 +148,14 @@ export function parseProxyConfig(env: Env): ProxyConfig {
   return { ...config, warnings };
 }
 
-function readInbound(reader: ConfigReader): InboundConfig {
+function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig {
   return {
     ...readDirection(reader, 'INBOUND', {
       connectTimeoutMs: 300,
       discoveryIdleMs: 90_000,
       backoffMaxMs: 10_000,
       idleKey: 'MAX_IDLE_CONNS_PER_ENDPOINT',
+      windows,
     }),
     listen: reader.socketAddress('INBOUND_LISTEN_ADDR', INBOUND_LISTEN),
     ips: reader.custom('INBOUND_IPS', [], 'a comma list of addresses', (text) => {
@@ -167,7 +169,7 @@ function readInbound(reader: ConfigReader): InboundConfig {
   };
 }
 
-function readOutbound(reader: ConfigReader): OutboundConfig {
+function readOutbound(reader: ConfigReader, windows: Http2Windows): OutboundConfig {
   const one = reader.socketAddress('OUTBOUND_LISTEN_ADDR', OUTBOUND_LISTEN);
   const listen = reader.socketAddresses('OUTBOUND_LISTEN_ADDRS', [one]);
   if (listen.length < 1 || listen.length > 2) reader.problem('OUTBOUND_LISTEN_ADDRS', 'must hold one or two addresses');
@@ -177,6 +179,7 @@ function readOutbound(reader: ConfigReader): OutboundConfig {
       discoveryIdleMs: 5000,
       backoffMaxMs: 60_000,
       idleKey: 'OUTBOUND_MAX_IDLE_CONNS_PER_ENDPOINT',
+      windows,
     }),
     listen,
     httpQueue: readQueue(reader, 'OUTBOUND_HTTP', 3000),
@@ -193,6 +196,7 @@ function readDirection(
     readonly discoveryIdleMs: number;
     readonly backoffMaxMs: number;
     readonly idleKey: string;
+    readonly windows: Http2Windows;
   },
 ): DirectionConfig {
   const minMs = reader.durationMs(`${direction}_CONNECT_EXP_BACKOFF_MIN`, 100);
@@ -213,7 +217,7 @@ function readDirection(
     inFlightMax: reader.integer(`${direction}_MAX_IN_FLIGHT`, 100_000, { min: 1, max: 10_000_000 }),
     acceptKeepAliveMs: reader.durationMs(`${direction}_ACCEPT_KEEPALIVE`, 0),
     connectKeepAliveMs: reader.durationMs(`${direction}_CONNECT_KEEPALIVE`, 0),
-    http2: readHttp2(reader, direction),
+    http2: readHttp2(reader, direction, defaults.windows),
   };
 }
 
@@ -221,9 +225,9 @@ function readDirection(
 const WINDOW = { min: 1, max: 0x7fff_ffff };
 const CONNECTION_WINDOW = { min: 65_535, max: 0x7fff_ffff };
 
-function readHttp2(reader: ConfigReader, direction: 'INBOUND' | 'OUTBOUND'): Http2Options {
+function readWindows(reader: ConfigReader): Http2Windows {
   const { streamWindowBytes, connectionWindowBytes } = HTTP2_WINDOWS;
-  const both: Http2Windows = {
+  return {
     streamWindowBytes: reader.integer('HTTP2_INITIAL_STREAM_WINDOW_SIZE', streamWindowBytes, WINDOW),
     connectionWindowBytes: reader.integer(
       'HTTP2_INITIAL_CONNECTION_WINDOW_SIZE',
@@ -231,6 +235,10 @@ function readHttp2(reader: ConfigReader, direction: 'INBOUND' | 'OUTBOUND'): Htt
       CONNECTION_WINDOW,
     ),
   };
+}
+
+/** @param both Windows of both roles where nothing is said of servers. */
+function readHttp2(reader: ConfigReader, direction: 'INBOUND' | 'OUTBOUND', both: Http2Windows): Http2Options {
   const server = `${direction}_SERVER_HTTP2`;
   const { server: ofServer, client } = HTTP2_DEFAULTS;
   const intervalMs = reader.durationMs(`${server}_KEEP_ALIVE_INTERVAL`, undefined);
