@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createNodeDriver } from '@mesh/net';
-import type { Conn, Driver } from '@mesh/net';
+import type { Address, Conn, Driver } from '@mesh/net';
 import { H2Connection } from '@mesh/wire';
 import type { H2Handlers } from '@mesh/wire';
 
@@ -18,9 +18,18 @@ export interface H2Client extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function startH2Client(ip: string): Promise<H2Client> {
+/**
+ * @param route Where to connect for a URL; its own address by default. Another when a proxy under test stands between.
+ */
+export async function startH2Client(
+  ip: string,
+  route: (url: URL) => Address = (url) => ({ ip: url.hostname, port: Number(url.port) }),
+): Promise<H2Client> {
   const driver = createNodeDriver();
-  const server = createServer((request, response) => ask(driver, new URL(request.url ?? ''), response));
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '');
+    ask(driver, url, route(url), response);
+  });
   await new Promise<void>((resolve) => server.listen(0, ip, resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -32,7 +41,7 @@ export async function startH2Client(ip: string): Promise<H2Client> {
 }
 
 /** One GET. The connection stays until the server closes it, as it may go on to send what a client must bear. */
-function ask(driver: Driver, url: URL, response: ServerResponse): void {
+function ask(driver: Driver, url: URL, address: Address, response: ServerResponse): void {
   let connection: H2Connection<null> | undefined = undefined;
   const answer = (text: string, status: number): void => {
     if (!response.headersSent) response.writeHead(status).end(`${text}\n`);
@@ -60,7 +69,7 @@ function ask(driver: Driver, url: URL, response: ServerResponse): void {
     },
   };
   const conn: Conn<null> = driver.connect<null>(
-    { address: { ip: url.hostname, port: Number(url.port) }, timeoutMs: ANSWER_MS },
+    { address, timeoutMs: ANSWER_MS },
     {
       open() {
         connection = new H2Connection<null>({ role: 'client' }, events);

@@ -5,6 +5,7 @@ import type { SuiteResult } from './result.ts';
 import { differential } from './suites/differential.ts';
 import { grpc } from './suites/grpc.ts';
 import { h1spec } from './suites/h1spec.ts';
+import { h2Floods } from './suites/h2-floods.ts';
 import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
 import { raw } from './suites/raw.ts';
@@ -17,7 +18,12 @@ const SUITES: Readonly<Record<string, (through: string) => Promise<readonly Suit
     for (const one of through === 'all' ? THROUGH : [through]) results.push(await h2spec(one));
     return results;
   },
-  h2specd: async () => [await h2specd()],
+  async h2specd(through) {
+    const results: SuiteResult[] = [];
+    for (const one of through === 'all' ? ['codec', 'outbound'] : [through]) results.push(await h2specd(one));
+    return results;
+  },
+  'h2-floods': h2Floods,
   h1spec,
   hpack: async () => [await hpack()],
   raw,

@@ -19,6 +19,9 @@ export interface SuiteResult {
 export const count = (result: SuiteResult, outcome: CaseResult['outcome']): number =>
   result.cases.filter((one) => one.outcome === outcome).length;
 
+/** More than that are skipped for one common reason. */
+const SKIPPED_NAMED_MAX = 6;
+
 /** Failed cases a line each, then the figures. */
 export function formatResult(result: SuiteResult): string {
   const head = `${result.suite} (${result.target})`;
@@ -30,6 +33,8 @@ export function formatResult(result: SuiteResult): string {
         `  failed: ${one.name}${one.detail === undefined ? '' : `\n    ${one.detail.replaceAll('\n', '\n    ')}`}`,
     );
   const skipped = count(result, 'skipped');
+  if (skipped > 0 && skipped < SKIPPED_NAMED_MAX)
+    for (const one of result.cases) if (one.outcome === 'skipped') failures.push(`  skipped: ${one.name}`);
   const figures = `${count(result, 'passed')} passed, ${count(result, 'failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   return [...failures, `${head}: ${figures}`].join('\n');
 }

@@ -115,11 +115,14 @@ async function startSidecar(stack: AsyncDisposableStack, plane: Plane, sidecar: 
     LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:${INBOUND_PORT}`,
     LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:${OUTBOUND_PORT}`,
     LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
-    LINKERD2_PROXY_LOG: 'warn',
+    LINKERD2_PROXY_LOG: process.env['MESH_CONFORMANCE_LOG'] ?? 'warn',
     MESH_BENCH_REDIRECT: `${redirect.port} ${redirect.to.host} ${redirect.to.port}`,
   };
   const command = sidecar.command ?? [process.execPath, '--import', REDIRECT, MAIN];
   const program = stack.use(startProgram(command, env));
+  // MESH_CONFORMANCE_LOG=debug shows what the sidecar said.
+  if (process.env['MESH_CONFORMANCE_LOG'] !== undefined)
+    for (const stream of [program.child.stdout, program.child.stderr]) stream?.pipe(process.stderr, { end: false });
   await untilListening(ip, OUTBOUND_PORT, program, START_MS);
 }
 

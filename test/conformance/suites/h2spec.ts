@@ -4,16 +4,20 @@ import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startH2Client } from '../h2-client.ts';
+import type { H2Client } from '../h2-client.ts';
 import { startH2Server } from '../h2-server.ts';
 import type { H2Server } from '../h2-server.ts';
 import { junitCases } from '../junit.ts';
 import { DIST, goProgram, run } from '../programs.ts';
+import { startRelay } from '../relay.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
 import { startInbound, startOutbound } from '../sidecars.ts';
 import type { Target } from '../sidecars.ts';
 
 /** The suite itself waits so long for an answer; what it tests answers at once or never. */
 const ANSWER_S = 3;
+/** h2specd gives a case as a whole 3 s and then gives up altogether. */
+const CLIENT_ANSWER_S = 2;
 const RUN_MS = 300_000;
 const IP = '127.0.0.1';
 
@@ -31,18 +35,30 @@ export async function h2spec(through: string): Promise<SuiteResult> {
   return { suite: 'h2spec', target, cases: readReport(report, finished.output) };
 }
 
-export async function h2specd(): Promise<SuiteResult> {
-  const target = `client: ${describe('codec')}`;
+/** @param through `codec`, or `outbound`: the sidecar is the client that is tested, asked by ours. */
+export async function h2specd(through: string): Promise<SuiteResult> {
+  const target = `client: ${describe(through)}`;
   const program = await goProgram('h2specd');
   if (typeof program !== 'string') return { suite: 'h2specd', target, cases: [], skipped: program.missing };
   const curl = await run(['curl', '--version'], { timeoutMs: 20_000 });
   if (curl.status !== 0) return { suite: 'h2specd', target, cases: [], skipped: 'curl is not installed' };
-  await using client = await startH2Client(IP);
+  await using stack = new AsyncDisposableStack();
+  const client = stack.use(through === 'codec' ? await startH2Client(IP) : await startProxiedClient(stack));
   // Its listeners complain without end once they are closed.
   const command = ['sh', '-c', '"$0" -e "$1" -o "$2" 2>&1 | grep -v "^accept tcp"', program];
-  command.push(`curl -s -x http://${IP}:${client.port}`, String(ANSWER_S));
+  command.push(`curl -s -x http://${IP}:${client.port}`, String(CLIENT_ANSWER_S));
   const finished = await run(command, { timeoutMs: RUN_MS });
   return { suite: 'h2specd', target, cases: readLines(finished.output) };
+}
+
+/** Our client in front of the sidecar, and behind it a relay to the port of the case: its bytes are the sidecar's. */
+async function startProxiedClient(stack: AsyncDisposableStack): Promise<H2Client> {
+  const relay = stack.use(await startRelay(IP));
+  const proxy = stack.use(await startOutbound({ host: IP, port: relay.port }));
+  return startH2Client(IP, (url) => {
+    relay.redirect(Number(url.port));
+    return { ip: proxy.entry.host, port: proxy.entry.port };
+  });
 }
 
 /** h2specd writes no report: its lines are `5.1. Title`, then `✔ 8: what` or `× 8: what` with the reasons below. */

@@ -224,6 +224,16 @@ const PASSED_ON: readonly RawCase[] = [
     server: /upgrade: echo[^]*ping\r\n\r\n$/i,
   },
   {
+    name: 'CONNECT becomes a tunnel both ways',
+    send: [
+      { send: 'CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n' },
+      { after: /^HTTP\/1\.1 200 [^]*\r\n\r\n/, send: 'ping\r\n\r\n' },
+    ],
+    answer: 'HTTP/1.1 200 Connected\r\n\r\n',
+    client: /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 200 /,
+    server: /^CONNECT a\.test:80 HTTP\/1\.1\r\n[^]*ping\r\n\r\n$/,
+  },
+  {
     name: 'h2c by Upgrade goes no further',
     send: `${GET}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`,
     client: /^HTTP\/1\.1 200 [^]*ok$/,

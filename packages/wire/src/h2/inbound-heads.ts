@@ -127,9 +127,8 @@ export class InboundHeads<S> {
     end: boolean,
   ): BlockOutcome {
     stream.kinds = this.#rules.kinds;
-    if (end) stream.remoteClosed = true;
+    if (end) this.#link.streams.closeRemote(stream);
     this.#link.handlers.headers(stream, list.fields, kind, end);
-    if (end) this.#link.streams.closeIfDone(stream);
     return 'event';
   }
 

@@ -240,9 +240,8 @@ export class Inbound<S> implements FrameSink {
   }
 
   #deliver(stream: H2Stream<S>, body: Uint8Array, end: boolean): void {
-    if (end) stream.remoteClosed = true;
+    if (end) this.#streams.closeRemote(stream);
     this.#handlers.data(stream, body, end);
-    if (end) this.#streams.closeIfDone(stream);
   }
 
   #onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
@@ -380,8 +379,9 @@ export class Inbound<S> implements FrameSink {
   /** DATA on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */
   #onClosed(id: number): void {
     const { over } = this.#streams;
-    if (over.wasReset(id)) this.#countIdle();
-    else if (over.hasEnded(id)) this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
+    if (over.wasReset(id)) {
+      if (!over.takeLate()) this.#countIdle();
+    } else if (over.hasEnded(id)) this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
     else this.streamError(id, H2_ERROR.streamClosed, 'stream_closed');
   }
 

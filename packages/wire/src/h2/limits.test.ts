@@ -305,3 +305,51 @@ test('extended CONNECT is well formed only where it was offered', () => {
   peer.connection.receive(frame(1, 4, 1, block), 0);
   assert.deepEqual(peer.log, ['head 1']);
 });
+
+test('the last event of a stream finds it closed, so that an owner who is through with it has nothing to reset', () => {
+  const peer = server();
+  peer.connection.receive(frame(1, 4, 1, POST), 0);
+  const [stream] = peer.streams;
+  assert.ok(stream);
+  peer.connection.respond(stream, [':status', '204'], true);
+  assert.equal(stream.closed, false);
+  peer.sent.length = 0;
+  peer.connection.receive(frame(0, 1, 1), 0);
+  assert.deepEqual([stream.closed, peer.connection.streamCount], [true, 0]);
+  peer.connection.reset(stream, H2_ERROR.cancel);
+  assert.deepEqual(frames(peer), []);
+});
+
+test('thousands of streams given up in one round trip do not end the connection, an endless rest does', () => {
+  const log: string[] = [];
+  const client = new H2Connection<null>(
+    { role: 'client' },
+    {
+      write: () => undefined,
+      headers: () => undefined,
+      data: () => undefined,
+      reset: () => undefined,
+      writable: () => undefined,
+      goaway: () => undefined,
+      pong: () => undefined,
+      settings: () => undefined,
+      failed: (_, code, reason) => void log.push(`failed ${code} ${reason}`),
+    },
+  );
+  client.start();
+  client.receive(SETTINGS, 0);
+  const ids: number[] = [];
+  for (let n = 0; n < 3000; n += 1) {
+    const stream = client.request([':method', 'GET', ':scheme', 'http', ':path', '/'], null, true);
+    assert.ok(stream);
+    ids.push(stream.id);
+    client.reset(stream, H2_ERROR.cancel);
+  }
+  for (const id of ids) {
+    client.receive(frame(1, 4, id, [0x88]), 0);
+    client.receive(frame(0, 1, id, [1]), 0);
+  }
+  assert.deepEqual(log, []);
+  for (let n = 0; n < 250_000 && log.length === 0; n += 1) client.receive(frame(0, 0, 1), 0);
+  assert.deepEqual(log, [`failed ${CALM} no_progress`]);
+});

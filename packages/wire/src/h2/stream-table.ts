@@ -84,10 +84,16 @@ export class StreamTable<S> {
 
   closeLocal(stream: H2Stream<S>): void {
     stream.localClosed = true;
-    this.closeIfDone(stream);
+    this.#closeIfDone(stream);
   }
 
-  closeIfDone(stream: H2Stream<S>): void {
+  /** Before the event that tells of it: an owner that ends the stream then has nothing to reset any more. */
+  closeRemote(stream: H2Stream<S>): void {
+    stream.remoteClosed = true;
+    this.#closeIfDone(stream);
+  }
+
+  #closeIfDone(stream: H2Stream<S>): void {
     if (!stream.localClosed || !stream.remoteClosed || stream.closed) return;
     this.over.addEnded(stream.id);
     this.forget(stream);

@@ -8,7 +8,7 @@ export class H2Stream<S> {
   localClosed: boolean;
   /** The peer sent END_STREAM. */
   remoteClosed: boolean;
-  /** Reset by either side, or both halves closed: no event follows. */
+  /** Reset by either side, or both halves closed: nothing follows the event that is being told. */
   closed: boolean;
   /** The first HEADERS of the peer (final response or request) came; what follows are trailers. */
   headersSeen: boolean;
