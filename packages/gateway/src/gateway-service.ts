@@ -3,6 +3,7 @@ import type { Closed } from '@mesh/net';
 import { HOP_FIELDS } from '@mesh/proxy';
 import type { AddedFields, FailureCode, HttpCells, HttpConnection, HttpService, RoutedRequest } from '@mesh/proxy';
 import { HEADER, headerBit } from '@mesh/wire';
+import type { H2Reason } from '@mesh/wire';
 import { forwardedField, wasForwardedBy } from './forwarded.ts';
 import type { GatewayTarget, TargetRefusal } from './gateway-targets.ts';
 
@@ -14,7 +15,7 @@ export interface GatewayServiceDeps {
   /** As the peer asked for it. */
   readonly authority: string;
   readonly cells: HttpCells;
-  readonly countError: (code: FailureCode) => void;
+  readonly countError: (code: FailureCode | H2Reason) => void;
   readonly closed: (why: Closed) => void;
 }
 
@@ -53,13 +54,16 @@ export class GatewayService implements HttpService {
     else request.dispatch(target.dispatcher('http'), undefined);
   }
 
+  failed(code: FailureCode | H2Reason): void {
+    this.#deps.countError(code);
+  }
+
   closed(_connection: HttpConnection, why: Closed): void {
     this.#deps.closed(why);
   }
 
   #refuse(request: RoutedRequest, code: FailureCode): void {
     this.#deps.cells.requestTotal.add(1);
-    this.#deps.countError(code);
     request.reject(code);
   }
 }

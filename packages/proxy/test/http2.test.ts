@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endpoint } from '../src/testing/fakes.ts';
-import { identityName, meshedEndpoint, TestAnchor, TestProxy, until } from './harness.ts';
+import { identityName, meshedEndpoint, RawClient, TestAnchor, TestProxy, until } from './harness.ts';
 import { h2App, H2Client } from './http2-harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
@@ -80,4 +80,25 @@ test('large bodies cross in both directions at once', async () => {
   for (const answer of answers) assert.ok(answer.body.equals(body));
   one.close();
   await app.close();
+});
+
+test('a client that breaks the protocol or a limit gets GOAWAY, and is counted by the reason', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using proxy = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  proxy.routeTo(PATH, endpoint({ ip: proxy.ip, port: 1 }));
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const settings = Buffer.from('000000040000000000', 'hex');
+  const cases = [
+    // DATA on stream 0.
+    { reason: 'bad_stream_id', frames: Buffer.from('00000100000000000000', 'hex') },
+    // HEADERS of GET http:// / with an upper-case field name: that stream alone.
+    { reason: 'bad_field_name', frames: Buffer.from('0000080105000000018286844001410161', 'hex') },
+    { reason: 'settings_flood', frames: Buffer.concat(Array.from({ length: 100 }, () => settings)) },
+  ];
+  for (const { reason, frames } of cases) {
+    const client = new RawClient(proxy.outbound);
+    client.socket.write(Buffer.concat([preface, settings, frames]));
+    await until(reason, () => proxy.metrics.sum('outbound_http_errors_total', { error: reason }) === 1);
+    client.socket.destroy();
+  }
 });

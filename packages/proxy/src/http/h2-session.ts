@@ -141,7 +141,8 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     stream.state.onData(bytes, end);
   }
 
-  reset(stream: H2Stream<H2ClientStream>): void {
+  reset(stream: H2Stream<H2ClientStream>, _code: number, _byPeer: boolean, reason: H2Reason | undefined): void {
+    if (reason !== undefined) this.service.failed?.(reason);
     stream.state.onReset();
   }
 
@@ -157,8 +158,13 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
   settings(): void {}
 
   failed(_connection: unknown, code: number, reason: H2Reason): void {
+    this.service.failed?.(reason);
     this.engine.logger.debug('client broke HTTP/2', { code, reason, peer: this.socket.conn.remote });
     this.#close();
+  }
+
+  refused(_connection: unknown, reason: H2Reason): void {
+    this.service.failed?.(reason);
   }
 
   // ---------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** What decides about the requests of clients: the outbound route, the inbound port, the gateway's service. */
 import type { Closed } from '@mesh/net';
 import { fieldLines, HEADER, headerBit } from '@mesh/wire';
+import type { H2Reason } from '@mesh/wire';
 import type { Dispatcher } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
@@ -43,8 +44,8 @@ export interface HttpService {
   readonly details: boolean;
   /** The client is a proxy that authenticated itself: it may send elsewhere what did not get through here. */
   readonly servesProxies: boolean;
-  /** A response was made here: for the error counters. */
-  failed?(code: FailureCode): void;
+  /** A response was made here, or a client broke HTTP/2 or one of its limits: for the error counters. */
+  failed?(code: FailureCode | H2Reason): void;
   /** The connection is over. */
   closed(connection: HttpConnection, why: Closed): void;
 }

@@ -2,6 +2,7 @@
 import type { InboundPolicy, InboundRoute } from '@mesh/model';
 import type { Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
+import type { H2Reason } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
 import { addedFields, HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
 import type { AddedFields, HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
@@ -87,7 +88,7 @@ export class InboundService implements HttpService {
     request.dispatch(this.#port, rules);
   }
 
-  failed(code: FailureCode): void {
+  failed(code: FailureCode | H2Reason): void {
     this.#port.countError('inbound_http_errors_total', code);
   }
 

@@ -16,6 +16,7 @@ import type {
 import { RetryBudget } from '@mesh/model';
 import type { Address, Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
+import type { H2Reason } from '@mesh/wire';
 import type { Backends, LeasedDistribution } from '../balance/backends.ts';
 import type { Dispatcher, Waiter } from '../balance/endpoint-slot.ts';
 import type { FailureCode } from '../http/rescue.ts';
@@ -144,7 +145,7 @@ export class OutboundTarget implements HttpService {
     request.dispatch(dispatcher, rule.rules);
   }
 
-  failed(code: FailureCode): void {
+  failed(code: FailureCode | H2Reason): void {
     this.#deps.metrics.errors('outbound_http_errors_total', { ...targetLabels(this.address), error: code }).add(1);
   }
 
