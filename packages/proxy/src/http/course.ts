@@ -119,12 +119,10 @@ export class Course {
   }
 
   /** Counts how the request ended for its client. @param status 0: there was no response. */
-  finished(status: number, grpcStatus: number | undefined, error: FailureCode | ''): void {
-    const rules = this.#rules;
-    if (rules === undefined) return;
-    const now = this.#clock.monotonic();
-    const sinceRequestMs = now - Math.max(this.#requestEndMs, this.#startedAtMs);
-    rules.cells.finished(status, grpcStatus, error, (now - this.#startedAtMs) / 1000, sinceRequestMs / 1000);
+  finished(status: number, grpcStatus: number | undefined, error: FailureCode | '', nowMs: number): void {
+    const seconds = (nowMs - this.#startedAtMs) / 1000;
+    const sinceRequest = (nowMs - this.#requestEndMs) / 1000;
+    this.#rules?.cells.finished(status, grpcStatus, error, seconds, sinceRequest);
   }
 
   /** The request is over. */

@@ -121,14 +121,17 @@ export class Exchange implements CourseOwner {
     const { client } = this;
     if (!client.open) return;
     const outcome = status === undefined ? outcomeOf(code) : undefined;
-    if (outcome !== undefined && this.#retries(outcome)) return;
+    if (outcome !== undefined && this.#retries(outcome)) {
+      client.cells?.response(FAILURES[code].status, false, this.#elapsed(), code);
+      return;
+    }
     const { service } = client;
     const undelivered = service.servesProxies && this.#placement.attempts.deliveries === 0 && neverDelivered(code);
     const answered = client.answer(code, status, undelivered);
     const { grpcStatus } = answered;
     const answer = grpcStatus === undefined ? classifyHttp(answered.status) : classifyGrpc(grpcStatus);
     client.cells?.response(answered.status, isSuccess(answer), this.#elapsed(), code, grpcStatus);
-    this.#course?.finished(answered.status, grpcStatus, code);
+    this.#course?.finished(answered.status, grpcStatus, code, this.#engine.clock.monotonic());
     service.failed?.(code);
     this.#end();
     client.next();
@@ -255,6 +258,7 @@ export class Exchange implements CourseOwner {
     this.#status = status;
     if (this.#interim === 0 && this.#retries({ kind: 'response', status, grpcStatus })) {
       const failed = grpcStatus === undefined ? classifyHttp(status) : classifyGrpc(grpcStatus);
+      this.client.cells?.response(status, isSuccess(failed), this.#elapsed(), '', grpcStatus);
       this.#dropUpstream(failed, '', grpcStatus);
       this.#status = 0;
       return false;
@@ -286,9 +290,10 @@ export class Exchange implements CourseOwner {
     const answer = isGrpc ? classifyGrpc(grpcStatus) : classifyHttp(this.#status);
     const shown = isGrpc ? (grpcStatus ?? GRPC_CODE.unknown) : undefined;
     client.cells?.response(this.#status, isSuccess(answer), this.#latencyMs, '', shown);
-    this.#course?.finished(this.#status, shown, '');
+    const now = this.#engine.clock.monotonic();
+    this.#course?.finished(this.#status, shown, '', now);
     this.#up = undefined;
-    this.#leave(answer, '', shown);
+    this.#leave(answer, '', shown, now);
     this.#end();
     up.finished(client.requestDone && !client.ancient);
     client.next();
@@ -315,7 +320,7 @@ export class Exchange implements CourseOwner {
   becomeTunnel(status: number, server: TunnelServer): void {
     const { client } = this;
     client.cells?.response(status, true, this.#elapsed(), '', undefined);
-    this.#course?.finished(status, undefined, '');
+    this.#course?.finished(status, undefined, '', this.#engine.clock.monotonic());
     this.#placement.slot?.ewma.finish(undefined, 0);
     this.#status = status;
     this.#leave('success', '', undefined);
@@ -337,7 +342,7 @@ export class Exchange implements CourseOwner {
   #breakOff(code: FailureCode, h2Code: number): void {
     const { client } = this;
     client.cells?.response(this.#status, false, this.#responseStarted ? this.#latencyMs : this.#elapsed(), code);
-    this.#course?.finished(this.#status, undefined, code);
+    this.#course?.finished(this.#status, undefined, code, this.#engine.clock.monotonic());
     this.#end();
     client.breakOff(code, h2Code);
   }
@@ -357,12 +362,15 @@ export class Exchange implements CourseOwner {
   }
 
   /** The endpoint's part in the request is over. @param learned What this says about it. */
-  #leave(learned: ResponseClass, error: FailureCode | '', grpcStatus: number | undefined): void {
+  #leave(
+    learned: ResponseClass,
+    error: FailureCode | '',
+    grpcStatus: number | undefined,
+    nowMs = this.#engine.clock.monotonic(),
+  ): void {
     const placement = this.#placement;
-    if (learned !== 'none' && placement.backend !== undefined) {
-      const seconds = (this.#engine.clock.monotonic() - this.#sentAtMs) / 1000;
-      placement.backend.finished(this.#status, grpcStatus, error, seconds);
-    }
+    if (learned !== 'none')
+      placement.backend?.finished(this.#status, grpcStatus, error, (nowMs - this.#sentAtMs) / 1000);
     placement.leave(learned);
   }
 

@@ -24,11 +24,6 @@ export class RouteRetry {
     this.#random = random;
   }
 
-  /** A response's trailers can ask for a retry: nothing of it goes to the client before it is known that there is a body. */
-  get looksAtGrpcStatus(): boolean {
-    return this.policy.grpcCodes.size > 0;
-  }
-
   /** A request begins; not called for its retries. */
   begin(nowMs: number): void {
     this.#budget.deposit(nowMs);
