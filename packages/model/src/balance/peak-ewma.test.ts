@@ -102,3 +102,32 @@ test('backoff doubles from its minimum to its maximum', () => {
     105,
   );
 });
+
+test('with a penalty an endpoint that fails fast does not look like the best one, until the penalty has faded', () => {
+  const policy = { defaultRttMs: 30, decayMs: 10_000 };
+  const penalty = { penaltyMs: 5000, maxRetryAfterMs: 20_000, decayMs: 10_000 };
+  const failing = new PeakEwma({ ...policy, penalty }, 0);
+  const slow = new PeakEwma(policy, 0);
+  slow.start();
+  slow.finish(200, 0);
+  failing.start();
+  failing.finish(1, 0);
+  assert.ok(failing.load(0) < slow.load(0));
+  failing.penalize(undefined, 0);
+  assert.ok(failing.load(0) > 5000);
+  failing.penalize(undefined, 1);
+  assert.ok(failing.load(1) < 5100, 'penalties do not add up');
+  assert.ok(failing.load(60_000) < 50);
+  failing.penalize(100_000, 60_000);
+  assert.ok(failing.load(60_000) <= 20_050, 'what a server may ask for is bounded');
+});
+
+test('without a penalty failures say nothing about load', () => {
+  const ewma = new PeakEwma({ defaultRttMs: 30, decayMs: 10_000 }, 0);
+  ewma.penalize(undefined, 0);
+  assert.equal(ewma.load(0), 30);
+});
+
+test('a first guess below a millisecond is one', () => {
+  assert.equal(new PeakEwma({ defaultRttMs: 0, decayMs: 10_000 }, 0).load(0), 1);
+});
