@@ -322,10 +322,15 @@ function methodOf(fields: readonly string[]): string {
 }
 
 function limitsOf<S>(options: H2Options<S>): H2Limits {
-  return {
+  const limits: H2Limits = {
     ...H2_LIMITS_DEFAULT,
     ...(options.headerListBytesMax === undefined ? {} : { headerListBytes: options.headerListBytesMax }),
     ...(options.concurrentStreamsMax === undefined ? {} : { concurrentStreams: options.concurrentStreamsMax }),
     ...options.limits,
   };
+  if (options.limits?.resetsPerSecond !== undefined) return limits;
+  return { ...limits, resetsPerSecond: Math.max(limits.resetsPerSecond, RESETS_PER_STREAM * limits.concurrentStreams) };
 }
+
+/** A proxy whose client goes away gives all of its streams up at once, and the next client may go as well. */
+const RESETS_PER_STREAM = 4;

@@ -13,8 +13,8 @@ export interface H2Limits {
   /** Streams that the peer may have open (`concurrent_streams`); announced. At least 100 is advised (RFC 9113 §6.5.2). */
   readonly concurrentStreams: number;
   /**
-   * RST_STREAM frames per second (`resets`). Each may throw work of ours away (CVE-2023-44487). 1000: what a busy proxy's clients
-   * give up in a bad second.
+   * RST_STREAM frames per second (`resets`). Each may throw work of ours away (CVE-2023-44487). 1000, or four times `concurrentStreams`
+   * where that is more: a proxy gives up all streams of a client that goes away.
    */
   readonly resetsPerSecond: number;
   /** Streams per second that end by errors of the peer (`stream_error_flood`): each costs an answer. 1000. */
