@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endpoint } from '../src/testing/fakes.ts';
-import { identityName, meshedEndpoint, RawClient, TestAnchor, TestProxy, until } from './harness.ts';
+import { httpApp, identityName, meshedEndpoint, RawClient, TestAnchor, TestProxy, until } from './harness.ts';
 import { h2App, H2Client } from './http2-harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
@@ -101,4 +101,20 @@ test('a client that breaks the protocol or a limit gets GOAWAY, and is counted b
     await until(reason, () => proxy.metrics.sum('outbound_http_errors_total', { error: reason }) === 1);
     client.socket.destroy();
   }
+});
+
+test('HTTP/2 never becomes HTTP/1: a program that speaks no HTTP/2 is a bad gateway', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using proxy = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  let asked = 0;
+  const app = await httpApp(proxy.ip, (_req, res) => {
+    asked += 1;
+    res.end();
+  });
+  proxy.routeTo(PATH, endpoint({ ip: proxy.ip, port: app.port }));
+  const client = new H2Client(proxy.outbound);
+  assert.equal((await client.ask()).headers[':status'], 502);
+  assert.equal(asked, 0);
+  client.close();
+  await app.close();
 });
