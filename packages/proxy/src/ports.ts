@@ -123,6 +123,13 @@ export interface RouteBackendCells {
   readonly responseFrameBytes: HistogramCell;
 }
 
+/** outbound_tcp_route_open_total, outbound_tcp_route_close_total. */
+export interface TcpRouteCells {
+  readonly open: CounterCell;
+  /** @param error "" for a clean end, else why. */
+  close(error: string): CounterCell;
+}
+
 export type RouteProtocol = 'http' | 'grpc';
 
 /** outbound_{http,tcp}_balancer_*. */
@@ -150,6 +157,7 @@ export interface ProxyMetrics {
   balancer(kind: 'http' | 'tcp', labels: Labels): BalancerCells;
   route(protocol: RouteProtocol, labels: Labels): RouteCells;
   inboundRoute(protocol: RouteProtocol, labels: Labels): InboundRouteCells;
+  tcpRoute(labels: Labels): TcpRouteCells;
   routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells;
   routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells;
   /** outbound_tcp_transfer_cost_bytes_total: bytes that crossed to or from endpoints by whether they stayed in the zone. */

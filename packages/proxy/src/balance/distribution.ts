@@ -7,7 +7,7 @@
 import { pickWeighted } from '@mesh/model';
 import type { Distribution as DistributionPolicy } from '@mesh/model';
 import type { Clock, Timer } from '@mesh/runtime';
-import type { BalancerCells, RouteBackendCells } from '../ports.ts';
+import type { BalancerCells, RouteBackendCells, TcpRouteCells } from '../ports.ts';
 import type { Selectable } from './balancer.ts';
 import type { Dispatcher, Waiter } from './endpoint-slot.ts';
 
@@ -20,6 +20,8 @@ export interface DistributionMember {
 
 export class Distribution implements Dispatcher {
   readonly retriesConnects: boolean;
+  /** Set by the route that leases it. */
+  tcpRoute: TcpRouteCells | undefined = undefined;
   readonly #kind: DistributionPolicy['kind'];
   readonly #members: readonly DistributionMember[];
   readonly #capacity: number;

@@ -7,7 +7,7 @@ import type { ConnectPlan } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpPool } from '../http/upstream-pool.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import type { HttpCells, RouteBackendCells, TcpCells } from '../ports.ts';
+import type { HttpCells, RouteBackendCells, TcpCells, TcpRouteCells } from '../ports.ts';
 import type { AccrualGate } from './accrual-gate.ts';
 
 /** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
@@ -25,6 +25,8 @@ export interface Waiter {
 export interface Dispatcher {
   /** False: a failed connect is the client's answer; true: another endpoint may be asked for. */
   readonly retriesConnects: boolean;
+  /** Whose connections are counted, where they are: opaque routes of the outbound side. */
+  readonly tcpRoute?: TcpRouteCells | undefined;
   /** Whoever asks now is served now, by an endpoint that is not among `tried`. */
   hasReady(tried: ReadonlySet<string> | undefined): boolean;
   /** As `hasReady`, by an endpoint whose connections do not take long. */

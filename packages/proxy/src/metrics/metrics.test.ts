@@ -75,3 +75,29 @@ test('control clients and identity are told apart and counted', () => {
   assert.match(text, /control_dns_resolutions_total\{client="policy",record_type="A\/AAAA",result="ok"\} 1\n/);
   assert.match(text, /control_identity_cert_refreshes_total\{result="ok"\} 1\n/);
 });
+
+test('routes and their backends are counted by status, gRPC ones by its name', () => {
+  const registry = new MetricRegistry();
+  const metrics = createProxyMetrics(registry);
+  metrics.route('http', { route_name: 'r' }).finished(503, undefined, 'failfast', 0.2, 0.1);
+  metrics.route('grpc', { route_name: 'r' }).finished(200, 14, '', 0.2, 0.1);
+  metrics.routeBackend('http', { route_name: 'r' }).finished(200, undefined, '', 0.03);
+  const inbound = metrics.inboundRoute('http', { route_name: 'r' });
+  inbound.finished(200, undefined, '', 0.3, 0.2);
+  inbound.finished(502, undefined, 'io', 0.3, 0.2);
+  metrics.tcpRoute({ route_name: 't' }).close('ECONNRESET').add(1);
+  const text = registry.expose();
+  for (const line of [
+    'outbound_http_route_request_statuses_total{route_name="r",hostname="",http_status="503",error="failfast"} 1',
+    'outbound_grpc_route_request_statuses_total{route_name="r",hostname="",grpc_status="UNAVAILABLE",error=""} 1',
+    'outbound_http_route_request_duration_seconds_bucket{route_name="r",hostname="",le="0.5"} 1',
+    'outbound_http_route_backend_response_statuses_total{route_name="r",http_status="200",error=""} 1',
+    'outbound_http_route_backend_response_duration_seconds_bucket{route_name="r",le="0.05"} 1',
+    'inbound_http_statuses_total{route_name="r",status="200"} 1',
+    'inbound_http_statuses_total{route_name="r",status="502"} 1',
+    'inbound_http_response_duration_seconds_count{route_name="r"} 2',
+    'outbound_tcp_route_close_total{route_name="t",error="ECONNRESET"} 1',
+    'outbound_tcp_route_open_total{route_name="t"} 0',
+  ])
+    assert.ok(text.includes(`${line}\n`), line);
+});

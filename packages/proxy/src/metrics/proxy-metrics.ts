@@ -71,6 +71,13 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     balancer: (kind, labels) => bindBalancer(registry, `outbound_${kind}_balancer_`, labels),
     route: (protocol, labels) => bindRoute(registry, protocol, labels),
     inboundRoute: (protocol, labels) => bindInboundRoute(registry, protocol, labels),
+    tcpRoute(labels) {
+      const closed = counter('outbound_tcp_route_close_total', 'Connections of a route that ended, by why.');
+      return {
+        open: counter('outbound_tcp_route_open_total', 'Connections that took a route.').bind(labels),
+        close: (error) => closed.bind({ ...labels, error }),
+      };
+    },
     routeRetry: (protocol, labels) => bindRouteRetry(registry, protocol, labels),
     routeBackend: (protocol, labels) => bindRouteBackend(registry, protocol, labels),
     transferCost(zone_locality) {

@@ -169,7 +169,10 @@ export class InboundPort implements Dispatcher, SlotOwner {
   }
 
   countError(family: 'inbound_http_errors_total' | 'inbound_tcp_errors_total', error: string): void {
-    this.#metrics.errors(family, { ...this.#targetLabels, error }).add(1);
+    const policy = this.policy.current;
+    const server =
+      family === 'inbound_http_errors_total' && policy !== undefined ? serverLabels(policy, this.target) : {};
+    this.#metrics.errors(family, { error, ...this.#targetLabels, ...server }).add(1);
   }
 
   dispose(): void {

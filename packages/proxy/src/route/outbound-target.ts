@@ -205,6 +205,9 @@ export class OutboundTarget implements HttpService {
     const tcp = (route: TcpRoute): CompiledTcp => {
       const lease = this.#deps.backends.lease(route.backends, policy.parent, 'tcp');
       leases.push(lease);
+      const { target_ip = '', target_port = '' } = targetLabels(this.address);
+      const labels = { ...fullRefLabels('parent', policy.parent), ...routeLabels(route.ref), target_ip, target_port };
+      lease.distribution.tcpRoute = this.#deps.metrics.tcpRoute(labels);
       return { filters: route.filters, dispatcher: lease.distribution };
     };
     const { protocol } = policy;

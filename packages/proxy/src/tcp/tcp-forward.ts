@@ -6,7 +6,7 @@ import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { CONNECT_SLOW_MS } from '../http/upstream-pool.ts';
-import type { TcpCells } from '../ports.ts';
+import type { TcpCells, TcpRouteCells } from '../ports.ts';
 import { joinTunnel } from './tunnel.ts';
 
 const ATTEMPTS_MAX = 5;
@@ -45,6 +45,7 @@ export class TcpForward implements Waiter {
   #waiting = false;
   #over = false;
   #startedAtMs = 0;
+  #route: TcpRouteCells | undefined;
 
   constructor(options: TcpForwardOptions) {
     this.#options = options;
@@ -59,6 +60,8 @@ export class TcpForward implements Waiter {
 
   start(): void {
     this.#client.pause();
+    this.#route = this.#options.dispatcher()?.tcpRoute;
+    this.#route?.open.add(1);
     this.#acquire();
   }
 
@@ -83,6 +86,7 @@ export class TcpForward implements Waiter {
     this.#waiting = false;
     this.#over = true;
     this.#options.failed(code);
+    this.#countClose(code);
     this.#client.reset();
   }
 
@@ -117,6 +121,7 @@ export class TcpForward implements Waiter {
         ended,
         onClose: (why) => {
           engine.forwards.delete(this);
+          this.#countClose(errnoOf(why));
           closed(why);
         },
       },
@@ -159,7 +164,14 @@ export class TcpForward implements Waiter {
     slot?.ewma.finish(undefined, 0);
     this.#upstream?.reset();
     this.#options.engine.forwards.delete(this);
+    this.#countClose(errnoOf(why));
     this.#options.closed(why);
+  }
+
+  /** Once: the first reason is the one. */
+  #countClose(error: string): void {
+    this.#route?.close(error).add(1);
+    this.#route = undefined;
   }
 
   #armSlowTimer(slot: EndpointSlot): void {

@@ -32,6 +32,7 @@ import type {
   RouteProtocol,
   RouteRetryCells,
   TcpCells,
+  TcpRouteCells,
 } from '../ports.ts';
 
 /** A watched value that the test sets. */
@@ -277,6 +278,13 @@ export class FakeMetrics implements ProxyMetrics {
       requestFrameBytes: this.#histogram(`${name}_request_frame_size_bytes`, labels),
       responseFrameBytes: this.#histogram(`${name}_response_frame_size_bytes`, labels),
       finished: (http, grpc, error) => this.#finished(`${name}_statuses_total`, labels, http, grpc, error),
+    };
+  }
+
+  tcpRoute(labels: Labels): TcpRouteCells {
+    return {
+      open: this.#counter('outbound_tcp_route_open_total', labels),
+      close: (error) => this.#counter('outbound_tcp_route_close_total', { ...labels, error }),
     };
   }
 
