@@ -229,7 +229,7 @@ export class H1ClientStream implements ClientStream {
       this.#edits(session.closeAfter || (end && !this.requestDone)),
     );
     if (typeof head === 'string') return false;
-    session.write(head);
+    session.writeHead(head);
     return true;
   }
 

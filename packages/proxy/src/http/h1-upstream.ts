@@ -21,6 +21,7 @@ import type { HttpEngine } from './engine.ts';
 import { BROKEN } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import type { H1Pool } from './h1-pool.ts';
+import { HeldHead } from './held-head.ts';
 import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
 import { framed, framedEnd } from './payload.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
@@ -42,6 +43,7 @@ export class H1Upstream implements UpstreamStream {
   #headSeen: boolean;
   /** How a request that came as HTTP/2 goes on: one of FRAMING. */
   #framing: number;
+  #held: HeldHead | undefined;
 
   constructor(pool: H1Pool, engine: HttpEngine) {
     this.conn = undefined;
@@ -55,6 +57,7 @@ export class H1Upstream implements UpstreamStream {
     this.#keepAlive = true;
     this.#headSeen = false;
     this.#framing = FRAMING.none;
+    this.#held = undefined;
   }
 
   // ---- The request ----------------------------------------------------------------------------------------------
@@ -76,7 +79,9 @@ export class H1Upstream implements UpstreamStream {
     }
     this.#expect(this.exchange?.client.method ?? METHOD.other);
     this.#framing = h1RequestFraming(fields, end);
-    return this.#write(head);
+    this.#held ??= new HeldHead((bytes) => this.#write(bytes));
+    this.#held.hold(head);
+    return true;
   }
 
   dataFromH2(bytes: Uint8Array, end: boolean): boolean {
@@ -217,13 +222,16 @@ export class H1Upstream implements UpstreamStream {
   }
 
   #write(bytes: Uint8Array): boolean {
+    if (this.#held?.holds === true) return this.#writev([bytes]);
     this.pool.slot.cells.tcp.writeBytes.add(bytes.length);
     return this.conn?.write(bytes) ?? true;
   }
 
   #writev(parts: readonly Uint8Array[]): boolean {
-    if (parts.length === 0) return true;
-    for (const part of parts) this.pool.slot.cells.tcp.writeBytes.add(part.length);
-    return this.conn?.writev(parts) ?? true;
+    const head = this.#held?.take();
+    const all = head === undefined ? parts : [head, ...parts];
+    if (all.length === 0) return true;
+    for (const part of all) this.pool.slot.cells.tcp.writeBytes.add(part.length);
+    return this.conn?.writev(all) ?? true;
   }
 }

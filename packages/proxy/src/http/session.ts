@@ -12,6 +12,7 @@ import type { TcpCells } from '../ports.ts';
 import { joinTunnel } from '../tcp/tunnel.ts';
 import type { EngineSession, HttpEngine } from './engine.ts';
 import { H1ClientStream } from './h1-client-stream.ts';
+import { HeldHead } from './held-head.ts';
 import type { FailureCode } from './rescue.ts';
 import type { HttpConnection, HttpService } from './service.ts';
 import type { TunnelServer } from './upstream-stream.ts';
@@ -39,6 +40,7 @@ export class HttpSession implements HttpConnection, EngineSession {
   #headSinceMs: number;
   #pumping: boolean;
   #linger: NodeJS.Timeout | undefined;
+  #held: HeldHead | undefined;
 
   constructor(conn: Conn<unknown>, service: HttpService, engine: HttpEngine, tcp: TcpCells) {
     this.service = service;
@@ -52,6 +54,7 @@ export class HttpSession implements HttpConnection, EngineSession {
     this.#headSinceMs = 0;
     this.#pumping = false;
     this.#linger = undefined;
+    this.#held = undefined;
     this.#stream = new H1ClientStream(this);
     this.conn = conn.handOver(SESSION_HANDLERS, this);
     engine.sessions.add(this);
@@ -94,13 +97,22 @@ export class HttpSession implements HttpConnection, EngineSession {
 
   /** @returns false when the client should not be sent more for now. */
   write(bytes: Uint8Array): boolean {
+    if (this.#held?.holds === true) return this.writev([bytes]);
     this.tcp.writeBytes.add(bytes.length);
     return this.conn.write(bytes);
   }
 
   writev(parts: readonly Uint8Array[]): boolean {
-    for (const part of parts) this.tcp.writeBytes.add(part.length);
-    return parts.length === 0 || this.conn.writev(parts);
+    const head = this.#held?.take();
+    const all = head === undefined ? parts : [head, ...parts];
+    for (const part of all) this.tcp.writeBytes.add(part.length);
+    return all.length === 0 || this.conn.writev(all);
+  }
+
+  /** Writes a head to which `writev` may add in this very turn. */
+  writeHead(head: Uint8Array): void {
+    this.#held ??= new HeldHead((bytes) => this.write(bytes));
+    this.#held.hold(head);
   }
 
   /** After an exchange: close, or go on with what the client sent ahead. */
@@ -192,6 +204,7 @@ export class HttpSession implements HttpConnection, EngineSession {
   #close(): void {
     if (this.#state === CLOSING || this.conn.closed) return;
     this.#state = CLOSING;
+    this.writev([]);
     this.conn.end();
     this.conn.resume();
     this.#linger = setTimeout(() => this.conn.reset(), LINGER_MS);
