@@ -7,6 +7,7 @@ import { bunBinary } from '@mesh/runtime/testing';
 
 const SUITES = [
   'pair',
+  'bytes',
   'pair.fuzz',
   'http',
   'faults',

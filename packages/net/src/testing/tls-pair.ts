@@ -121,9 +121,12 @@ export async function finish(client: Seen, server: Served): Promise<void> {
 }
 
 /** A relay in front of `port` that passes on what clients send in segments of one byte, and answers as they come. */
-export async function dribbling(port: number): Promise<{ readonly port: number; readonly server: Server }> {
+export async function dribbling(
+  port: number,
+  ip = LOCALHOST,
+): Promise<{ readonly port: number; readonly server: Server }> {
   const server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ host: LOCALHOST, port, noDelay: true });
+    const upstream = connect({ host: ip, port, noDelay: true });
     client.on('error', () => upstream.destroy());
     upstream.on('error', () => client.destroy());
     upstream.pipe(client);
@@ -133,6 +136,7 @@ export async function dribbling(port: number): Promise<{ readonly port: number; 
     });
     client.on('close', () => upstream.destroy());
   });
+  server.unref();
   await new Promise<void>((resolve) => server.listen(0, LOCALHOST, resolve));
   return { port: (server.address() as AddressInfo).port, server };
 }

@@ -24,7 +24,8 @@ import { InboundService } from '../route/inbound-service.ts';
 import { errnoOf, TcpForward } from '../tcp/tcp-forward.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
 import { identityOf, plainClient, tlsClient } from './inbound-client.ts';
-import { peek } from './peek.ts';
+import { detectResult, peek } from './peek.ts';
+import type { PeekEnd } from './peek.ts';
 
 export interface InboundAcceptOptions {
   /** Where the inbound listener listens: its port is the direct port. */
@@ -124,7 +125,7 @@ export class InboundAccept {
           const client = plainClient(accepted.clientIp, 'no_tls_from_remote');
           const tls = hello.kind === 'hello' || policy.protocol === 'tls';
           if (tls) this.#forward(peeked, bytes, end === 'ended', port, policy, client, over);
-          else this.#detect(peeked, bytes, end === 'ended', port, client, over);
+          else this.#detect(peeked, bytes, end, port, client, over);
         }
       },
     });
@@ -132,7 +133,7 @@ export class InboundAccept {
 
   #terminate(conn: Conn<unknown>, hello: Uint8Array, port: InboundPort, accepted: Accepted, over: () => void): void {
     this.#startTls(conn, hello, 'optional', over, (secured, peer) => {
-      this.#detect(secured, NOTHING, false, port, tlsClient(accepted.clientIp, peer), over);
+      this.#detect(secured, NOTHING, 'enough', port, tlsClient(accepted.clientIp, peer), over);
     });
   }
 
@@ -281,13 +282,15 @@ export class InboundAccept {
   #detect(
     conn: Conn<unknown>,
     already: Uint8Array,
-    ended: boolean,
+    /** How the look for a ClientHello ended: after `timeout` and `ended` nothing more is waited for. */
+    before: PeekEnd,
     port: InboundPort,
     client: Client,
     over: () => void,
   ): void {
     const policy = port.policy.current;
     const protocol = policy?.protocol;
+    const ended = before === 'ended';
     if (policy === undefined) {
       over();
       this.#refuse(conn, 'no_policy');
@@ -306,18 +309,20 @@ export class InboundAccept {
     const cells = this.#deps.metrics.detect('inbound', { srv_name: policy.server.name });
     const startedAt = this.#deps.engine.clock.monotonic();
     peek(conn, already, {
-      timeoutMs: ended ? 0 : policy.detectTimeoutMs,
+      timeoutMs: before === 'enough' ? policy.detectTimeoutMs : 0,
       enough: (bytes) => bytes.length >= DETECT_BYTES_MAX || detectHttp(bytes) !== 'incomplete',
       closed: over,
-      done: (peeked, bytes, end) => {
+      done: (peeked, bytes, now) => {
         const detected = detectHttp(bytes);
-        const incomplete = detected === 'incomplete';
-        cells.result(incomplete ? (end === 'timeout' ? 'read_timeout' : 'not_http') : detected).add(1);
+        const end = ended ? 'ended' : now;
+        const result = detectResult(detected, bytes, end);
+        cells.result(result).add(1);
         cells.durationSeconds.observe((this.#deps.engine.clock.monotonic() - startedAt) / 1000);
-        const http1 = detected === 'http/1' || (incomplete && protocol === 'http1');
-        if (http1) this.#serveHttp(1, peeked, bytes, ended || end === 'ended', port, client, over);
-        else if (detected === 'http/2') this.#serveHttp(2, peeked, bytes, ended || end === 'ended', port, client, over);
-        else this.#forward(peeked, bytes, ended || end === 'ended', port, policy, client, over);
+        const http1 = detected === 'http/1' || (detected === 'incomplete' && protocol === 'http1');
+        if (result === 'error') peeked.end();
+        else if (http1) this.#serveHttp(1, peeked, bytes, end === 'ended', port, client, over);
+        else if (detected === 'http/2') this.#serveHttp(2, peeked, bytes, end === 'ended', port, client, over);
+        else this.#forward(peeked, bytes, end === 'ended', port, policy, client, over);
       },
     });
   }

@@ -18,7 +18,7 @@ import { fullRefLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import type { OutboundTarget } from '../route/outbound-target.ts';
 import { errnoOf, TcpForward } from '../tcp/tcp-forward.ts';
-import { peek } from './peek.ts';
+import { detectResult, peek } from './peek.ts';
 
 export interface OutboundAcceptOptions {
   /** Connections to these are loops ("ip:port"); a bare port counts for every address of the workload. */
@@ -163,9 +163,10 @@ export class OutboundAccept {
         const detected = detectHttp(bytes);
         const ended = end === 'ended';
         cells.durationSeconds.observe((engine.clock.monotonic() - startedAt) / 1000);
-        if (detected === 'incomplete') cells.result(end === 'timeout' ? 'read_timeout' : 'not_http').add(1);
-        else cells.result(detected).add(1);
-        if (detected === 'http/1') this.#serveHttp(1, peeked, bytes, ended, policy, accepted);
+        const result = detectResult(detected, bytes, end);
+        cells.result(result).add(1);
+        if (result === 'error') peeked.end();
+        else if (detected === 'http/1') this.#serveHttp(1, peeked, bytes, ended, policy, accepted);
         else if (detected === 'http/2') this.#serveHttp(2, peeked, bytes, ended, policy, accepted);
         else this.#forward(peeked, bytes, ended, policy, accepted);
       },

@@ -1,5 +1,7 @@
 /** Collects the first bytes of a connection until they say enough, the peer ends, or time is up. */
 import type { Closed, Conn, Handlers } from '@mesh/net';
+import type { Detected } from '../detect/detect-http.ts';
+import type { DetectResult } from '../ports.ts';
 
 export type PeekEnd = 'enough' | 'timeout' | 'ended';
 
@@ -58,3 +60,10 @@ const PEEK_HANDLERS: Handlers<Peek> = {
     conn.state.options.closed(why);
   },
 };
+
+/** How the detection metrics call the outcome. A peer that ended without a byte is an error: there is nothing to pass on. */
+export function detectResult(detected: Detected, bytes: Uint8Array, end: PeekEnd): DetectResult {
+  if (detected !== 'incomplete') return detected;
+  if (end === 'timeout') return 'read_timeout';
+  return end === 'ended' && bytes.length === 0 ? 'error' : 'not_http';
+}
