@@ -335,3 +335,100 @@ test('garbage never crashes either role', () => {
     { numRuns: 1500 },
   );
 });
+
+/** `:status 200` and `content-length: 5` as a block. */
+const OK_OF_5 = [0x88, 0x0f, 0x0d, 0x01, 0x35];
+
+test('whether an answer may have content follows method and status, as in HTTP/1.1', () => {
+  const status = (text: string): number[] => [0x08, 3, ...Buffer.from(text)];
+  const cases: readonly (readonly [string, string, readonly Uint8Array[], string])[] = [
+    ['HEAD may tell a length', 'HEAD', [frame(1, 5, 1, OK_OF_5)], 'head 1 :status 200 content-length 5 end'],
+    [
+      'HEAD has no content',
+      'HEAD',
+      [frame(1, 4, 1, OK_OF_5), frame(0, 1, 1, [1])],
+      `reset 1 ${H2_ERROR.protocol} false`,
+    ],
+    ['GET keeps its promise', 'GET', [frame(1, 5, 1, OK_OF_5)], `reset 1 ${H2_ERROR.protocol} false`],
+    [
+      '304 may tell a length',
+      'GET',
+      [frame(1, 5, 1, [...status('304'), 0x0f, 0x0d, 1, 0x35])],
+      'head 1 :status 304 content-length 5 end',
+    ],
+    [
+      '204 may not',
+      'GET',
+      [frame(1, 5, 1, [...status('204'), 0x0f, 0x0d, 1, 0x35])],
+      `reset 1 ${H2_ERROR.protocol} false`,
+    ],
+    [
+      '204 has no content',
+      'GET',
+      [frame(1, 4, 1, status('204')), frame(0, 1, 1, [1])],
+      `reset 1 ${H2_ERROR.protocol} false`,
+    ],
+    ['101 does not exist', 'GET', [frame(1, 4, 1, status('101'))], `reset 1 ${H2_ERROR.protocol} false`],
+    ['1xx is not the end', 'GET', [frame(1, 5, 1, status('103'))], `reset 1 ${H2_ERROR.protocol} false`],
+    ['600 is no status', 'GET', [frame(1, 5, 1, status('600'))], `reset 1 ${H2_ERROR.protocol} false`],
+    ['a tunnel has no length', 'CONNECT', [frame(1, 4, 1, OK_OF_5), frame(0, 0, 1, [1, 2, 3, 4, 5, 6])], 'data 1 6'],
+    [
+      'trailers come once the body is whole',
+      'GET',
+      [frame(1, 4, 1, OK_OF_5), frame(1, 5, 1, [0, 1, 0x78, 1, 0x31])],
+      `reset 1 ${H2_ERROR.protocol} false`,
+    ],
+  ];
+  for (const [name, method, frames, expected] of cases) {
+    const log: Log = [];
+    const client = create('client', log, () => undefined);
+    client.start();
+    const target = method === 'CONNECT' ? [':authority', 'a:1'] : [':scheme', 'http', ':path', '/'];
+    client.request([':method', method, ...target], 's', true);
+    for (const bytes of [SETTINGS, ...frames]) client.receive(bytes, 0);
+    assert.equal(log.at(-1), expected, name);
+  }
+});
+
+test('a server may not allow pushes, and a second GOAWAY may not name a later stream', () => {
+  const push: Log = [];
+  clientWithStream(push).receive(frame(4, 0, 0, [0, 2, 0, 0, 0, 1]), 0);
+  assert.equal(push.at(-1), `failed ${H2_ERROR.protocol}`);
+  const twice: Log = [];
+  const client = clientWithStream(twice);
+  for (const last of [0x7f, 1, 3])
+    client.receive(Buffer.concat([SETTINGS, frame(7, 0, 0, [0, 0, 0, last, 0, 0, 0, 0])]), 0);
+  assert.deepEqual(twice.slice(0, 2), ['goaway 127 0', 'goaway 1 0']);
+  assert.equal(twice.at(-1), `failed ${H2_ERROR.protocol}`);
+});
+
+test('what is corked leaves in one write', () => {
+  const writes: Uint8Array[] = [];
+  const client = create('client', [], (bytes) => writes.push(bytes));
+  client.start();
+  client.receive(SETTINGS, 0);
+  writes.length = 0;
+  client.cork();
+  for (let n = 0; n < 5; n += 1) client.request(REQUEST, 's', true);
+  assert.equal(writes.length, 0);
+  client.uncork();
+  assert.equal(writes.length, 1);
+});
+
+test('headers that are longer than a frame go in several, and large bodies between small ones stay in order', () => {
+  const log: Log = [];
+  const server = create('server', log, () => undefined);
+  server.start();
+  const client = create('client', [], (bytes) => server.receive(bytes, 0));
+  client.start();
+  const value = 'v'.repeat(20_000);
+  const stream = client.request([...REQUEST, 'x', value], 's', false);
+  assert.ok(stream);
+  client.cork();
+  client.send(stream, new Uint8Array(10), false);
+  client.send(stream, new Uint8Array(16_000), false);
+  client.send(stream, new Uint8Array(10), true);
+  client.uncork();
+  assert.equal(log[0], `head 1 ${REQUEST.join(' ')} x ${value}`);
+  assert.deepEqual(log.slice(1), ['data 1 10', 'data 1 16000', 'data 1 10 end']);
+});

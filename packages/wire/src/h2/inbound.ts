@@ -1,6 +1,6 @@
 /**
  * The receiving half of an HTTP/2 connection: the peer's frames, checked in order (RFC 9113 §4 to §6), become events of the owner. Header
- * blocks are `inbound-heads.ts`'; what frames ask of the sending half goes through the shared tables and {@link InboundOwner}.
+ * blocks are `inbound-heads.ts`', frames about the connection `inbound-control.ts`'; what frames ask of the sending half goes through the shared tables and {@link InboundOwner}.
  */
 import type { HpackEncoder } from '../hpack/encoder.ts';
 import {
@@ -23,26 +23,23 @@ import {
   H2_ERROR,
   H2_PREFACE,
   STREAM_ID_MAX,
-  WINDOW_MAX,
 } from './codes.ts';
 import type { H2Connection } from './connection.ts';
+import { FrameGuard } from './frame-guard.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { FrameSink } from './frame-reader.ts';
 import { readUint32 } from './frame-writer.ts';
 import type { H2Handlers } from './handlers.ts';
 import { HeaderBlock } from './header-block.ts';
 import { InboundHeads } from './inbound-heads.ts';
-import { FrameRates, RATE, RATE_REASONS } from './limits.ts';
+import { InboundControl } from './inbound-control.ts';
+import { RATE } from './limits.ts';
 import type { H2Limits } from './limits.ts';
 import type { Outbound } from './outbound.ts';
 import type { H2Reason } from './reasons.ts';
 import type { ReceiveWindow } from './receive-window.ts';
-import { applySettings } from './settings.ts';
 import type { StreamTable } from './stream-table.ts';
 import type { H2Stream } from './stream.ts';
-
-/** WINDOW_UPDATE below this makes us send crumbs. */
-const SMALL_INCREMENT_BYTES = 1024;
 
 /** What received frames ask of the connection. */
 export interface InboundOwner<S> {
@@ -70,7 +67,6 @@ export interface InboundLink<S> {
 }
 
 export class Inbound<S> implements FrameSink {
-  readonly #link: InboundLink<S>;
   readonly #owner: InboundOwner<S>;
   readonly #streams: StreamTable<S>;
   readonly #out: Outbound<S>;
@@ -79,26 +75,22 @@ export class Inbound<S> implements FrameSink {
   readonly #reader: FrameReader;
   readonly #heads: InboundHeads<S>;
   readonly #block: HeaderBlock;
-  readonly #rates: FrameRates;
+  readonly #guard: FrameGuard;
+  readonly #control: InboundControl<S>;
   /** Bytes of the client's preface that a server has seen. */
   #prefaceAt: number;
-  #settingsSeen = false;
-  #idleFrames = 0;
-  #nowMs = 0;
   /** The DATA frame that comes in pieces: its stream, unless that is gone, and whether it ends it. */
   #dataStream: H2Stream<S> | undefined = undefined;
   #dataEnds = false;
-  /** What the first GOAWAY of the peer said, or the highest id. */
-  #peerLastId = STREAM_ID_MAX;
 
   constructor(link: InboundLink<S>) {
-    this.#link = link;
     this.#owner = link.owner;
     this.#streams = link.streams;
     this.#out = link.out;
     this.#window = link.window;
     this.#handlers = link.handlers;
-    this.#rates = new FrameRates(link.limits);
+    this.#guard = new FrameGuard(link.limits, (code, reason) => this.#owner.fail(code, reason));
+    this.#control = new InboundControl(link, this.#guard, (id, code, reason) => this.streamError(id, code, reason));
     this.#heads = new InboundHeads(link, (id, code, reason) => this.streamError(id, code, reason));
     // Huffman and tables only shrink, so a block above its decoded limit by more than a frame is no accident.
     this.#block = new HeaderBlock(link.limits.headerListBytes + FRAME_BYTES_DEFAULT, link.limits.headerBlockFrames);
@@ -108,7 +100,7 @@ export class Inbound<S> implements FrameSink {
 
   /** Takes bytes from the peer, in any pieces. */
   receive(chunk: Uint8Array, nowMs: number): void {
-    this.#nowMs = nowMs;
+    this.#guard.nowMs = nowMs;
     let bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     if (this.#prefaceAt < H2_PREFACE.length) {
       const start = this.#prefaceAt;
@@ -122,7 +114,7 @@ export class Inbound<S> implements FrameSink {
     if (!this.#reader.read(bytes)) this.#owner.fail(H2_ERROR.frameSize, 'frame_too_large');
     if (this.#out.moved) {
       this.#out.moved = false;
-      this.#idleFrames = 0;
+      this.#guard.progress();
     }
     this.#out.release();
   }
@@ -153,7 +145,7 @@ export class Inbound<S> implements FrameSink {
   }
 
   #isInOrder(type: number, flags: number, id: number): boolean {
-    if (!this.#settingsSeen && (type !== FRAME_SETTINGS || (flags & FLAG_ACK) !== 0)) {
+    if (!this.#control.settingsSeen && (type !== FRAME_SETTINGS || (flags & FLAG_ACK) !== 0)) {
       this.#owner.fail(H2_ERROR.protocol, 'settings_missing');
       return false;
     }
@@ -173,19 +165,19 @@ export class Inbound<S> implements FrameSink {
       case FRAME_RST_STREAM:
         return this.#onReset(id, bytes, from, to);
       case FRAME_SETTINGS:
-        return this.#onSettings(flags, id, bytes, from, to);
+        return this.#control.settings(flags, id, bytes, from, to);
       case FRAME_PING:
-        return this.#onPing(flags, id, bytes, from, to);
+        return this.#control.ping(flags, id, bytes, from, to);
       case FRAME_GOAWAY:
-        return this.#onGoaway(id, bytes, from, to);
+        return this.#control.goaway(id, bytes, from, to);
       case FRAME_WINDOW_UPDATE:
-        return this.#onWindowUpdate(id, bytes, from, to);
+        return this.#control.windowUpdate(id, bytes, from, to);
       case FRAME_PRIORITY:
         return this.#onPriority(id, bytes, from, to);
       case FRAME_PUSH_PROMISE: // We announce push 0, and servers never get one.
         return this.#owner.fail(H2_ERROR.protocol, 'push');
       default: // Unknown types are ignored, RFC 9113 §4.1.
-        this.#countRate(RATE.unknown);
+        this.#guard.rate(RATE.unknown);
     }
   }
 
@@ -212,8 +204,8 @@ export class Inbound<S> implements FrameSink {
     }
     stream.receiveWindow -= payload;
     const end = (flags & FLAG_END_STREAM) !== 0;
-    if (body > 0) this.#idleFrames = 0;
-    else if (!end && !this.#countRate(RATE.emptyData)) return false;
+    if (body > 0) this.#guard.progress();
+    else if (!end && !this.#guard.rate(RATE.emptyData)) return false;
     stream.bodyBytesSeen += body;
     const overrun = stream.receiveWindow < 0;
     if (overrun || !isLengthPossible(stream, end)) {
@@ -272,99 +264,20 @@ export class Inbound<S> implements FrameSink {
 
   #onBlock(id: number, flags: number, bytes: Buffer, from: number, to: number): void {
     const outcome = this.#heads.block(id, (flags & FLAG_END_STREAM) !== 0, bytes, from, to);
-    if (outcome === 'event') this.#idleFrames = 0;
+    if (outcome === 'event') this.#guard.progress();
     else if (outcome === 'closed') this.#onClosedHead(id);
-    else if (outcome === 'refused') this.#countRate(RATE.streamErrors);
+    else if (outcome === 'refused') this.#guard.rate(RATE.streamErrors);
   }
 
   #onReset(id: number, bytes: Buffer, from: number, to: number): void {
     if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
     if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if (!this.#countRate(RATE.resets)) return;
+    if (!this.#guard.rate(RATE.resets)) return;
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     this.#streams.over.addEnded(id);
     this.#streams.forget(stream);
     this.#handlers.reset(stream, readUint32(bytes, from), true, undefined);
-  }
-
-  #onSettings(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if ((flags & FLAG_ACK) !== 0) {
-      this.#streams.settingsAcked = true;
-      if (to !== from) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-      return this.#countIdle();
-    }
-    if ((to - from) % 6 !== 0) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-    if (!this.#countRate(RATE.settings)) return;
-    const next = applySettings(this.#streams.peer, bytes, from, to, this.#streams.client);
-    if (typeof next === 'number') return this.#owner.fail(next, 'bad_settings');
-    const growth = next.initialWindowBytes - this.#streams.peer.initialWindowBytes;
-    this.#streams.peer = next;
-    this.#settingsSeen = true;
-    this.#link.encoder.setPeerTableSize(next.headerTableBytes);
-    this.#out.frameBytesMax = next.frameBytesMax;
-    this.#out.frames.settingsAck();
-    this.#countBacklog(9);
-    if (growth !== 0) this.#shiftWindows(growth);
-    if (!this.#owner.isFailed()) this.#handlers.settings(this.#link.connection, next);
-  }
-
-  #shiftWindows(growth: number): void {
-    for (const stream of this.#streams.all()) {
-      stream.sendWindow += growth;
-      if (stream.sendWindow > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
-    }
-    if (growth > 0) for (const stream of this.#streams.all()) this.#out.enqueue(stream);
-  }
-
-  #onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 8) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if (!this.#countRate(RATE.pings)) return;
-    if ((flags & FLAG_ACK) === 0) {
-      this.#out.frames.ping(bytes, from, true);
-      this.#countBacklog(17);
-    } else if (this.#owner.pinged(bytes, from)) this.#handlers.pong(this.#link.connection);
-  }
-
-  #onGoaway(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from < 8) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-    if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    const last = readUint32(bytes, from) & STREAM_ID_MAX;
-    if (last > this.#peerLastId) return this.#owner.fail(H2_ERROR.protocol, 'goaway_grew');
-    this.#peerLastId = last;
-    this.#streams.peerClosing = true;
-    this.#countIdle();
-    if (this.#streams.client)
-      for (const stream of this.#streams.all()) {
-        if (stream.id <= last) continue;
-        this.#streams.over.addEnded(stream.id);
-        this.#streams.forget(stream);
-        this.#handlers.reset(stream, H2_ERROR.refusedStream, true, undefined);
-      }
-    this.#handlers.goaway(this.#link.connection, last, readUint32(bytes, from + 4));
-  }
-
-  #onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-    const increment = readUint32(bytes, from) & WINDOW_MAX;
-    if (increment < SMALL_INCREMENT_BYTES && !this.#countRate(RATE.smallWindowUpdates)) return;
-    if (id === 0) {
-      if (increment === 0) return this.#owner.fail(H2_ERROR.protocol, 'zero_increment');
-      this.#out.window += increment;
-      if (this.#out.window > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
-      this.#countIdle();
-      return this.#out.pump();
-    }
-    if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    this.#countIdle();
-    const stream = this.#streams.get(id);
-    if (stream === undefined) return;
-    if (increment === 0) return this.streamError(id, H2_ERROR.protocol, 'zero_increment');
-    stream.sendWindow += increment;
-    if (stream.sendWindow > WINDOW_MAX) return this.streamError(id, H2_ERROR.flowControl, 'window_overflow');
-    this.#out.enqueue(stream);
   }
 
   /** Deprecated and without effect, but its form is still checked (RFC 9113 §6.3). */
@@ -373,14 +286,14 @@ export class Inbound<S> implements FrameSink {
     if (to - from !== 5) return this.streamError(id, H2_ERROR.frameSize, 'frame_size');
     if ((readUint32(bytes, from) & STREAM_ID_MAX) === id)
       return this.streamError(id, H2_ERROR.protocol, 'self_dependency');
-    this.#countRate(RATE.priorities);
+    this.#guard.rate(RATE.priorities);
   }
 
   /** DATA on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */
   #onClosed(id: number): void {
     const { over } = this.#streams;
     if (over.wasReset(id)) {
-      if (!over.takeLate()) this.#countIdle();
+      if (!over.takeLate()) this.#guard.idle();
     } else if (over.hasEnded(id)) this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
     else this.streamError(id, H2_ERROR.streamClosed, 'stream_closed');
   }
@@ -391,46 +304,18 @@ export class Inbound<S> implements FrameSink {
     else this.#owner.fail(H2_ERROR.streamClosed, 'stream_closed');
   }
 
-  /** Guards against floods of frames that cost us work and move nothing; holds also without a clock. */
-  #countIdle(): void {
-    this.#idleFrames += 1;
-    if (this.#idleFrames > this.#link.limits.idleFrames) this.#owner.fail(H2_ERROR.enhanceYourCalm, 'no_progress');
-  }
-
-  /** False: more of this kind in a second than its limit. */
-  #countRate(kind: number): boolean {
-    if (!this.#rates.count(kind, this.#nowMs)) {
-      this.#owner.fail(H2_ERROR.enhanceYourCalm, RATE_REASONS[kind] as H2Reason);
-      return false;
-    }
-    this.#countIdle();
-    return !this.#owner.isFailed();
-  }
-
-  /** Answers that a blocked socket does not take pile up. */
-  #backlogBytes = 0;
-  #countBacklog(bytes: number): void {
-    if (!this.#out.blocked) {
-      this.#backlogBytes = 0;
-      return;
-    }
-    this.#backlogBytes += bytes;
-    if (this.#backlogBytes > this.#link.limits.controlBacklogBytes)
-      this.#owner.fail(H2_ERROR.enhanceYourCalm, 'control_backlog');
-  }
-
   /** Ends the stream with RST_STREAM, also one that is not open; on an idle one that is an error of the connection (RFC 9113 §5.4.2). */
   streamError(id: number, code: number, reason: H2Reason): void {
     if (this.#streams.isIdle(id)) return this.#owner.fail(code, reason);
     this.#out.frames.rstStream(id, code);
-    this.#countBacklog(13);
+    this.#guard.answered(13, this.#out.blocked);
     this.#streams.over.addReset(id);
     const stream = this.#streams.get(id);
     if (stream !== undefined) {
       this.#streams.forget(stream);
       this.#handlers.reset(stream, code, false, reason);
     }
-    if (!this.#owner.isFailed()) this.#countRate(RATE.streamErrors);
+    if (!this.#owner.isFailed()) this.#guard.rate(RATE.streamErrors);
   }
 }
 
