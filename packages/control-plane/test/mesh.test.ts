@@ -110,6 +110,72 @@ test('every kind of policy that is sent is one that the sidecar accepts', async 
   }
 });
 
+test('a sidecar reads retries, limits and failure accrual as the annotations of the Service say', async () => {
+  const mesh = await startMesh();
+  const { discovery } = await sidecar(mesh);
+  const watched = discovery.outbound.resolve({ ip: '10.43.0.10', port: 80 });
+  await eventually('the plain policy', () => watched.current);
+  const balancer = 'balancer.linkerd.io/failure-accrual';
+  const annotations = {
+    'retry.linkerd.io/http': 'gateway-error,429',
+    'retry.linkerd.io/limit': '3',
+    'retry.linkerd.io/timeout': '400ms',
+    'timeout.linkerd.io/request': '10s',
+    'timeout.linkerd.io/idle': '1m',
+    [balancer]: 'unified',
+    [`${balancer}-consecutive-jitter-ratio`]: '0.25',
+    'balancer.alpha.linkerd.io/failure-accrual-success-rate-threshold': '0.75',
+    'balancer.alpha.linkerd.io/penalize-failures': 'true',
+  };
+  await mesh.cluster.client().replace(SERVICES, service('catalog', { annotations }));
+  const rule = await eventually('the policy', () => {
+    const { current } = watched;
+    if (current === undefined || 'refused' in current || current.protocol.kind !== 'detect') return undefined;
+    const [first] = current.protocol.http2[0]?.rules ?? [];
+    return first?.retry === undefined ? undefined : first;
+  });
+  assert.deepEqual(rule.retry, {
+    maxRetries: 3,
+    maxRequestBytes: 65_536,
+    statusRanges: [
+      { start: 502, end: 504 },
+      { start: 429, end: 429 },
+    ],
+    grpcCodes: new Set(),
+    tryTimeoutMs: 400,
+    backoff: { minMs: 25, maxMs: 250, jitterRatio: 1 },
+  });
+  assert.deepEqual(rule.timeouts, { requestMs: 10_000, responseMs: undefined, idleMs: 60_000 });
+  assert.ok(rule.backends.kind === 'first_available');
+  const [backend] = rule.backends.backends;
+  assert.deepEqual(backend?.failureAccrual, {
+    kind: 'unified',
+    successRateThreshold: 0.75,
+    windowMs: 10_000,
+    minRequests: 5,
+    maxConsecutiveFailures: 7,
+    backoff: { minMs: 1000, maxMs: 60_000, jitterRatio: 0.25 },
+  });
+  assert.ok(backend.target.kind === 'balancer');
+  assert.deepEqual(backend.target.ewma, {
+    defaultRttMs: 30,
+    decayMs: 10_000,
+    penalty: { penaltyMs: 5000, maxRetryAfterMs: 300_000, decayMs: 10_000 },
+  });
+});
+
+test('a gRPC port is read with conditions on codes', async () => {
+  const mesh = await startMesh();
+  const ports = [{ name: 'grpc', port: 80, appProtocol: 'kubernetes.io/h2c' }];
+  const annotations = { 'retry.linkerd.io/grpc': 'unavailable,cancelled,internal' };
+  await mesh.cluster.client().create(SERVICES, service('rpc', { clusterIP: '10.43.1.9', ports, annotations }));
+  const { discovery } = await sidecar(mesh);
+  const watched = discovery.outbound.resolve({ ip: '10.43.1.9', port: 80 });
+  const policy = await eventually('the policy', () => watched.current);
+  assert.ok(!('refused' in policy) && policy.protocol.kind === 'grpc');
+  assert.deepEqual(policy.protocol.http2[0]?.rules[0]?.retry?.grpcCodes, new Set([1, 13, 14]));
+});
+
 test('a sidecar keeps what it knows while destination is away, and follows again when it is back', async () => {
   const mesh = await startMesh();
   const { discovery } = await sidecar(mesh);

@@ -102,6 +102,11 @@ export class Course {
     if (this.#limited) this.#deadlines.progressed(this.#clock.monotonic());
   }
 
+  /** The route has a retry policy: without one nothing is to be asked. */
+  get mayRetry(): boolean {
+    return this.#rules?.retry !== undefined;
+  }
+
   /** True when the request will be sent again, after a pause: the owner is told when. */
   retry(outcome: TryOutcome, replayable: boolean, ready: boolean): boolean {
     const retry = this.#rules?.retry;

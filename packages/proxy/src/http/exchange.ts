@@ -120,7 +120,7 @@ export class Exchange implements CourseOwner {
   reject(code: FailureCode, status?: number): void {
     const { client } = this;
     if (!client.open) return;
-    const outcome = status === undefined ? outcomeOf(code) : undefined;
+    const outcome = this.#course?.mayRetry === true && status === undefined ? outcomeOf(code) : undefined;
     if (outcome !== undefined && this.#retries(outcome)) {
       client.cells?.response(FAILURES[code].status, false, this.#elapsed(), code);
       return;
@@ -256,7 +256,7 @@ export class Exchange implements CourseOwner {
    */
   onFinalHead(status: number, ofProgram: boolean, grpcStatus: number | undefined): boolean {
     this.#status = status;
-    if (this.#interim === 0 && this.#retries({ kind: 'response', status, grpcStatus })) {
+    if (this.#course?.mayRetry === true && this.#retries({ kind: 'response', status, grpcStatus })) {
       const failed = grpcStatus === undefined ? classifyHttp(status) : classifyGrpc(grpcStatus);
       this.client.cells?.response(status, isSuccess(failed), this.#elapsed(), '', grpcStatus);
       this.#dropUpstream(failed, '', grpcStatus);
