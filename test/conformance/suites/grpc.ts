@@ -1,11 +1,14 @@
 /**
- * gRPC's interoperability cases with grpc-go as client and server, through two sidecars with mutual TLS between them: unary calls, all kinds of
+ * gRPC's interoperability cases with grpc-go as client and server, through two sidecars with mutual TLS between them, and through a gateway: unary calls, all kinds of
  * streams, metadata, statuses, cancellation, deadlines, soaks.
  */
 import { startProgram, untilListening } from '../../../bench/lib/programs.ts';
+import { routeThrough, TestGateway } from '../../../packages/gateway/test/gateway-harness.ts';
+import { TestAnchor, TestProxy } from '../../../packages/proxy/test/harness.ts';
 import { goProgram, run } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
 import { freePort, startPair } from '../sidecars.ts';
+import type { Target } from '../sidecars.ts';
 
 const CASES = [
   'empty_unary',
@@ -28,35 +31,59 @@ const CASES = [
 const CASE_MS = 60_000;
 const START_MS = 60_000;
 
+const TARGET = 'grpc-go';
+
 export async function grpc(): Promise<SuiteResult[]> {
   const client = await goProgram('grpc-interop-client');
   const server = await goProgram('grpc-interop-server');
-  const target = 'grpc-go, two sidecars with mTLS';
-  for (const program of [client, server])
-    if (typeof program !== 'string') return [{ suite: 'grpc', target, cases: [], skipped: program.missing }];
+  if (typeof client !== 'string') return [{ suite: 'grpc', target: TARGET, cases: [], skipped: client.missing }];
+  if (typeof server !== 'string') return [{ suite: 'grpc', target: TARGET, cases: [], skipped: server.missing }];
+  const routes: readonly (readonly [string, (port: number) => Promise<Target | undefined>])[] = [
+    ['two sidecars with mTLS, node', (port) => startPair(port, 'node')],
+    ['two sidecars with mTLS, bun', (port) => startPair(port, 'bun')],
+    ['sidecar, gateway, sidecar', startThroughGateway],
+  ];
   const results: SuiteResult[] = [];
-  for (const runtime of ['node', 'bun'] as const) {
+  for (const [name, start] of routes) {
+    const target = `${TARGET}, ${name}`;
     const port = await freePort();
-    await using running = startProgram([server as string, '-port', String(port)]);
+    await using running = startProgram([server, '-port', String(port)]);
     await untilListening('127.0.0.1', port, running, START_MS);
-    await using pair = await startPair(port, runtime);
-    if (pair === undefined) {
-      results.push({
-        suite: 'grpc',
-        target: `${target}, ${runtime}`,
-        cases: [],
-        skipped: `no ${runtime} for this platform`,
-      });
-      continue;
-    }
-    const cases: CaseResult[] = [];
-    for (const name of CASES) {
-      const flags = ['-server_host', pair.entry.host, '-server_port', String(pair.entry.port), '-test_case', name];
-      const { status, output } = await run([client as string, ...flags], { timeoutMs: CASE_MS });
-      if (status === 0) cases.push({ name, outcome: 'passed' });
-      else cases.push({ name, outcome: 'failed', detail: output.trim().split('\n').slice(-3).join('\n') });
-    }
-    results.push({ suite: 'grpc', target: `${target}, ${runtime}`, cases });
+    await using route = await start(port);
+    if (route === undefined)
+      results.push({ suite: 'grpc', target, cases: [], skipped: 'no such runtime for this platform' });
+    else results.push({ suite: 'grpc', target, cases: await runCases(client, route) });
   }
   return results;
+}
+
+async function runCases(client: string, route: Target): Promise<CaseResult[]> {
+  const cases: CaseResult[] = [];
+  for (const name of CASES) {
+    const flags = ['-server_host', route.entry.host, '-server_port', String(route.entry.port), '-test_case', name];
+    const { status, output } = await run([client, ...flags], { timeoutMs: CASE_MS });
+    if (status === 0) cases.push({ name, outcome: 'passed' });
+    else cases.push({ name, outcome: 'failed', detail: output.trim().split('\n').slice(-3).join('\n') });
+  }
+  return cases;
+}
+
+/** The real gateway and sidecars, in this process. */
+async function startThroughGateway(port: number): Promise<Target> {
+  const anchor = await TestAnchor.create('root');
+  const client = await new TestProxy('127.9.9.1', 'web').start(anchor);
+  const server = await new TestProxy('127.9.9.2', 'catalog').start(anchor);
+  const gateway = new TestGateway('127.9.9.3');
+  gateway.export();
+  await gateway.start(anchor);
+  routeThrough(client, gateway);
+  gateway.serve(server, port);
+  return {
+    entry: { host: client.outbound.ip, port: client.outbound.port },
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await gateway[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
