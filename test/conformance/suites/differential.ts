@@ -1,7 +1,7 @@
 /**
  * Do others read what we forward as we read it? Requests, good, odd and damaged, are read by our parser; what it accepts is written as the proxy
  * writes it, and read by node:http, nginx and HAProxy. Each must see the same requests with the same bodies, or refuse; to see others, or to
- * wait for more, is what request smuggling needs.
+ * wait for more, is what request smuggling needs. The same with hostile header lists of HTTP/2 that are translated for an HTTP/1 server.
  */
 import { createServer as createHttpServer } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,16 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAbsolute, MessageReader, METHOD, writeHead } from '@mesh/wire';
+import {
+  FRAMING,
+  h1RequestFraming,
+  h1RequestHead,
+  HTTP_1_1,
+  isAbsolute,
+  MessageReader,
+  METHOD,
+  writeHead,
+} from '@mesh/wire';
 import { findProgram, startProgram, untilListening } from '../../../bench/lib/programs.ts';
 import { readCorpus } from '../../../packages/wire/test/fuzz/corpus.ts';
 import { mutate } from '../../../packages/wire/test/fuzz/mutate.ts';
@@ -19,6 +28,7 @@ import type { CaseResult, SuiteResult } from '../result.ts';
 import { RAW_CASES } from './raw-cases.ts';
 
 const MUTATIONS = 10_000;
+const DOWNGRADES = 5000;
 const SEED = 11;
 const ANSWER_MS = 5000;
 const IP = '127.0.0.1';
@@ -112,7 +122,7 @@ class OurReader {
 
 export async function differential(): Promise<SuiteResult> {
   const results: CaseResult[] = [];
-  const inputs = [...knownInputs(), ...damagedInputs()];
+  const inputs = [...knownInputs(), ...damagedInputs(), ...downgradedInputs()];
   let refused = 0;
   let compared = 0;
   await using stack = new AsyncDisposableStack();
@@ -169,6 +179,79 @@ function* knownInputs(): Generator<{ name: string; bytes: Buffer }> {
   for (const one of RAW_CASES) {
     const send = typeof one.send === 'string' ? one.send : one.send.map((part) => part.send).join('');
     yield { name: one.name, bytes: Buffer.from(send, 'latin1') };
+  }
+}
+
+const NAMES =
+  ':method :path :scheme :authority :protocol host content-length transfer-encoding connection te upgrade cookie expect x trailer keep-alive X a:b'.split(
+    ' ',
+  );
+const VALUES = [
+  'GET',
+  'POST',
+  'PUT',
+  '/',
+  '/a',
+  '*',
+  '//a',
+  '/a?b',
+  '5',
+  '0',
+  '+5',
+  '5, 5',
+  'chunked',
+  'trailers',
+  'a.test',
+  'b.test',
+  'a.test:80',
+  'u@a',
+  'close',
+  'a b',
+  '',
+  'x',
+];
+const TAILS = [
+  '',
+  '\r\nx: y',
+  '\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n',
+  '\n',
+  '\0',
+  ' ',
+  '\t',
+  '\x7f',
+  '\xff',
+];
+
+/** Requests of HTTP/2 as the proxy would write them for an HTTP/1 server, with a body of 5 bytes where one is due. */
+function* downgradedInputs(): Generator<{ name: string; bytes: Buffer }> {
+  for (let index = 0; index < DOWNGRADES; index += 1) {
+    const random = new Random(SEED + 1, index);
+    const fields = [
+      ':method',
+      random.below(2) === 0 ? 'GET' : 'POST',
+      ':scheme',
+      'http',
+      ':path',
+      '/',
+      ':authority',
+      'a.test',
+    ];
+    // Most lists stay near a good one: what is refused at once tells nothing.
+    for (let changes = random.below(3); changes > 0; changes -= 1) {
+      const tail = random.below(4) === 0 ? (TAILS[random.below(TAILS.length)] ?? '') : '';
+      const value = `${VALUES[random.below(VALUES.length)]}${tail}`;
+      if (random.below(2) === 0) fields[1 + 2 * random.below(4)] = value;
+      else fields.push(NAMES[random.below(NAMES.length)] ?? '', value);
+    }
+    const end = random.below(2) === 0;
+    const head = h1RequestHead(fields, end, HTTP_1_1, NO_EDITS);
+    const framing = h1RequestFraming(fields, end);
+    const body = framing === FRAMING.chunked ? '5\r\nhello\r\n0\r\n\r\n' : framing === FRAMING.length ? 'hello' : '';
+    // A refusal by the translation is as good as one by the parser.
+    yield {
+      name: `downgraded ${JSON.stringify(fields)}`,
+      bytes: typeof head === 'string' ? Buffer.alloc(0) : Buffer.concat([head, Buffer.from(body)]),
+    };
   }
 }
 
