@@ -334,3 +334,46 @@ test('a stream that the server refuses is sent again: nothing of it was processe
   client.close();
   await app.close();
 });
+
+test('whatever servers do, each request has one answer, and each try is counted once', async () => {
+  let seed = 42;
+  const next = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  const moody: RequestListener = (req, res) => {
+    const mood = next(8);
+    req.on('error', () => undefined);
+    if (mood === 0) res.destroy();
+    else if (mood === 1) res.writeHead(503).end('busy');
+    else if (mood === 2) req.resume();
+    else if (mood === 3) req.resume().on('end', () => res.writeHead(504).end());
+    else if (mood === 4) res.writeHead(200, { 'content-length': 10 }).write('short', () => res.destroy());
+    else req.pipe(res);
+  };
+  const rules = { retry: { tryTimeoutMs: 400, maxRetries: 3 }, timeouts: { requestMs: 20_000 } };
+  await using there = await shop(rules, moody, moody);
+  const answered: string[] = [];
+  const REQUESTS = 100;
+  const one = async (index: number): Promise<void> => {
+    const body = Buffer.alloc(next(3) === 0 ? 100_000 : next(2000), String(index % 10));
+    try {
+      const answer = await ask(there.proxy.outbound, { method: next(2) === 0 ? 'POST' : 'PUT', body });
+      if (answer.status === 200) assert.equal(answer.body, body.toString());
+      answered.push(String(answer.status));
+    } catch {
+      answered.push('broken off');
+    }
+  };
+  for (let batch = 0; batch < REQUESTS; batch += 20)
+    await Promise.all(Array.from({ length: 20 }, (_, index) => one(batch + index)));
+  assert.equal(answered.length, REQUESTS);
+  assert.ok(answered.filter((status) => status === '200').length > REQUESTS / 4, answered.join(' '));
+  const finished = (): number => there.count('outbound_http_route_request_statuses_total');
+  await until('all requests to be counted', () => finished() === REQUESTS, DEADLINE_MS);
+  const tries = there.count('outbound_http_route_backend_requests_total');
+  assert.equal(tries, there.count('outbound_http_balancer_queue_requests_total'));
+  assert.ok(there.count('outbound_http_route_backend_response_statuses_total') <= tries);
+  const retried = there.count('outbound_http_route_retry_requests_total');
+  assert.ok(retried > 0 && tries >= REQUESTS + retried, `${tries} tries, ${retried} retries`);
+});
