@@ -118,3 +118,31 @@ test('HTTP/2 never becomes HTTP/1: a program that speaks no HTTP/2 is a bad gate
   client.close();
   await app.close();
 });
+
+test('another connection is opened only while a server takes no more streams on the first', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using proxy = await new TestProxy('127.0.40.1', 'web').start(anchor);
+  const held: (() => void)[] = [];
+  const app = await h2App(
+    proxy.ip,
+    (stream) => {
+      held.push(() => {
+        stream.respond({ ':status': 200 });
+        stream.end();
+      });
+    },
+    { maxConcurrentStreams: 10 },
+  );
+  proxy.routeTo(PATH, endpoint({ ip: proxy.ip, port: app.port }));
+  const client = new H2Client(proxy.outbound);
+  const asked = Array.from({ length: 100 }, () => client.ask());
+  await until('eight connections of ten streams', () => held.length === 80);
+  assert.equal(proxy.metrics.sum('tcp_open_total', { peer: 'dst' }), 8);
+  for (const answer of held.splice(0)) answer();
+  await until('those that waited', () => held.length === 20);
+  for (const answer of held) answer();
+  for (const { headers } of await Promise.all(asked)) assert.equal(headers[':status'], 200);
+  assert.equal(proxy.metrics.sum('tcp_open_total', { peer: 'dst' }), 8);
+  client.close();
+  await app.close();
+});

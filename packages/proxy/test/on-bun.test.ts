@@ -16,6 +16,7 @@ const SUITES = [
   'failure-accrual',
   'retries',
   'http2',
+  'http2.fuzz',
   'http2-drain',
   'http2-windows',
   'grpc',

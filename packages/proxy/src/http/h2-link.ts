@@ -7,7 +7,7 @@
  */
 import type { Closed, ConnectTarget, Conn, Handlers, PeerInfo } from '@mesh/net';
 import { H2_ERROR, H2Connection } from '@mesh/wire';
-import type { H2Handlers, H2Reason, H2Stream } from '@mesh/wire';
+import type { H2Handlers, H2Reason, H2Settings, H2Stream } from '@mesh/wire';
 import { isExpectedPeer } from '../connect/connect-plan.ts';
 import type { HttpEngine } from './engine.ts';
 import type { H2Pool } from './h2-pool.ts';
@@ -15,8 +15,6 @@ import { H2Socket } from './h2-socket.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { H2Upstream } from './h2-upstream.ts';
 
-/** Before the server says how many streams it takes: no server should allow fewer (RFC 9113 §6.5.2). */
-const STREAMS_UNTIL_SETTINGS = 100;
 /** A server that does not end its half is not waited for. */
 const CLOSE_TIMEOUT_MS = 1000;
 
@@ -74,7 +72,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
   /** A request can be sent at once. */
   get canTake(): boolean {
     if (!this.#opened || this.#leaving || this.#over || !this.h2.canRequest) return false;
-    return this.#settings || this.h2.streamCount < STREAMS_UNTIL_SETTINGS;
+    return this.#settings || this.h2.streamCount < this.pool.streamsUntilSettings;
   }
 
   request(fields: readonly string[], up: H2Upstream, end: boolean): H2Stream<H2Upstream> | undefined {
@@ -190,8 +188,9 @@ export class H2Link implements H2Handlers<H2Upstream> {
 
   pong(): void {}
 
-  settings(): void {
+  settings(_connection: unknown, { concurrentStreamsMax }: H2Settings): void {
     this.#settings = true;
+    this.pool.learnStreams(concurrentStreamsMax);
     this.pool.serve();
   }
 

@@ -18,9 +18,14 @@ import type { Placement } from './placement.ts';
 /** Servers that allow a hundred streams serve 800 requests at the same time so; what is beyond waits. */
 export const LINKS_MAX_PER_ENDPOINT = 8;
 
+/** Before the server says how many streams it takes: no server should allow fewer (RFC 9113 §6.5.2). */
+const STREAMS_UNTIL_SETTINGS = 100;
+
 export class H2Pool {
   readonly slot: EndpointSlot;
   readonly queue: ConnectQueue;
+  /** Streams that a new connection may begin with, before its server has said how many it takes. */
+  streamsUntilSettings: number;
   readonly #engine: HttpEngine;
   readonly #links: H2Link[] = [];
   #closed = false;
@@ -28,6 +33,7 @@ export class H2Pool {
   constructor(slot: EndpointSlot, engine: HttpEngine) {
     this.slot = slot;
     this.#engine = engine;
+    this.streamsUntilSettings = STREAMS_UNTIL_SETTINGS;
     this.queue = new ConnectQueue(slot, engine, () => this.#links.length > 0);
   }
 
@@ -38,6 +44,11 @@ export class H2Pool {
       this.queue.add(placement);
       this.#connectIfNeeded();
     } else placement.attach(new H2Upstream(link));
+  }
+
+  /** What the server said on one connection it will say on the next. @param most undefined: no limit. */
+  learnStreams(most: number | undefined): void {
+    this.streamsUntilSettings = Math.min(STREAMS_UNTIL_SETTINGS, most ?? STREAMS_UNTIL_SETTINGS);
   }
 
   /** Gives streams to those who wait. */

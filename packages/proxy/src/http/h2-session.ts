@@ -18,6 +18,8 @@ import type { HttpConnection, HttpService } from './service.ts';
 
 /** After its last stream the client may still be sending: reading on for this long lets it see the responses. */
 const LINGER_MS = 2000;
+/** RFC 9113 §6.5.3: who does not acknowledge our settings in a reasonable time is no HTTP/2 client. */
+const SETTINGS_TIMEOUT_MS = 10_000;
 /** A client that does not answer a PING within this hears the end without having agreed to it. */
 const ANNOUNCED_MS = 1000;
 export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2ClientStream> {
@@ -30,6 +32,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
   #announced: Timer | undefined;
   #closing: boolean;
   readonly #keepAlive: KeepAlive | undefined;
+  readonly #startedMs: number;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(conn: Conn<unknown>, service: HttpService, engine: HttpEngine, tcp: TcpCells) {
@@ -41,8 +44,8 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.#closing = false;
     this.#linger = undefined;
     const { server } = engine.options.http2;
-    this.#keepAlive =
-      server.keepAlive === undefined ? undefined : new KeepAlive(server.keepAlive, engine.clock.monotonic());
+    this.#startedMs = engine.clock.monotonic();
+    this.#keepAlive = server.keepAlive === undefined ? undefined : new KeepAlive(server.keepAlive, this.#startedMs);
     this.h2 = new H2Connection<H2ClientStream>(
       {
         role: 'server',
@@ -55,7 +58,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     );
     this.socket = new H2Socket(conn.handOver(SESSION_HANDLERS, this), this.h2, tcp);
     engine.sessions.add(this);
-    if (this.#keepAlive !== undefined) engine.watched.add(this);
+    engine.watched.add(this);
   }
 
   /** Starts with bytes that were read before; @param ended the client sent FIN after them. */
@@ -83,6 +86,13 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
   }
 
   tick(nowMs: number): void {
+    if (!this.h2.settingsAcked && nowMs - this.#startedMs >= SETTINGS_TIMEOUT_MS) {
+      this.service.failed?.('settings_missing');
+      this.h2.goaway(H2_ERROR.settingsTimeout);
+      this.h2.abort(H2_ERROR.settingsTimeout);
+      this.#close();
+      return;
+    }
     const due = this.#keepAlive?.due(nowMs);
     if (due === 'ping') this.h2.ping();
     else if (due === 'give_up') this.abort();
