@@ -7,11 +7,13 @@
  *
  * The buffer is borrowed from a pool while something waits in it, so an idle connection holds none.
  */
+import type { HpackEncoder } from '../hpack/encoder.ts';
 import {
   FLAG_ACK,
   FLAG_END_HEADERS,
   FRAME_CONTINUATION,
   FRAME_GOAWAY,
+  FRAME_HEADERS,
   FRAME_PING,
   FRAME_RST_STREAM,
   FRAME_SETTINGS,
@@ -84,23 +86,19 @@ export class FrameWriter {
     this.#advance(FRAME_HEAD_BYTES + length);
   }
 
-  /**
-   * A header block as HEADERS and, when it is longer than a frame may be, CONTINUATION.
-   * @param bytesMax Room that `encode` may need; it writes from a position on and returns the position after.
-   */
-  block(
-    type: number,
+  /** A header list as HEADERS and, when it is longer than a frame may be, CONTINUATION. */
+  headers(
     flags: number,
     streamId: number,
     frameBytesMax: number,
-    bytesMax: number,
-    encode: (out: Uint8Array, at: number) => number,
+    encoder: HpackEncoder,
+    fields: readonly string[],
   ): void {
-    this.#reserve(FRAME_HEAD_BYTES + bytesMax);
+    this.#reserve(FRAME_HEAD_BYTES + encoder.bytesMax(fields));
     const start = this.#at + FRAME_HEAD_BYTES;
-    const length = encode(this.#scratch, start) - start;
+    const length = encoder.encodeInto(fields, this.#scratch, start) - start;
     if (length <= frameBytesMax) {
-      writeFrameHead(this.#scratch, this.#at, length, type, flags | FLAG_END_HEADERS, streamId);
+      writeFrameHead(this.#scratch, this.#at, length, FRAME_HEADERS, flags | FLAG_END_HEADERS, streamId);
       this.#advance(FRAME_HEAD_BYTES + length);
       return;
     }
@@ -109,7 +107,12 @@ export class FrameWriter {
       const last = at + frameBytesMax >= length;
       const first = at === 0;
       const partFlags = (first ? flags : 0) | (last ? FLAG_END_HEADERS : 0);
-      this.frame(first ? type : FRAME_CONTINUATION, partFlags, streamId, block.subarray(at, at + frameBytesMax));
+      this.frame(
+        first ? FRAME_HEADERS : FRAME_CONTINUATION,
+        partFlags,
+        streamId,
+        block.subarray(at, at + frameBytesMax),
+      );
     }
   }
 

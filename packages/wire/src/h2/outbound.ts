@@ -3,7 +3,7 @@
  * allow. Streams that could send but for the connection's window or the socket stand in a queue and take turns, a frame each.
  */
 import type { HpackEncoder } from '../hpack/encoder.ts';
-import { FLAG_END_STREAM, FRAME_BYTES_DEFAULT, FRAME_DATA, FRAME_HEADERS, WINDOW_DEFAULT } from './codes.ts';
+import { FLAG_END_STREAM, FRAME_BYTES_DEFAULT, FRAME_DATA, WINDOW_DEFAULT } from './codes.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { StreamTable } from './stream-table.ts';
 import type { H2Stream } from './stream.ts';
@@ -79,15 +79,7 @@ export class Outbound<S> {
 
   /** A header list as HEADERS and, when it is long, CONTINUATION frames. */
   headers(stream: H2Stream<S>, fields: readonly string[], end: boolean): void {
-    const encoder = this.#encoder;
-    this.frames.block(
-      FRAME_HEADERS,
-      end ? FLAG_END_STREAM : 0,
-      stream.id,
-      this.frameBytesMax,
-      encoder.bytesMax(fields),
-      (out, at) => encoder.encodeInto(fields, out, at),
-    );
+    this.frames.headers(end ? FLAG_END_STREAM : 0, stream.id, this.frameBytesMax, this.#encoder, fields);
   }
 
   /** Sends `bytes` and what waits in the stream as far as it is its turn; the rest waits. */
