@@ -21,6 +21,7 @@ const SUITES = [
   'http2-windows',
   'grpc',
   'streams',
+  'orig-proto',
 ];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;

@@ -7,6 +7,7 @@ import { endpoint } from '../src/testing/fakes.ts';
 import { httpApp, meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
+const TEST = 'bun' in process.versions ? ['test', '--timeout', '60000'] : ['--test'];
 /** They say what HTTP/1 clients and programs see, whatever carries it between the proxies. */
 const SUITES = ['pair', 'pair.fuzz', 'http', 'faults', 'undelivered', 'unreachable'];
 
@@ -14,7 +15,7 @@ for (const suite of SUITES) {
   test(`the ${suite} tests hold when HTTP/1 travels as HTTP/2`, { timeout: 300_000 }, async (context) => {
     const file = fileURLToPath(new URL(`${suite}.test.ts`, import.meta.url));
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const child = spawn(process.execPath, ['--test', file], {
+    const child = spawn(process.execPath, [...TEST, file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, MESH_TEST_HINT: 'h2' },
       signal: context.signal,
