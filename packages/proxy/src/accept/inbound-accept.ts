@@ -306,7 +306,7 @@ export class InboundAccept {
       this.#serveHttp(isHttp2 ? 2 : 1, conn, already, ended, port, client, over);
       return;
     }
-    const cells = this.#deps.metrics.detect('inbound', { srv_name: policy.server.name });
+    const cells = port.detectCells(policy);
     const startedAt = this.#deps.engine.clock.monotonic();
     peek(conn, already, {
       timeoutMs: before === 'enough' ? policy.detectTimeoutMs : 0,

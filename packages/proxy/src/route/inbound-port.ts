@@ -8,6 +8,7 @@ import { planConnect } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type {
   CounterCell,
+  DetectCells,
   HttpCells,
   InboundRouteCells,
   Labels,
@@ -48,6 +49,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
   readonly #slot: EndpointSlot;
   readonly #metrics: ProxyMetrics;
   readonly #targetLabels: Labels;
+  #detect: { readonly policy: InboundPolicy; readonly cells: DetectCells } | undefined;
   /** Connections that use it. */
   uses = 0;
 
@@ -123,6 +125,13 @@ export class InboundPort implements Dispatcher, SlotOwner {
       ...refLabels('route', route.ref),
     });
     return { timeouts: NO_TIMEOUTS, retry: undefined, cells };
+  }
+
+  /** What detection found; bound once per policy, not per connection. */
+  detectCells(policy: InboundPolicy): DetectCells {
+    if (this.#detect?.policy !== policy)
+      this.#detect = { policy, cells: this.#metrics.detect('inbound', serverLabels(policy, this.target)) };
+    return this.#detect.cells;
   }
 
   tcpCells(client: Client): TcpCells {
