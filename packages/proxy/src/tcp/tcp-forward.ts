@@ -36,6 +36,8 @@ export class TcpForward implements Waiter {
   readonly tried = undefined;
   readonly #options: TcpForwardOptions;
   readonly #client: Conn<TcpForward>;
+  /** Until it is sent: connections that stay for days must not keep what detection had collected. */
+  #first: Uint8Array;
   #upstream: Conn<TcpForward> | undefined;
   #slot: EndpointSlot | undefined;
   #dispatcher: Dispatcher | undefined;
@@ -48,7 +50,8 @@ export class TcpForward implements Waiter {
   #route: TcpRouteCells | undefined;
 
   constructor(options: TcpForwardOptions) {
-    this.#options = options;
+    this.#first = options.first;
+    this.#options = { ...options, first: NOTHING };
     this.#client = options.conn.handOver(CLIENT_HANDLERS, this);
     options.engine.forwards.add(this);
   }
@@ -101,12 +104,14 @@ export class TcpForward implements Waiter {
 
   onConnected(upstream: Conn<TcpForward>): void {
     const slot = this.#slot;
-    this.#slowTimer?.cancel();
+    this.#cancelSlowTimer();
     if (slot === undefined || this.#over || upstream !== this.#upstream) {
       upstream.reset();
       return;
     }
-    const { engine, cells, first, ended, closed } = this.#options;
+    const { engine, cells, ended, closed } = this.#options;
+    const first = this.#first;
+    this.#first = NOTHING;
     const now = engine.clock.monotonic();
     slot.owner.connected(slot);
     slot.cells.tcp.openTotal.add(1);
@@ -143,7 +148,7 @@ export class TcpForward implements Waiter {
   onConnectFailed(upstream: Conn<TcpForward>, why: Closed): void {
     // One that was left.
     if (upstream !== this.#upstream) return;
-    this.#slowTimer?.cancel();
+    this.#cancelSlowTimer();
     const slot = this.#slot;
     this.#slot = undefined;
     this.#upstream = undefined;
@@ -156,7 +161,7 @@ export class TcpForward implements Waiter {
   }
 
   onClientClosed(why: Closed): void {
-    this.#slowTimer?.cancel();
+    this.#cancelSlowTimer();
     if (this.#waiting) this.#dispatcher?.cancel(this);
     const slot = this.#slot;
     this.#slot = undefined;
@@ -172,6 +177,11 @@ export class TcpForward implements Waiter {
   #countClose(error: string): void {
     this.#route?.close(error).add(1);
     this.#route = undefined;
+  }
+
+  #cancelSlowTimer(): void {
+    this.#slowTimer?.cancel();
+    this.#slowTimer = undefined;
   }
 
   #armSlowTimer(slot: EndpointSlot): void {
