@@ -18,7 +18,7 @@ export type {
 export { CLEAN } from './closed.ts';
 export { createNodeDriver, ListenError } from './node-driver.ts';
 export type { ListenErrorInfo, NodeDriverOptions } from './node-driver.ts';
-export type { OriginalDstLookup } from './node-conn.ts';
+export type { OriginalDstLookup } from './addresses.ts';
 export { SocketCallsError } from './original-dst/c-functions.ts';
 export type { SocketCallsErrorInfo } from './original-dst/c-functions.ts';
 export { createKernelOriginalDst } from './original-dst/kernel-original-dst.ts';

@@ -11,21 +11,18 @@ import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { ABORTED, CLEAN, closedBy, CONNECT_TIMEOUT, HANDSHAKE_CUT, HANDSHAKE_TIMEOUT } from './closed.ts';
+import { addressOf, UNKNOWN } from './addresses.ts';
+import type { OriginalDstLookup } from './addresses.ts';
 import type { Interned } from './interned.ts';
+import { attach, attachClose, attachRest, attachUntilOpen, detach, ownerOf } from './socket-events.ts';
+import { verifiedPeer } from './verified-peer.ts';
 import type { NodeTlsContext } from './tls-context.ts';
 import type { ServerEvents } from './tls-context.ts';
 import type { Address, ClientTls, Closed, Conn, Handlers, PeerInfo, ServerTls } from './types.ts';
 
 /** Up to here parts are joined by copying: one record, one system call, and cheaper than a vectored write. */
 const JOIN_BYTES_MAX = 16 * 1024;
-const CONN = Symbol('conn');
-const NO_BYTES = new Uint8Array(0);
-const UNKNOWN: Address = { ip: '', port: 0 };
 
-/** A socket that knows its connection. */
-interface Attached extends Socket {
-  [CONN]?: AnyConn | undefined;
-}
 // oxlint-disable-next-line typescript/no-explicit-any -- the state type is erased at the socket boundary, where it is only passed back
 type AnyConn = NodeConn<any>;
 
@@ -159,7 +156,7 @@ export class NodeConn<S> implements Conn<S> {
   startTls(options: ServerTls, already: Uint8Array): void {
     const raw = this.#raw;
     detach(raw);
-    attachHandshake(raw, this);
+    attachUntilOpen(raw, this);
     this.#handshaking = true;
     this.#timer = setTimeout(onHandshakeTimeout, options.timeoutMs, this);
     this.#paused = false;
@@ -250,7 +247,7 @@ export class NodeConn<S> implements Conn<S> {
     this.#raw.allowHalfOpen = true;
     detach(this.#raw);
     attach(socket, this);
-    const peer = peerInfo(socket, this.#shared.interned);
+    const peer = verifiedPeer(socket, this.#shared.interned);
     if (peer === undefined) {
       this.#fail({ kind: 'tls', code: 'client_certificate_untrusted' });
       return;
@@ -280,8 +277,7 @@ export class NodeConn<S> implements Conn<S> {
     detach(raw);
     this.#socket = socket;
     attachUntilOpen(socket, this);
-    raw.on('close', onRawClose);
-    (raw as Attached)[CONN] = this;
+    attachClose(raw, this);
     socket.once('secureConnect', () => {
       if (this.closed || this.#why !== undefined) return;
       this.#clearTimer();
@@ -290,7 +286,7 @@ export class NodeConn<S> implements Conn<S> {
       detach(raw);
       socket.allowHalfOpen = true;
       raw.allowHalfOpen = true;
-      const peer = socket.authorized ? peerInfo(socket, this.#shared.interned) : undefined;
+      const peer = socket.authorized ? verifiedPeer(socket, this.#shared.interned) : undefined;
       if (peer === undefined || peer.leafDer.length === 0) {
         this.#fail({ kind: 'tls', code: 'server_certificate_untrusted' });
         return;
@@ -346,19 +342,6 @@ export class NodeConn<S> implements Conn<S> {
   }
 }
 
-/** Where the client of an accepted socket meant to go; undefined: unknown, the connection must be dropped. */
-export type OriginalDstLookup = (socket: Socket, local: Address) => Address | undefined;
-
-/** Without redirection by the kernel, the address that the client dialled is the socket's own. */
-export const localAddressLookup: OriginalDstLookup = (_socket, local) => (local.port === 0 ? undefined : local);
-
-/** Reduces IPv4-mapped IPv6 literals, as dual-stack listeners report them, to IPv4. */
-export function addressOf(ip: string | undefined, port: number | undefined): Address {
-  if (ip === undefined || port === undefined) return UNKNOWN;
-  const mapped = ip.startsWith('::ffff:') && ip.includes('.');
-  return { ip: mapped ? ip.slice(7) : ip, port };
-}
-
 const serverEvents: ServerEvents = {
   secured(socket) {
     const conn = connBelow(socket);
@@ -373,85 +356,10 @@ const serverEvents: ServerEvents = {
 
 /** Both runtimes keep the wrapped socket in `_parent`; without it the connection fails closed. */
 function connBelow(socket: TLSSocket): AnyConn | undefined {
-  return (socket as unknown as { _parent?: Attached })._parent?.[CONN];
+  const owner = ownerOf((socket as unknown as { _parent?: Socket })._parent);
+  return owner instanceof NodeConn ? owner : undefined;
 }
 
-/** Undefined when a certificate was presented and not accepted. */
-function peerInfo(socket: TLSSocket, interned: Interned): PeerInfo | undefined {
-  const leafDer: Uint8Array | undefined = socket.getPeerCertificate().raw;
-  const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined;
-  const name = (socket as { servername?: unknown }).servername;
-  const sni = typeof name === 'string' && name !== '' ? name : undefined;
-  if (leafDer === undefined || leafDer.length === 0) {
-    // "No certificate" is the only reason for which an unauthorized socket may go on.
-    const absent = !socket.authorized && reasonOf(socket) === 'UNABLE_TO_GET_ISSUER_CERT';
-    return absent ? interned.peer(NO_BYTES, alpn, sni) : undefined;
-  }
-  return socket.authorized ? interned.peer(leafDer, alpn, sni) : undefined;
-}
-
-/** Typed as Error, in fact the code as a string on both runtimes. */
-function reasonOf(socket: TLSSocket): string {
-  const reason: unknown = socket.authorizationError;
-  return typeof reason === 'string' ? reason : reason instanceof Error && 'code' in reason ? String(reason.code) : '';
-}
-
-function attach(socket: Socket, conn: AnyConn): void {
-  attachUntilOpen(socket, conn);
-  attachRest(socket);
-}
-
-function attachUntilOpen(socket: Attached, conn: AnyConn): void {
-  socket[CONN] = conn;
-  socket.on('error', onError);
-  socket.on('close', onClose);
-}
-
-function attachRest(socket: Socket): void {
-  socket.on('end', onEnd);
-  socket.on('drain', onDrain);
-  socket.on('data', onData);
-}
-
-function attachHandshake(socket: Attached, conn: AnyConn): void {
-  socket[CONN] = conn;
-  socket.on('error', onError);
-  socket.on('close', onRawClose);
-}
-
-function detach(socket: Attached): void {
-  socket.off('data', onData);
-  socket.off('end', onEnd);
-  socket.off('drain', onDrain);
-  socket.off('error', onError);
-  socket.off('close', onClose);
-  socket.off('close', onRawClose);
-  // Errors of the lower socket arrive at the upper one too; unheard they would end the process.
-  socket.off('error', ignore);
-  socket.on('error', ignore);
-}
-
-function ignore(): void {}
-
-function onData(this: Attached, bytes: Uint8Array): void {
-  this[CONN]?.onData(bytes);
-}
-function onEnd(this: Attached): void {
-  this[CONN]?.onEnd();
-}
-function onDrain(this: Attached): void {
-  this[CONN]?.onDrain();
-}
-function onError(this: Attached, error: Error): void {
-  this[CONN]?.onError(error);
-}
-function onClose(this: Attached): void {
-  this[CONN]?.onClose();
-}
-/** The lower socket closed while the handshake ran. */
-function onRawClose(this: Attached): void {
-  this[CONN]?.onClose();
-}
 function onConnectTimeout(conn: AnyConn): void {
   conn.onTimeout();
 }

@@ -2,8 +2,10 @@
 import { createServer, Socket } from 'node:net';
 import { MeshError } from '@mesh/runtime';
 import { Interned } from './interned.ts';
-import { addressOf, localAddressLookup, NodeConn } from './node-conn.ts';
-import type { OriginalDstLookup, Shared } from './node-conn.ts';
+import { NodeConn } from './node-conn.ts';
+import type { Shared } from './node-conn.ts';
+import { addressOf, localAddressLookup } from './addresses.ts';
+import type { OriginalDstLookup } from './addresses.ts';
 import { NodeTlsContext } from './tls-context.ts';
 import { LISTEN_BACKLOG } from './types.ts';
 import type {

@@ -10,7 +10,7 @@
  * which owners recognise loops.
  */
 import type { Socket } from 'node:net';
-import type { OriginalDstLookup } from '../node-conn.ts';
+import type { OriginalDstLookup } from '../addresses.ts';
 import type { Address } from '../types.ts';
 import { isIpv4, readSocketAddress, SOCKET_ADDRESS_BYTES } from './socket-address.ts';
 import { loadSocketCalls } from './socket-calls.ts';
