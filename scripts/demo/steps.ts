@@ -43,7 +43,7 @@ async function bringUp(state: DemoState): Promise<string> {
 
 async function install(state: DemoState): Promise<string> {
   const trust = await createTrust(state.home);
-  await both(state, (cluster) => installMesh(cluster, trust.get(cluster.name) ?? [], state.signal));
+  await both(state, (cluster) => installMesh(cluster, trust.get(cluster.name) ?? [], { signal: state.signal }));
   return 'identity, destination, policy, injector, gateway and mirror are available';
 }
 

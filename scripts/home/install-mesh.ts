@@ -22,12 +22,15 @@ export type TrustFlags = ReadonlyMap<string, readonly string[]>;
 /** One trust anchor for the federation and an issuer for each cluster below it. */
 export async function createTrust(home: Home): Promise<TrustFlags> {
   const anchor = await createTrustAnchor({ commonName: ANCHOR_NAME });
-  return writeTrust(home, () => Promise.resolve(anchor));
+  return writeTrust(await trustFolder(home, 'pki'), home, () => Promise.resolve(anchor));
 }
 
 /** An anchor for each cluster, so that none trusts another: what a federation must not have, for tests. */
-export function createSeparateTrust(home: Home): Promise<TrustFlags> {
-  return writeTrust(home, (name) => createTrustAnchor({ commonName: `root.linkerd.${name}` }));
+export async function createSeparateTrust(home: Home): Promise<TrustFlags> {
+  // Beside what the home keeps, which clusters that join later must find as it was.
+  return writeTrust(await trustFolder(home, 'pki-separate'), home, (name) =>
+    createTrustAnchor({ commonName: `root.linkerd.${name}` }),
+  );
 }
 
 /**
@@ -35,7 +38,7 @@ export function createSeparateTrust(home: Home): Promise<TrustFlags> {
  * the others.
  */
 export async function persistentTrust(home: Home): Promise<TrustFlags> {
-  const folder = await pkiFolder(home);
+  const folder = await trustFolder(home, 'pki');
   const [certificateFile, keyFile] = [path.join(folder, 'anchor.crt'), path.join(folder, 'anchor.key')];
   if (!existsSync(keyFile)) {
     const anchor = await createTrustAnchor({ commonName: ANCHOR_NAME });
@@ -51,7 +54,7 @@ export async function persistentTrust(home: Home): Promise<TrustFlags> {
     keyName: keyFile,
   });
   const missing = home.clusters.filter(({ name }) => !existsSync(trustFiles(folder, name).key));
-  await writeTrust({ ...home, clusters: missing }, () => Promise.resolve(anchor));
+  await writeTrust(folder, { clusters: missing }, () => Promise.resolve(anchor));
   return new Map(home.clusters.map(({ name }) => [name, flagsOf(trustFiles(folder, name))]));
 }
 
@@ -77,17 +80,17 @@ function flagsOf(files: TrustFiles): readonly string[] {
   ];
 }
 
-async function pkiFolder(home: Pick<Home, 'folder'>): Promise<string> {
-  const folder = path.join(home.folder, 'pki');
+async function trustFolder(home: Home, name: string): Promise<string> {
+  const folder = path.join(home.folder, name);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return folder;
 }
 
 async function writeTrust(
-  home: Pick<Home, 'folder' | 'clusters'>,
+  folder: string,
+  home: Pick<Home, 'clusters'>,
   anchorOf: (cluster: string) => Promise<Authority>,
 ): Promise<TrustFlags> {
-  const folder = await pkiFolder(home);
   const flags = new Map<string, readonly string[]>();
   for (const { name } of home.clusters) {
     const anchor = await anchorOf(name);
@@ -101,8 +104,19 @@ async function writeTrust(
   return flags;
 }
 
+export interface InstallOptions {
+  readonly signal?: AbortSignal;
+  /** For highly available parts (`--ha`), which need three nodes. Only where no mesh is yet. */
+  readonly ha?: boolean;
+}
+
 /** Definitions, control plane and multi-cluster extension; resolves when all of it is available. */
-export async function installMesh(cluster: HomeCluster, trust: readonly string[], signal?: AbortSignal): Promise<void> {
+export async function installMesh(
+  cluster: HomeCluster,
+  trust: readonly string[],
+  { signal, ha = false }: InstallOptions = {},
+): Promise<void> {
+  const highly = ha ? ['--ha'] : [];
   const run = async (...argv: string[]): Promise<string> => okOutput(await cluster.mesh(argv), `mesh ${argv[0] ?? ''}`);
   await cluster.apply(await run('install', '--crds'));
   // An upgrade keeps the certificates that workloads and the API server trust by now.
@@ -110,9 +124,9 @@ export async function installMesh(cluster: HomeCluster, trust: readonly string[]
   await cluster.apply(
     isInstalled
       ? await run('upgrade', ...cluster.installFlags)
-      : await run('install', ...trust, ...cluster.installFlags),
+      : await run('install', ...trust, ...cluster.installFlags, ...highly),
   );
-  await cluster.apply(await run('multicluster', 'install'));
+  await cluster.apply(await run('multicluster', 'install', ...highly));
   await Promise.all([
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),
     rolloutDone(cluster.client, MC_NAMESPACE, EXTENSION, signal),
@@ -154,7 +168,8 @@ export async function linkClusters(source: HomeCluster, target: HomeCluster, sig
     async () => {
       const link = await source.client.get(LINKS, { namespace: MC_NAMESPACE, name: target.name });
       const conditions = link?.status?.conditions ?? [];
-      const bad = conditions.filter((condition) => condition.status === 'False');
+      // What the target exports may belong into a namespace that is made here later.
+      const bad = conditions.filter(({ type, status }) => status === 'False' && type !== 'ServicesMirrored');
       if (bad.length > 0) throw new Error(bad.map((condition) => `${condition.type}: ${condition.message}`).join('; '));
       return conditions.some((condition) => /alive/i.test(condition.type) && condition.status === 'True');
     },

@@ -105,7 +105,7 @@ async function trustRoots({ client }: KindMember): Promise<string | undefined> {
 }
 
 /** As a person would: the extension first, then the control plane. */
-async function uninstall(cluster: KindMember): Promise<void> {
+export async function uninstall(cluster: HomeCluster): Promise<void> {
   for (const argv of [
     ['multicluster', 'uninstall'],
     ['uninstall', '--force'],

@@ -4,7 +4,7 @@
  */
 import { openEmbeddedHome } from '../../scripts/home/embedded-home.ts';
 import type { Home } from '../../scripts/home/home.ts';
-import { createTrust, installMesh } from '../../scripts/home/install-mesh.ts';
+import { createTrust, installMesh, persistentTrust } from '../../scripts/home/install-mesh.ts';
 import { openKindHome } from '../../scripts/home/kind-home.ts';
 import type { KindHome, SidecarRuntime } from '../../scripts/home/kind-home.ts';
 import { FOLDER } from '../../scripts/kind-multicluster/memory.ts';
@@ -34,7 +34,7 @@ async function openFresh(trust: TrustMaker): Promise<Home> {
   }
 }
 
-/** @param trust Absent: the clusters' common trust, which stays; a given one is taken back at the end. */
+/** @param trust Absent: the clusters' common trust, which stays; instead of a given one they have the folder's at the end. */
 export async function openCleanKind(trust?: TrustMaker): Promise<KindHome> {
   const home = await openKindHome({ clusters: CLUSTERS, folder: FOLDER, runtime: RUNTIME, exclusive: true });
   try {
@@ -43,7 +43,7 @@ export async function openCleanKind(trust?: TrustMaker): Promise<KindHome> {
       ...home,
       async [Symbol.asyncDispose](): Promise<void> {
         try {
-          await (trust === undefined ? removeTraces(home) : establishMesh(home));
+          await (trust === undefined ? removeTraces(home) : establishMesh(home, persistentTrust));
         } finally {
           await home[Symbol.asyncDispose]();
         }
