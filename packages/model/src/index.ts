@@ -25,6 +25,7 @@ export { FailureAccrual } from './resilience/failure-accrual.ts';
 export type { AccrualState } from './resilience/failure-accrual.ts';
 export { decideRetry, isRetryable } from './resilience/retry.ts';
 export type { RetryDecision, RetryFacts, TryOutcome } from './resilience/retry.ts';
+export { parseRetryAfterMs } from './resilience/retry-after.ts';
 export { RetryBudget } from './resilience/retry-budget.ts';
 export type { RetryBudgetPolicy } from './resilience/retry-budget.ts';
 export { NO_TIMEOUTS } from './resilience/policy.ts';

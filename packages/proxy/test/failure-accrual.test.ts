@@ -123,6 +123,21 @@ test('connections that break under a request count as failures', async () => {
   assert.equal(there.state.hits[0], FAILURES_MAX);
 });
 
+test('where failures count as load, one that fails fast does not look like the best one', async () => {
+  await using there = await shop(60_000);
+  const backend = balanced(PATH);
+  assert.ok(backend.target.kind === 'balancer');
+  const penalty = { penaltyMs: 5000, maxRetryAfterMs: 300_000, decayMs: 10_000 };
+  const ewma = { ...backend.target.ewma, penalty };
+  const policy = outboundPolicy({ ...backend, key: 'penalty', target: { ...backend.target, ewma } });
+  there.client.discovery.resolve(there.client.destination).set(policy);
+  there.only(0, 1);
+  there.state.status = 503;
+  await askUntil(there, () => there.state.hits[0] === 1);
+  for (let request = 0; request < 40; request += 1) assert.equal((await ask(there.client.outbound)).status, 200);
+  assert.equal(there.state.hits[0], 1);
+});
+
 test('requests that clients give up say nothing about the endpoint', async () => {
   await using there = await shop(60_000);
   there.only(0);

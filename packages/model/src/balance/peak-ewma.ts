@@ -33,6 +33,11 @@ export class PeakEwma {
     this.#penalty = policy.penalty;
   }
 
+  /** Failures count as load: `penalize` does something. */
+  get penalizes(): boolean {
+    return this.#penalty !== undefined;
+  }
+
   /** The lower, the better. An average that nobody updates fades towards zero, so that a slow endpoint is tried again. */
   load(nowMs: number): number {
     const elapsed = nowMs - this.#updatedAtMs;

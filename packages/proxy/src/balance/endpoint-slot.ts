@@ -107,7 +107,7 @@ export class EndpointSlot implements Loaded {
    * @param retryAfterMs Of a response's `Retry-After`.
    */
   responded(responseClass: ResponseClass, retryAfterMs?: number): void {
-    if (responseClass === 'failure' || retryAfterMs !== undefined)
+    if (responseClass === 'failure' || responseClass === 'rate_limited')
       this.ewma.penalize(retryAfterMs, this.#clock.monotonic());
     this.gate?.responded(responseClass);
   }

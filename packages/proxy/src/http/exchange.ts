@@ -7,7 +7,7 @@
  *                     │  └── sent again ──┤ broken, refused, or the route asks for a retry (after a pause)
  *                     └──────► response made here ──► idle
  */
-import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess } from '@mesh/model';
+import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess, parseRetryAfterMs } from '@mesh/model';
 import type { Overdue, ResponseClass, TryOutcome } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { RouteRules } from '../route/route-rules.ts';
@@ -15,6 +15,7 @@ import type { ClientStream } from './client-stream.ts';
 import { Course } from './course.ts';
 import type { CourseOwner } from './course.ts';
 import type { HttpEngine } from './engine.ts';
+import { outcomeOf, TIME_LIMIT_CODES, TIME_LIMITS } from './outcomes.ts';
 import { Placement } from './placement.ts';
 import { FAILURES, neverDelivered } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
@@ -25,17 +26,6 @@ const WAITING = 1;
 const ACTIVE = 2;
 
 const INTERIM_MAX = 16;
-
-const TIME_LIMIT_CODES: Readonly<Record<Overdue, FailureCode>> = {
-  request: 'request_timeout',
-  response: 'response_timeout',
-  idle: 'idle_timeout',
-  try: 'try_timeout',
-};
-/** An endpoint that lets these pass counts as one that failed, when all of the request was sent. */
-const TIME_LIMITS: ReadonlySet<FailureCode> = new Set(['request_timeout', 'response_timeout', 'try_timeout']);
-/** Responses made here in place of a server's: a route may ask for another try. */
-const OF_UPSTREAM: ReadonlySet<FailureCode> = new Set(['io', 'connect', 'connect_timeout', 'bad_response']);
 
 /** How an upstream ended before its response did. */
 export interface Loss {
@@ -59,6 +49,7 @@ export class Exchange implements CourseOwner {
   #sentAtMs: number;
   #latencyMs: number;
   #status: number;
+  #retryAfterMs: number | undefined;
   /** Set with the first request whose route has rules. */
   #course: Course | undefined;
 
@@ -74,6 +65,7 @@ export class Exchange implements CourseOwner {
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
     this.#status = 0;
+    this.#retryAfterMs = undefined;
     this.#course = undefined;
   }
 
@@ -250,6 +242,16 @@ export class Exchange implements CourseOwner {
     return true;
   }
 
+  /** What the server says in `Retry-After` matters to the choice among endpoints. */
+  get wantsRetryAfter(): boolean {
+    return this.#placement.slot?.ewma.penalizes === true;
+  }
+
+  /** @param text Of the response's `Retry-After`, before `onFinalHead`. */
+  onRetryAfter(text: string | undefined): void {
+    this.#retryAfterMs = parseRetryAfterMs(text, this.#engine.clock.now());
+  }
+
   /**
    * A final response head came and is about to go to the client. False: the request is sent again instead, or the client is gone.
    * @param ofProgram It is not a proxy's word about its program. @param grpcStatus The head has it already.
@@ -371,7 +373,8 @@ export class Exchange implements CourseOwner {
     const placement = this.#placement;
     if (learned !== 'none')
       placement.backend?.finished(this.#status, grpcStatus, error, (nowMs - this.#sentAtMs) / 1000);
-    placement.leave(learned);
+    placement.leave(learned, this.#retryAfterMs);
+    this.#retryAfterMs = undefined;
   }
 
   /** Lets go of queue, endpoint and connection. @param learned What this says about the endpoint. */
@@ -406,11 +409,4 @@ export class Exchange implements CourseOwner {
   #elapsed(): number {
     return this.#engine.clock.monotonic() - this.#startedAtMs;
   }
-}
-
-/** What a response made here means for retries; undefined: it is none of the upstream's. */
-function outcomeOf(code: FailureCode): TryOutcome | undefined {
-  if (code === 'failfast' || code === 'try_timeout') return { kind: code };
-  if (code === 'overloaded' || code === 'queue_full') return { kind: 'overloaded' };
-  return OF_UPSTREAM.has(code) ? { kind: 'response', status: FAILURES[code].status, grpcStatus: undefined } : undefined;
 }

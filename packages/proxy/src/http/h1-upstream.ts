@@ -20,6 +20,7 @@ import type { HeadEdits, Http1Head, OrigProto } from '@mesh/wire';
 import type { HttpEngine } from './engine.ts';
 import { BROKEN } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
+import { Http1Facts } from './facts.ts';
 import type { H1Pool } from './h1-pool.ts';
 import { HeldHead } from './held-head.ts';
 import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
@@ -174,6 +175,7 @@ export class H1Upstream implements UpstreamStream {
 
   #onFinalHead(exchange: Exchange, head: Http1Head): void {
     const { reader } = this;
+    if (exchange.wantsRetryAfter) exchange.onRetryAfter(new Http1Facts(head).field('retry-after'));
     if (!exchange.onFinalHead(head.status, !head.has(HEADER.undelivered), undefined)) return;
     this.#headSeen = true;
     this.#keepAlive = head.keepAlive && head.framing !== FRAMING.close;

@@ -142,6 +142,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     const undelivered = ((this.#stream?.kinds ?? 0) & UNDELIVERED_BIT) !== 0;
     if (undelivered && exchange.sendElsewhere(this)) return;
     this.#grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status'));
+    if (exchange.wantsRetryAfter) exchange.onRetryAfter(fieldValue(fields, 'retry-after'));
     if (!exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered, this.#grpcStatus)) return;
     if (!exchange.client.headFromH2(fields, end)) exchange.badResponse(this);
     else if (end) exchange.finish(this, this.#grpcStatus);

@@ -53,8 +53,8 @@ export class Placement implements Waiter {
   }
 
   /** The endpoint has nothing more to do with the request; how long it took was told. @param learned What this says about it. */
-  leave(learned: ResponseClass): void {
-    this.#slot?.responded(learned);
+  leave(learned: ResponseClass, retryAfterMs?: number): void {
+    this.#slot?.responded(learned, retryAfterMs);
     this.left = this.#slot;
     this.#slot = undefined;
     this.backend = undefined;
