@@ -46,6 +46,22 @@ export const plainCases: readonly ComplianceCase[] = [
       }),
   },
   {
+    // After FIN both runtimes read no more; only keep-alive probes or a write bring the news.
+    name: 'a reset by a peer that had sent FIN is noticed by the next write',
+    run: (driver) =>
+      withPair(driver, {}, async ({ client, server }) => {
+        client.conn?.end();
+        await until('FIN seen', () => server().ends === 1);
+        client.conn?.reset();
+        await until('client closed', () => client.closes.length === 1);
+        await until('noticed', () => {
+          server().conn?.write(Buffer.from('anybody there?'));
+          return server().closes.length === 1;
+        });
+        assert.equal(server().closed?.kind, 'reset');
+      }),
+  },
+  {
     name: 'reset is seen as a reset by the peer, and as aborted by its author, once',
     run: (driver) =>
       withPair(driver, {}, async ({ client, server }) => {

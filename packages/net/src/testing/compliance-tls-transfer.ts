@@ -87,6 +87,23 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
     },
   })),
   {
+    name: 'a reset through TLS by a peer that had sent FIN is noticed by the next write',
+    run: async (driver) => {
+      const { client, accepted, server } = await pairOf(driver);
+      client.conn?.end();
+      await until('FIN seen', () => accepted.ends === 1);
+      client.conn?.reset();
+      await until('client closed', () => client.closes.length === 1);
+      await until('noticed', () => {
+        accepted.conn?.write(Buffer.from('anybody there?'));
+        return accepted.closes.length === 1;
+      });
+      assert.equal(accepted.closed?.kind, 'reset');
+      await until('none open', () => server.listener.open === 0);
+      await server.listener.close();
+    },
+  },
+  {
     name: 'FIN that comes while the receiver is paused waits for the resume, after the data',
     run: async (driver) => {
       const anchor = await TestAnchor.create('root');
