@@ -5,13 +5,11 @@ import { readUint32 } from './frame-writer.ts';
 import type { H2Handlers } from './handlers.ts';
 import type { InboundLink, InboundOwner } from './inbound.ts';
 import { RATE } from './limits.ts';
+import { SMALL_UPDATE_BYTES } from './outbound.ts';
 import type { Outbound } from './outbound.ts';
 import type { H2Reason } from './reasons.ts';
 import { applySettings } from './settings.ts';
 import type { StreamTable } from './stream-table.ts';
-
-/** WINDOW_UPDATE below this makes us send crumbs. */
-const SMALL_INCREMENT_BYTES = 1024;
 
 export class InboundControl<S> {
   /** The peer's first frame came. */
@@ -102,16 +100,17 @@ export class InboundControl<S> {
   windowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
     if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
     const increment = readUint32(bytes, from) & WINDOW_MAX;
-    if (increment < SMALL_INCREMENT_BYTES && !this.#guard.rate(RATE.smallWindowUpdates)) return;
+    const due = increment < SMALL_UPDATE_BYTES && this.#out.takeUpdate();
+    if (increment < SMALL_UPDATE_BYTES && !due && !this.#guard.rate(RATE.smallWindowUpdates)) return;
     if (id === 0) {
       if (increment === 0) return this.#owner.fail(H2_ERROR.protocol, 'zero_increment');
       this.#out.window += increment;
       if (this.#out.window > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
-      this.#guard.idle();
+      if (!due) this.#guard.idle();
       return this.#out.pump();
     }
     if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    this.#guard.idle();
+    if (!due) this.#guard.idle();
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     if (increment === 0) return this.#streamError(id, H2_ERROR.protocol, 'zero_increment');

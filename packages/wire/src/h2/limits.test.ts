@@ -353,3 +353,27 @@ test('thousands of streams given up in one round trip do not end the connection,
   for (let n = 0; n < 250_000 && log.length === 0; n += 1) client.receive(frame(0, 0, 1), 0);
   assert.deepEqual(log, [`failed ${CALM} no_progress`]);
 });
+
+test('a peer that gives back each small body as it comes is no flood, one that has crumbs cut off is', () => {
+  const peer = server({ smallWindowUpdatesPerSecond: 10 });
+  for (let n = 0; n < 2000; n += 1) {
+    const id = 2 * n + 1;
+    peer.connection.receive(frame(1, 5, id, GET), 0);
+    const stream = peer.streams[n];
+    assert.ok(stream);
+    peer.connection.respond(stream, [':status', '200'], false);
+    peer.connection.send(stream, new Uint8Array(100), true);
+    const updates = [frame(8, 0, id, [0, 0, 0, 100]), frame(8, 0, 0, [0, 0, 0, 100])];
+    peer.connection.receive(Buffer.concat(updates), 0);
+  }
+  assert.equal(peer.connection.failed, false);
+  const crumbs = server({ smallWindowUpdatesPerSecond: 10 });
+  crumbs.connection.receive(frame(4, 0, 0, [0, 4, 0, 0, 0, 0]), 0);
+  crumbs.connection.receive(frame(1, 5, 1, GET), 0);
+  const [stream] = crumbs.streams;
+  assert.ok(stream);
+  crumbs.connection.respond(stream, [':status', '200'], false);
+  crumbs.connection.send(stream, new Uint8Array(1000), true);
+  for (let n = 0; n < 20; n += 1) crumbs.connection.receive(frame(8, 0, 1, [0, 0, 0, 1]), 0);
+  assert.equal(crumbs.log.at(-1), `failed ${CALM} window_update_flood`);
+});

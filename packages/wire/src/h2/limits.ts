@@ -25,7 +25,10 @@ export interface H2Limits {
   readonly pingsPerSecond: number;
   /** Empty DATA frames that do not end their stream, per second (`empty_data_flood`). Nobody needs any (CVE-2019-9518). 100. */
   readonly emptyDataPerSecond: number;
-  /** WINDOW_UPDATE by less than 1 KiB per second (`window_update_flood`): they cut what we send into crumbs (CVE-2019-9511). 1000. */
+  /**
+   * WINDOW_UPDATE by less than 1 KiB per second (`window_update_flood`), beyond those that give back a DATA frame of ours: they cut what we
+   * send into crumbs (CVE-2019-9511). 1000.
+   */
   readonly smallWindowUpdatesPerSecond: number;
   /** PRIORITY per second (`priority_flood`): deprecated and ignored (CVE-2019-9513). Some clients send one per stream. 2000. */
   readonly prioritiesPerSecond: number;

@@ -13,6 +13,10 @@ const ROUND_BYTES = 262_144;
 /** Larger frames would let one stream keep the others waiting, whatever the peer takes. Also about a TLS record. */
 const DATA_FRAME_BYTES_MAX = 16_384;
 
+/** WINDOW_UPDATE below this could make us send crumbs. */
+export const SMALL_UPDATE_BYTES = 1024;
+const UPDATES_DUE_MAX = 1_000_000;
+
 export interface OutboundOwner<S> {
   write(parts: readonly Uint8Array[]): void;
   /** Nothing of the stream waits any more, and it is not at its end. */
@@ -29,6 +33,8 @@ export class Outbound<S> {
   frameBytesMax = FRAME_BYTES_DEFAULT;
   /** Body bytes went out since the last look: progress. */
   moved = false;
+  /** WINDOW_UPDATE frames that answer what was sent: at most two per DATA frame, one for the stream, one for the connection. */
+  #updatesDue = 0;
   readonly #encoder: HpackEncoder;
   readonly #streams: StreamTable<S>;
   readonly #owner: OutboundOwner<S>;
@@ -46,6 +52,13 @@ export class Outbound<S> {
 
   get blocked(): boolean {
     return this.#blocked;
+  }
+
+  /** A small WINDOW_UPDATE came. True: it answers a DATA frame, as peers do that give back each as it comes (HAProxy). */
+  takeUpdate(): boolean {
+    if (this.#updatesDue === 0) return false;
+    this.#updatesDue -= 1;
+    return true;
   }
 
   /** The owner's socket is full: no body goes out until {@link unblock}. */
@@ -95,6 +108,7 @@ export class Outbound<S> {
         const part = room === length ? bytes : bytes.subarray(at, at + room);
         at += room;
         this.#data(stream, part, at === length && stream.endPending && stream.trailersPending === undefined);
+        this.#expectUpdates(room, length - at);
       }
       if (at < length) this.#keep(stream, at === 0 ? bytes : bytes.subarray(at));
     }
@@ -157,6 +171,7 @@ export class Outbound<S> {
     this.#streams.pendingBytes -= room;
     const drained = stream.pendingBytes === 0;
     this.#data(stream, part, drained && stream.endPending && stream.trailersPending === undefined);
+    this.#expectUpdates(room, stream.pendingBytes);
     if (!drained) {
       this.enqueue(stream);
       return room;
@@ -186,6 +201,12 @@ export class Outbound<S> {
     this.moved = true;
     if (end) stream.endSent = true;
     this.frames.frame(FRAME_DATA, end ? FLAG_END_STREAM : 0, stream.id, part);
+  }
+
+  /** Crumbs that a small window has cut off earn nothing: they are what the limit of small updates is about. */
+  #expectUpdates(sent: number, left: number): void {
+    if (sent < SMALL_UPDATE_BYTES && left > 0) return;
+    this.#updatesDue = Math.min(UPDATES_DUE_MAX, this.#updatesDue + 2);
   }
 
   #keep(stream: H2Stream<S>, bytes: Uint8Array): void {
