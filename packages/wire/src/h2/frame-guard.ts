@@ -34,7 +34,7 @@ export class FrameGuard {
 
   /** One more of a kind, see RATE. False: more in a second than its limit. */
   rate(kind: number): boolean {
-    if (this.#rates.count(kind, this.nowMs)) return this.idle();
+    if (this.#rates.count(kind, this.nowMs)) return true;
     this.#fail(H2_ERROR.enhanceYourCalm, RATE_REASONS[kind] as H2Reason);
     return false;
   }

@@ -47,7 +47,7 @@ export class InboundControl<S> {
       return;
     }
     if ((to - from) % 6 !== 0) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
-    if (!this.#guard.rate(RATE.settings)) return;
+    if (!this.#guard.rate(RATE.settings) || !this.#guard.idle()) return;
     const next = applySettings(this.#streams.peer, bytes, from, to, this.#streams.client);
     if (typeof next === 'number') return this.#owner.fail(next, 'bad_settings');
     const growth = next.initialWindowBytes - this.#streams.peer.initialWindowBytes;
@@ -72,7 +72,7 @@ export class InboundControl<S> {
   ping(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     if (to - from !== 8) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
     if (id !== 0) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if (!this.#guard.rate(RATE.pings)) return;
+    if (!this.#guard.rate(RATE.pings) || !this.#guard.idle()) return;
     if ((flags & FLAG_ACK) === 0) {
       this.#out.frames.ping(bytes, from, true);
       this.#guard.answered(17, this.#out.blocked);
@@ -100,17 +100,19 @@ export class InboundControl<S> {
   windowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
     if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
     const increment = readUint32(bytes, from) & WINDOW_MAX;
-    const due = increment < SMALL_UPDATE_BYTES && this.#out.takeUpdate();
-    if (increment < SMALL_UPDATE_BYTES && !due && !this.#guard.rate(RATE.smallWindowUpdates)) return;
+    // What gives back what was sent is as good as progress.
+    const due = this.#out.takeUpdate();
+    if (!due) {
+      if (increment < SMALL_UPDATE_BYTES && !this.#guard.rate(RATE.smallWindowUpdates)) return;
+      if (!this.#guard.idle()) return;
+    }
     if (id === 0) {
       if (increment === 0) return this.#owner.fail(H2_ERROR.protocol, 'zero_increment');
       this.#out.window += increment;
       if (this.#out.window > WINDOW_MAX) return this.#owner.fail(H2_ERROR.flowControl, 'window_overflow');
-      if (!due) this.#guard.idle();
       return this.#out.pump();
     }
     if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if (!due) this.#guard.idle();
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     if (increment === 0) return this.#streamError(id, H2_ERROR.protocol, 'zero_increment');

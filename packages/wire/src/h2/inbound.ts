@@ -177,7 +177,7 @@ export class Inbound<S> implements FrameSink {
       case FRAME_PUSH_PROMISE: // We announce push 0, and servers never get one.
         return this.#owner.fail(H2_ERROR.protocol, 'push');
       default: // Unknown types are ignored, RFC 9113 §4.1.
-        this.#guard.rate(RATE.unknown);
+        if (this.#guard.rate(RATE.unknown)) this.#guard.idle();
     }
   }
 
@@ -205,7 +205,7 @@ export class Inbound<S> implements FrameSink {
     stream.receiveWindow -= payload;
     const end = (flags & FLAG_END_STREAM) !== 0;
     if (body > 0) this.#guard.progress();
-    else if (!end && !this.#guard.rate(RATE.emptyData)) return false;
+    else if (!end && (!this.#guard.rate(RATE.emptyData) || !this.#guard.idle())) return false;
     stream.bodyBytesSeen += body;
     const overrun = stream.receiveWindow < 0;
     if (overrun || !isLengthPossible(stream, end)) {
@@ -272,9 +272,13 @@ export class Inbound<S> implements FrameSink {
   #onReset(id: number, bytes: Buffer, from: number, to: number): void {
     if (to - from !== 4) return this.#owner.fail(H2_ERROR.frameSize, 'frame_size');
     if (this.#streams.isIdle(id)) return this.#owner.fail(H2_ERROR.protocol, 'bad_stream_id');
-    if (!this.#guard.rate(RATE.resets)) return;
+    // Of a server they are bounded by our own requests, and a common way to refuse the rest of a body.
+    if (!this.#streams.client && !this.#guard.rate(RATE.resets)) return;
     const stream = this.#streams.get(id);
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      this.#guard.idle();
+      return;
+    }
     this.#streams.over.addEnded(id);
     this.#streams.forget(stream);
     this.#handlers.reset(stream, readUint32(bytes, from), true, undefined);
@@ -286,7 +290,7 @@ export class Inbound<S> implements FrameSink {
     if (to - from !== 5) return this.streamError(id, H2_ERROR.frameSize, 'frame_size');
     if ((readUint32(bytes, from) & STREAM_ID_MAX) === id)
       return this.streamError(id, H2_ERROR.protocol, 'self_dependency');
-    this.#guard.rate(RATE.priorities);
+    if (this.#guard.rate(RATE.priorities)) this.#guard.idle();
   }
 
   /** DATA on a stream that is over, or whose sender had ended it (RFC 9113 §5.1). */

@@ -377,3 +377,12 @@ test('a peer that gives back each small body as it comes is no flood, one that h
   for (let n = 0; n < 20; n += 1) crumbs.connection.receive(frame(8, 0, 1, [0, 0, 0, 1]), 0);
   assert.equal(crumbs.log.at(-1), `failed ${CALM} window_update_flood`);
 });
+
+test('a peer may give up all of its streams at once, however many they are', () => {
+  const peer = server({ concurrentStreams: 3000 });
+  const ids = Array.from({ length: 3000 }, (_, n) => 2 * n + 1);
+  peer.connection.receive(Buffer.concat(ids.map((id) => frame(1, 4, id, POST))), 0);
+  peer.connection.receive(Buffer.concat(ids.map((id) => frame(3, 0, id, [0, 0, 0, 8]))), 0);
+  assert.equal(peer.connection.failed, false);
+  assert.equal(peer.connection.streamCount, 0);
+});

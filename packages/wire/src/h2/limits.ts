@@ -13,7 +13,7 @@ export interface H2Limits {
   /** Streams that the peer may have open (`concurrent_streams`); announced. At least 100 is advised (RFC 9113 §6.5.2). */
   readonly concurrentStreams: number;
   /**
-   * RST_STREAM frames per second (`resets`). Each may throw work of ours away (CVE-2023-44487). 1000, or four times `concurrentStreams`
+   * Server: RST_STREAM frames per second (`resets`). Each may throw work of ours away (CVE-2023-44487). 1000, or four times `concurrentStreams`
    * where that is more: a proxy gives up all streams of a client that goes away.
    */
   readonly resetsPerSecond: number;
@@ -32,9 +32,9 @@ export interface H2Limits {
   readonly smallWindowUpdatesPerSecond: number;
   /** PRIORITY per second (`priority_flood`): deprecated and ignored (CVE-2019-9513). Some clients send one per stream. 2000. */
   readonly prioritiesPerSecond: number;
-  /** Frames of types that we don't know, per second (`unknown_frame_flood`). 100. */
+  /** Frames of types that we don't know, per second (`unknown_frame_flood`). Browsers send PRIORITY_UPDATE with each request. 2000. */
   readonly unknownFramesPerSecond: number;
-  /** Frames in a row that neither bring nor move body or heads (`no_progress`). 1000; holds also where no time is given. */
+  /** Frames in a row that neither bring nor move body or heads, nor end a stream (`no_progress`). 1000; holds also where no time is given. */
   readonly idleFrames: number;
   /** Bytes of answers (ACK, RST_STREAM, WINDOW_UPDATE) while the owner's socket is blocked (`control_backlog`). 64 KiB: 3,800 PINGs (CVE-2019-9512). */
   readonly controlBacklogBytes: number;
@@ -56,7 +56,7 @@ export const H2_LIMITS_DEFAULT: H2Limits = {
   emptyDataPerSecond: 100,
   smallWindowUpdatesPerSecond: 1000,
   prioritiesPerSecond: 2000,
-  unknownFramesPerSecond: 100,
+  unknownFramesPerSecond: 2000,
   idleFrames: 1000,
   controlBacklogBytes: 65_536,
   streamPendingBytes: 4_194_304,

@@ -54,7 +54,7 @@ export class Outbound<S> {
     return this.#blocked;
   }
 
-  /** A small WINDOW_UPDATE came. True: it answers a DATA frame, as peers do that give back each as it comes (HAProxy). */
+  /** A WINDOW_UPDATE came. True: it answers a DATA frame, as with peers that give back each as it comes (HAProxy). */
   takeUpdate(): boolean {
     if (this.#updatesDue === 0) return false;
     this.#updatesDue -= 1;
