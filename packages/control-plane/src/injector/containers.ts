@@ -6,6 +6,9 @@ import { END_ENTITY_DIR, proxyEnv, TOKEN_DIR, TOKEN_NAME } from './proxy-env.ts'
 import type { ProxyEnvContext } from './proxy-env.ts';
 import type { InjectionImage, InjectionResources, InjectionValues } from './values.ts';
 
+/** As the controllers have it; Linkerd waits for one second. */
+const PROBE_TIMEOUT_S = 5;
+
 export type ContainerContext = ProxyEnvContext;
 
 /** Programs of the image, at Linkerd's paths. */
@@ -42,8 +45,9 @@ export function proxyContainer(context: ContainerContext): Container {
       { name: 'linkerd-proxy', containerPort: proxy.ports.inbound, protocol: 'TCP' },
       { name: 'linkerd-admin', containerPort: proxy.ports.admin, protocol: 'TCP' },
     ],
-    livenessProbe: probe('/live', { initialDelaySeconds: 10, timeoutSeconds: 1 }),
-    readinessProbe: probe('/ready', { initialDelaySeconds: 2, timeoutSeconds: 1 }),
+    // On a node without CPU to spare, ending proxies that are slow to answer would only make more work.
+    livenessProbe: probe('/live', { initialDelaySeconds: 10, timeoutSeconds: PROBE_TIMEOUT_S }),
+    readinessProbe: probe('/ready', { initialDelaySeconds: 2, timeoutSeconds: PROBE_TIMEOUT_S }),
     ...(native && proxy.await ? { startupProbe: probe('/ready', { periodSeconds: 1, failureThreshold: 120 }) } : {}),
     ...lifecycle(values),
     ...resourceRequirements(proxy.resources),
