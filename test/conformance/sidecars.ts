@@ -28,6 +28,11 @@ const REDIRECTED = {
   entry: fileURLToPath(new URL('../../bench/proxy/redirected-sidecar.ts', import.meta.url)),
   name: 'conformance-proxy.js',
 };
+/** Loopback addresses of this run alone, so that several can run side by side. */
+export function ownIp(last: number): string {
+  return `127.${128 + ((process.pid >> 8) % 100)}.${process.pid & 255}.${last}`;
+}
+
 const INBOUND_PORT = 4143;
 const OUTBOUND_PORT = 4140;
 /** The Service that clients of an outbound proxy seem to have called. */
@@ -40,7 +45,7 @@ export async function startOutbound(server: Address): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const plane = await startControlPlane(stack);
   plane.endpoints = [endpoint(server)];
-  const sidecar = { ip: '127.9.5.1', account: 'web', redirect: { port: OUTBOUND_PORT, to: SERVICE } };
+  const sidecar = { ip: ownIp(1), account: 'web', redirect: { port: OUTBOUND_PORT, to: SERVICE } };
   await startSidecar(stack, plane, sidecar);
   return target({ host: sidecar.ip, port: OUTBOUND_PORT }, stack.move());
 }
@@ -49,7 +54,7 @@ export async function startOutbound(server: Address): Promise<Target> {
 export async function startInbound(server: Address): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const plane = await startControlPlane(stack);
-  const sidecar = { ip: '127.9.6.1', account: 'catalog', redirect: { port: INBOUND_PORT, to: server } };
+  const sidecar = { ip: ownIp(2), account: 'catalog', redirect: { port: INBOUND_PORT, to: server } };
   await startSidecar(stack, plane, sidecar);
   return target({ host: sidecar.ip, port: INBOUND_PORT }, stack.move());
 }
@@ -62,7 +67,7 @@ export async function startPair(serverPort: number, runtime: 'node' | 'bun'): Pr
   const bun = bunBinary();
   if (runtime === 'bun' && bun === undefined) return undefined;
   const command = bun === undefined || runtime === 'node' ? undefined : [bun, bundleProxy(REDIRECTED)];
-  const [front, back] = runtime === 'node' ? ['127.9.7.1', '127.9.7.2'] : ['127.9.8.1', '127.9.8.2'];
+  const [front = '', back = ''] = runtime === 'node' ? [ownIp(3), ownIp(4)] : [ownIp(5), ownIp(6)];
   await using stack = new AsyncDisposableStack();
   const plane = await startControlPlane(stack);
   // The program's address is the server-side sidecar's own, as in a pod.

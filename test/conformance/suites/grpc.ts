@@ -7,7 +7,7 @@ import { routeThrough, TestGateway } from '../../../packages/gateway/test/gatewa
 import { TestAnchor, TestProxy } from '../../../packages/proxy/test/harness.ts';
 import { goProgram, run } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
-import { freePort, startPair } from '../sidecars.ts';
+import { freePort, ownIp, startPair } from '../sidecars.ts';
 import type { Target } from '../sidecars.ts';
 
 const CASES = [
@@ -71,9 +71,9 @@ async function runCases(client: string, route: Target): Promise<CaseResult[]> {
 /** The real gateway and sidecars, in this process. */
 async function startThroughGateway(port: number): Promise<Target> {
   const anchor = await TestAnchor.create('root');
-  const client = await new TestProxy('127.9.9.1', 'web').start(anchor);
-  const server = await new TestProxy('127.9.9.2', 'catalog').start(anchor);
-  const gateway = new TestGateway('127.9.9.3');
+  const client = await new TestProxy(ownIp(7), 'web').start(anchor);
+  const server = await new TestProxy(ownIp(8), 'catalog').start(anchor);
+  const gateway = new TestGateway(ownIp(9));
   gateway.export();
   await gateway.start(anchor);
   routeThrough(client, gateway);

@@ -18,6 +18,8 @@ import type { Target } from '../sidecars.ts';
 const ANSWER_S = 3;
 /** h2specd gives a case as a whole 3 s and then gives up altogether. */
 const CLIENT_ANSWER_S = 2;
+/** h2specd takes a port for each case; below those that the kernel gives out. */
+const FIRST_PORT = 20_000 + (process.pid % 150) * 60;
 const RUN_MS = 300_000;
 const IP = '127.0.0.1';
 
@@ -45,8 +47,8 @@ export async function h2specd(through: string): Promise<SuiteResult> {
   await using stack = new AsyncDisposableStack();
   const client = stack.use(through === 'codec' ? await startH2Client(IP) : await startProxiedClient(stack));
   // Its listeners complain without end once they are closed.
-  const command = ['sh', '-c', '"$0" -e "$1" -o "$2" 2>&1 | grep -v "^accept tcp"', program];
-  command.push(`curl -s -x http://${IP}:${client.port}`, String(CLIENT_ANSWER_S));
+  const command = ['sh', '-c', '"$0" -e "$1" -o "$2" -f "$3" 2>&1 | grep -v "^accept tcp"', program];
+  command.push(`curl -s -x http://${IP}:${client.port}`, String(CLIENT_ANSWER_S), String(FIRST_PORT));
   const finished = await run(command, { timeoutMs: RUN_MS });
   return { suite: 'h2specd', target, cases: readLines(finished.output) };
 }
