@@ -67,7 +67,7 @@ export async function startPair(serverPort: number, runtime: 'node' | 'bun'): Pr
   const bun = bunBinary();
   if (runtime === 'bun' && bun === undefined) return undefined;
   const command = bun === undefined || runtime === 'node' ? undefined : [bun, bundleProxy(REDIRECTED)];
-  const [front = '', back = ''] = runtime === 'node' ? [ownIp(3), ownIp(4)] : [ownIp(5), ownIp(6)];
+  const [front, back] = runtime === 'node' ? [ownIp(3), ownIp(4)] : [ownIp(5), ownIp(6)];
   await using stack = new AsyncDisposableStack();
   const plane = await startControlPlane(stack);
   // The program's address is the server-side sidecar's own, as in a pod.
