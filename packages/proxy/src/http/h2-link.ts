@@ -52,7 +52,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
       },
       this,
     );
-    this.socket = new H2Socket(engine.driver.connect(target, LINK_HANDLERS, this), this.h2, pool.slot.cells.tcp);
+    this.socket = new H2Socket(engine.driver.connect(target, LINK_HANDLERS, this), this.h2, pool.slot.cells.tcp, true);
   }
 
   /** The socket is up, and nothing is known to be wrong with it. */

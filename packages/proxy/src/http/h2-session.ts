@@ -56,7 +56,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
       },
       this,
     );
-    this.socket = new H2Socket(conn.handOver(SESSION_HANDLERS, this), this.h2, tcp);
+    this.socket = new H2Socket(conn.handOver(SESSION_HANDLERS, this), this.h2, tcp, false);
     engine.sessions.add(this);
     engine.watched.add(this);
   }

@@ -1,6 +1,9 @@
 /**
- * The socket under an HTTP/2 connection: what one turn of the loop causes leaves in one write, however many streams it is for; while the
- * kernel takes no more, bodies wait in the streams.
+ * The socket under an HTTP/2 connection: what one event causes leaves in one write, however many streams it is for; while the kernel takes
+ * no more, bodies wait in the streams.
+ *
+ * A connection that many others feed waits until all events of a turn of the loop were seen: 32 clients with a request each then cost one
+ * TLS record and not 32 (2026-11-21, Bun 1.4.5, mTLS pair on one core: 47 instead of 62 µs a request; with 16 streams per client the same).
  */
 import type { Conn } from '@mesh/net';
 import type { H2Connection } from '@mesh/wire';
@@ -10,23 +13,27 @@ export class H2Socket<S> {
   readonly conn: Conn<unknown>;
   readonly #h2: H2Connection<S>;
   readonly #cells: TcpCells;
+  readonly #shared: boolean;
   #corked: boolean;
   readonly #onTurn: () => void;
 
-  constructor(conn: Conn<unknown>, h2: H2Connection<S>, cells: TcpCells) {
+  /** @param shared What is sent has its cause on other connections. */
+  constructor(conn: Conn<unknown>, h2: H2Connection<S>, cells: TcpCells, shared: boolean) {
     this.conn = conn;
     this.#h2 = h2;
     this.#cells = cells;
+    this.#shared = shared;
     this.#corked = false;
     this.#onTurn = () => this.flush();
   }
 
-  /** The connection, to send with: everything until the end of this turn goes together. */
+  /** The connection, to send with: everything until the end of this event, or turn, goes together. */
   get out(): H2Connection<S> {
     if (!this.#corked) {
       this.#corked = true;
       this.#h2.cork();
-      queueMicrotask(this.#onTurn);
+      if (this.#shared) setImmediate(this.#onTurn);
+      else queueMicrotask(this.#onTurn);
     }
     return this.#h2;
   }
