@@ -3,7 +3,7 @@
  * others they are an error, whose kind depends on whether the id was ever used.
  */
 
-/** 4 KiB, once a connection has reset a stream. A gateway may give up that many in a round trip, when many clients go at once. */
+/** Up to 8 KiB, once a connection has reset that many streams. A gateway may give up that many in a round trip, when many clients go at once. */
 const RESET_IDS = 1024;
 const ENDED_IDS = 32;
 /** Frames that each reset lets come late: a window of 1 MiB in frames of 16 KiB. */
@@ -47,17 +47,19 @@ export class ClosedStreams {
 class IdRing {
   /** The highest id that was overwritten. */
   forgottenMax = 0;
-  readonly #ids: Int32Array;
+  /** Grows to `size`: short connections have few. */
+  readonly #ids: number[] = [];
+  readonly #size: number;
   #next = 0;
 
   constructor(size: number) {
-    this.#ids = new Int32Array(size);
+    this.#size = size;
   }
 
   add(id: number): void {
-    this.forgottenMax = Math.max(this.forgottenMax, this.#ids[this.#next] as number);
+    this.forgottenMax = Math.max(this.forgottenMax, this.#ids[this.#next] ?? 0);
     this.#ids[this.#next] = id;
-    this.#next = (this.#next + 1) % this.#ids.length;
+    this.#next = (this.#next + 1) % this.#size;
   }
 
   has(id: number): boolean {

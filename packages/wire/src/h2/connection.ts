@@ -321,16 +321,26 @@ function methodOf(fields: readonly string[]): string {
   return '';
 }
 
+/** The limits computed last: connections of one owner have the same, and share the object. */
+let lastLimits: H2Limits = H2_LIMITS_DEFAULT;
+
 function limitsOf<S>(options: H2Options<S>): H2Limits {
-  const limits: H2Limits = {
+  const limits = {
     ...H2_LIMITS_DEFAULT,
     ...(options.headerListBytesMax === undefined ? {} : { headerListBytes: options.headerListBytesMax }),
     ...(options.concurrentStreamsMax === undefined ? {} : { concurrentStreams: options.concurrentStreamsMax }),
     ...options.limits,
   };
-  if (options.limits?.resetsPerSecond !== undefined) return limits;
-  return { ...limits, resetsPerSecond: Math.max(limits.resetsPerSecond, RESETS_PER_STREAM * limits.concurrentStreams) };
+  if (options.limits?.resetsPerSecond === undefined)
+    limits.resetsPerSecond = Math.max(limits.resetsPerSecond, RESETS_PER_STREAM * limits.concurrentStreams);
+  for (const key of LIMIT_KEYS) {
+    if (limits[key] === lastLimits[key]) continue;
+    lastLimits = limits;
+    break;
+  }
+  return lastLimits;
 }
 
+const LIMIT_KEYS = Object.keys(H2_LIMITS_DEFAULT) as (keyof H2Limits)[];
 /** A proxy whose client goes away gives all of its streams up at once, and the next client may go as well. */
 const RESETS_PER_STREAM = 4;

@@ -1,5 +1,5 @@
 /** Header blocks of the peer: decoded, checked as messages (RFC 9113 §8), given to the owner. */
-import { HpackDecoder } from '../hpack/decoder.ts';
+import { fieldClassesOf, fieldKindsOf, HpackDecoder } from '../hpack/decoder.ts';
 import { H2_ERROR } from './codes.ts';
 import type { InboundLink } from './inbound.ts';
 import { MessageRules } from './message-rules.ts';
@@ -38,8 +38,12 @@ export class InboundHeads<S> {
     }
     const excess: H2Reason | undefined =
       result === 'ok' ? undefined : result === 'too_many' ? 'header_fields' : 'header_list_bytes';
-    const decoder = this.#decoder;
-    const list: DecodedList = { fields, kinds: decoder.kinds, classes: decoder.classes, count: decoder.count };
+    const list: DecodedList = {
+      fields,
+      kinds: fieldKindsOf(),
+      classes: fieldClassesOf(),
+      count: this.#decoder.count,
+    };
     const stream = this.#link.streams.get(id);
     if (stream === undefined) return this.#openStream(id, end, list, excess);
     if (stream.remoteClosed) return 'closed';

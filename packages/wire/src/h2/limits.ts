@@ -86,27 +86,28 @@ export const RATE_REASONS: readonly H2Reason[] = [
   'unknown_frame_flood',
 ];
 
+/** By RATE. */
+const RATE_LIMITS: readonly (keyof H2Limits)[] = [
+  'resetsPerSecond',
+  'streamErrorsPerSecond',
+  'settingsPerSecond',
+  'pingsPerSecond',
+  'emptyDataPerSecond',
+  'smallWindowUpdatesPerSecond',
+  'prioritiesPerSecond',
+  'unknownFramesPerSecond',
+];
+
 const WINDOW_MS = 1000;
 
 /** Counts frames of each kind within a second that begins with the first of them. */
 export class FrameRates {
-  readonly #limits: readonly number[];
-  readonly #counts: number[];
-  #startedMs: number;
+  readonly #limits: H2Limits;
+  readonly #counts: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
+  #startedMs = 0;
 
   constructor(limits: H2Limits) {
-    this.#limits = [
-      limits.resetsPerSecond,
-      limits.streamErrorsPerSecond,
-      limits.settingsPerSecond,
-      limits.pingsPerSecond,
-      limits.emptyDataPerSecond,
-      limits.smallWindowUpdatesPerSecond,
-      limits.prioritiesPerSecond,
-      limits.unknownFramesPerSecond,
-    ];
-    this.#counts = this.#limits.map(() => 0);
-    this.#startedMs = 0;
+    this.#limits = limits;
   }
 
   /** Counts one. False: that is more than the limit. */
@@ -117,6 +118,6 @@ export class FrameRates {
     }
     const count = (this.#counts[kind] as number) + 1;
     this.#counts[kind] = count;
-    return count <= (this.#limits[kind] as number);
+    return count <= this.#limits[RATE_LIMITS[kind] as keyof H2Limits];
   }
 }

@@ -39,10 +39,7 @@ const INTEGER_MAX = 0x0fff_ffff;
 const SIZE_UPDATES_MAX = 2;
 
 export class HpackDecoder {
-  /** Per field of the last list: its kind (see `name-kind.ts`), and the byte classes that all bytes of its value have. */
-  kinds: Uint8Array;
-  classes: Uint8Array;
-  /** Fields of the last list. */
+  /** Fields of the last list; their kinds and classes are in {@link fieldKindsOf} and {@link fieldClassesOf} until any decoder runs again. */
   count: number;
   readonly #table: DynamicTable;
   readonly #tableBytesMax: number;
@@ -61,8 +58,6 @@ export class HpackDecoder {
     this.#tableBytesMax = options.tableBytesMax ?? HPACK_TABLE_BYTES_DEFAULT;
     this.#listBytesMax = options.listBytesMax ?? HPACK_LIST_BYTES_DEFAULT;
     this.#fieldsMax = options.fieldsMax ?? HEADERS_MAX;
-    this.kinds = new Uint8Array(FIELDS_FIRST);
-    this.classes = new Uint8Array(FIELDS_FIRST);
     this.count = 0;
     this.#table = new DynamicTable(this.#tableBytesMax);
     this.#block = EMPTY;
@@ -106,20 +101,11 @@ export class HpackDecoder {
   }
 
   #keep(name: string, fields: string[]): void {
-    if (this.count === this.kinds.length) this.#grow();
-    this.kinds[this.count] = this.#kind;
-    this.classes[this.count] = this.#class;
+    if (this.count === lastKinds.length) growMarks();
+    lastKinds[this.count] = this.#kind;
+    lastClasses[this.count] = this.#class;
     this.count += 1;
     fields.push(name, this.#value);
-  }
-
-  #grow(): void {
-    const kinds = new Uint8Array(this.kinds.length * 2);
-    kinds.set(this.kinds);
-    const classes = new Uint8Array(kinds.length);
-    classes.set(this.classes);
-    this.kinds = kinds;
-    this.classes = classes;
   }
 
   /** Size updates stand only at the start of a block, RFC 7541 §4.2. */
@@ -154,7 +140,7 @@ export class HpackDecoder {
     if (value === undefined) return undefined;
     this.#value = value;
     this.#class = lastStringClass();
-    if (incremental) this.#table.add(name, value, kind, this.#class);
+    if (incremental) this.#table.add(name, value, (kind << 8) | this.#class);
     return name;
   }
 
@@ -169,8 +155,9 @@ export class HpackDecoder {
       const slot = this.#table.slot(index - STATIC_ENTRIES - 1);
       if (slot < 0) return this.#failString('bad_index');
       this.#value = this.#table.values[slot] as string;
-      this.#kind = this.#table.kinds[slot] as number;
-      this.#class = this.#table.classes[slot] as number;
+      const mark = this.#table.marks[slot] as number;
+      this.#kind = mark >> 8;
+      this.#class = mark & 0xff;
       return this.#table.names[slot];
     }
     if (index === 0) return this.#failString('bad_index');
@@ -187,7 +174,7 @@ export class HpackDecoder {
     }
     const slot = this.#table.slot(index - STATIC_ENTRIES - 1);
     if (slot < 0) return this.#failString('bad_index');
-    this.#kind = this.#table.kinds[slot] as number;
+    this.#kind = (this.#table.marks[slot] as number) >> 8;
     return this.#table.names[slot];
   }
 
@@ -234,8 +221,29 @@ export class HpackDecoder {
   }
 }
 
-/** Most lists have a dozen fields. */
-const FIELDS_FIRST = 24;
+/** Of the list that was decoded last, by whichever decoder: an idle connection keeps none. */
+let lastKinds = new Uint8Array(HEADERS_MAX);
+let lastClasses = new Uint8Array(HEADERS_MAX);
+
+/** Per field of the list that was decoded last: its kind, see `name-kind.ts`. */
+export function fieldKindsOf(): Uint8Array {
+  return lastKinds;
+}
+
+/** The byte classes (see `BYTE_CLASS`) that all bytes of its value have. */
+export function fieldClassesOf(): Uint8Array {
+  return lastClasses;
+}
+
+function growMarks(): void {
+  const kinds = new Uint8Array(lastKinds.length * 2);
+  kinds.set(lastKinds);
+  const classes = new Uint8Array(kinds.length);
+  classes.set(lastClasses);
+  lastKinds = kinds;
+  lastClasses = classes;
+}
+
 const EMPTY = Buffer.alloc(0);
 
 /** Shared by all decoders of the thread: what is in it is used before anything else runs. */

@@ -9,8 +9,8 @@ export class DynamicTable {
   /** Parallel; by slot. */
   names: string[];
   values: string[];
-  kinds: Uint8Array;
-  classes: Uint8Array;
+  /** Kind of the name in the upper, classes of the value in the lower eight bits. */
+  marks: number[];
   /** Slot of the oldest entry. */
   #oldest: number;
   #count: number;
@@ -20,8 +20,7 @@ export class DynamicTable {
   constructor(bytesMax: number) {
     this.names = [];
     this.values = [];
-    this.kinds = NOTHING;
-    this.classes = NOTHING;
+    this.marks = [];
     this.#oldest = 0;
     this.#count = 0;
     this.#bytes = 0;
@@ -34,7 +33,7 @@ export class DynamicTable {
   }
 
   /** Adds an entry; one that is larger than the table empties it (RFC 7541 §4.4). */
-  add(name: string, value: string, kind: number, valueClass: number): void {
+  add(name: string, value: string, mark: number): void {
     const size = name.length + value.length + ENTRY_OVERHEAD_BYTES;
     this.#shrinkTo(this.#bytesMax - size);
     if (size > this.#bytesMax) return;
@@ -42,8 +41,7 @@ export class DynamicTable {
     const at = (this.#oldest + this.#count) & (this.names.length - 1);
     this.names[at] = name;
     this.values[at] = value;
-    this.kinds[at] = kind;
-    this.classes[at] = valueClass;
+    this.marks[at] = mark;
     this.#count += 1;
     this.#bytes += size;
   }
@@ -70,22 +68,17 @@ export class DynamicTable {
     const size = Math.max(8, this.names.length * 2);
     const names = Array.from<string>({ length: size }).fill('');
     const values = Array.from<string>({ length: size }).fill('');
-    const kinds = new Uint8Array(size);
-    const classes = new Uint8Array(size);
+    const marks = Array.from<number>({ length: size }).fill(0);
     for (let position = 0; position < this.#count; position += 1) {
       const from = this.slot(position);
       const to = this.#count - 1 - position;
       names[to] = this.names[from] as string;
       values[to] = this.values[from] as string;
-      kinds[to] = this.kinds[from] as number;
-      classes[to] = this.classes[from] as number;
+      marks[to] = this.marks[from] as number;
     }
     this.names = names;
     this.values = values;
-    this.kinds = kinds;
-    this.classes = classes;
+    this.marks = marks;
     this.#oldest = 0;
   }
 }
-
-const NOTHING = new Uint8Array(0);

@@ -34,6 +34,9 @@ const SELDOM_SAME: ReadonlySet<string> = new Set([
 /** Values of one name in a row that may enter the table without any of them having been of use. */
 const MISSES_MAX = 8;
 
+const NO_STRINGS: string[] = [];
+const NO_NUMBERS: number[] = [];
+
 /** What is known of a name. */
 export class NameEntry {
   readonly name: string;
@@ -43,8 +46,8 @@ export class NameEntry {
   /** Static entries with a value: value and index alternating. */
   readonly staticValues: readonly (string | number)[];
   /** Dynamic entries with this name: values, and their numbers, newest last. */
-  readonly values: string[];
-  readonly numbers: number[];
+  values: string[];
+  numbers: number[];
   /** Entries added since one was last of use. A name whose values never repeat stops to push useful entries out. */
   misses: number;
   /** Values that were sent without being indexed, by a cheap hash: the second time pays. */
@@ -55,8 +58,8 @@ export class NameEntry {
     this.policy = NEVER_INDEXED.has(name) ? POLICY.never : SELDOM_SAME.has(name) ? POLICY.once : POLICY.index;
     this.staticIndex = staticIndex;
     this.staticValues = staticValues;
-    this.values = [];
-    this.numbers = [];
+    this.values = NO_STRINGS;
+    this.numbers = NO_NUMBERS;
     this.misses = 0;
     this.seen = undefined;
   }
@@ -153,6 +156,10 @@ export class EncoderTable {
     this.#count += 1;
     this.#bytes += size;
     this.#added += 1;
+    if (entry.values === NO_STRINGS) {
+      entry.values = [];
+      entry.numbers = [];
+    }
     entry.values.push(value);
     entry.numbers.push(this.#added);
     if (entry.values.length === 1 && entry.staticIndex === 0) this.#byName.set(entry.name, entry);
