@@ -116,6 +116,16 @@ export interface TlsIdentity {
   readonly serverName: string;
 }
 
+/** How an endpoint's server wants HTTP/2 spoken to it; what is undefined is the proxy's own choice. */
+export interface EndpointHttp2 {
+  readonly streamWindowBytes: number | undefined;
+  readonly connectionWindowBytes: number | undefined;
+  /** A PING after so much silence, and how long its answer may take. */
+  readonly keepAlive:
+    | { readonly intervalMs: number; readonly timeoutMs: number; readonly whileIdle: boolean }
+    | undefined;
+}
+
 /** One address of a backend. Objects are kept across snapshots while nothing about them changed. */
 export interface Endpoint {
   readonly address: IpPort;
@@ -126,6 +136,8 @@ export interface Endpoint {
   readonly transportPort: number | undefined;
   /** "host:port" of a service behind a gateway: goes into the transport header and the request's authority. */
   readonly authorityOverride: string | undefined;
+  /** Absent: discovery said nothing about it. */
+  readonly http2?: EndpointHttp2;
   /** Set-level and address-level metric labels, merged; `zone_locality` included. */
   readonly labels: Readonly<Record<string, string>>;
 }

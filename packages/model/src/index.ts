@@ -54,6 +54,7 @@ export type {
   ClientNetwork,
   Distribution,
   Endpoint,
+  EndpointHttp2,
   EndpointSet,
   HostMatch,
   HttpMatch,

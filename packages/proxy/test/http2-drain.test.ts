@@ -170,7 +170,7 @@ test('an answer before the end of the request ends the request too', async () =>
 
 test('a server that has fallen silent is found out by a PING, and its requests are answered', async () => {
   const anchor = await TestAnchor.create('root');
-  const client2 = { ...HTTP2_DEFAULTS.client, keepAlive: { intervalMs: 300, timeoutMs: 300 } };
+  const client2 = { ...HTTP2_DEFAULTS.client, keepAlive: { intervalMs: 300, timeoutMs: 300, whileIdle: true } };
   const outboundHttp = { ...HTTP_ENGINE_DEFAULTS, http2: { ...HTTP2_DEFAULTS, client: client2 } };
   await using proxy = await new TestProxy('127.0.42.1', 'web', { outboundHttp }).start(anchor);
   const silent = await tcpApp('127.0.42.2', () => undefined);
@@ -184,7 +184,7 @@ test('a server that has fallen silent is found out by a PING, and its requests a
 
 test('a client that has fallen silent is found out by a PING, and its request given up', async () => {
   const anchor = await TestAnchor.create('root');
-  const server = { ...HTTP2_DEFAULTS.server, keepAlive: { intervalMs: 300, timeoutMs: 300 } };
+  const server = { ...HTTP2_DEFAULTS.server, keepAlive: { intervalMs: 300, timeoutMs: 300, whileIdle: true } };
   const outboundHttp = { ...HTTP_ENGINE_DEFAULTS, http2: { ...HTTP2_DEFAULTS, server } };
   await using proxy = await new TestProxy('127.0.42.1', 'web', { outboundHttp }).start(anchor);
   let opened = 0;

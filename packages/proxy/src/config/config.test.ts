@@ -120,7 +120,7 @@ test('windows of HTTP/2 are for both roles, and what is said of servers goes bef
   assert.equal(inbound.http2.server.keepAlive, undefined);
   assert.equal(outbound.http2.server.streamWindowBytes, 100_000);
   assert.equal(outbound.http2.server.connectionWindowBytes, 1_048_576);
-  assert.deepEqual(outbound.http2.server.keepAlive, { intervalMs: 10_000, timeoutMs: 3000 });
+  assert.deepEqual(outbound.http2.server.keepAlive, { intervalMs: 10_000, timeoutMs: 3000, whileIdle: true });
 });
 
 test('anchors may be in a file instead', () => {

@@ -252,7 +252,7 @@ function readHttp2(reader: ConfigReader, direction: 'INBOUND' | 'OUTBOUND', both
         CONNECTION_WINDOW,
       ),
       streamsMax: reader.integer(`${server}_MAX_CONCURRENT_STREAMS`, ofServer.streamsMax, { min: 1, max: 1_000_000 }),
-      keepAlive: intervalMs === undefined ? undefined : { intervalMs, timeoutMs },
+      keepAlive: intervalMs === undefined ? undefined : { intervalMs, timeoutMs, whileIdle: true },
     },
     client: { ...client, ...both },
   };

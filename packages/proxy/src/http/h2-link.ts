@@ -31,6 +31,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
   #settings: boolean;
   #idleSinceMs: number;
   readonly #keepAlive: KeepAlive;
+  readonly #pingsIdle: boolean;
 
   /** Dials at once. */
   constructor(pool: H2Pool, engine: HttpEngine, target: ConnectTarget) {
@@ -43,12 +44,15 @@ export class H2Link implements H2Handlers<H2Upstream> {
     this.#settings = false;
     this.#idleSinceMs = 0;
     const { client } = engine.options.http2;
-    this.#keepAlive = new KeepAlive(client.keepAlive, 0);
+    const wanted = pool.slot.endpoint.http2;
+    const keepAlive = wanted?.keepAlive ?? client.keepAlive;
+    this.#pingsIdle = keepAlive.whileIdle;
+    this.#keepAlive = new KeepAlive(keepAlive, 0);
     this.h2 = new H2Connection<H2Upstream>(
       {
         role: 'client',
-        streamWindowBytes: client.streamWindowBytes,
-        connectionWindowBytes: client.connectionWindowBytes,
+        streamWindowBytes: wanted?.streamWindowBytes ?? client.streamWindowBytes,
+        connectionWindowBytes: wanted?.connectionWindowBytes ?? client.connectionWindowBytes,
       },
       this,
     );
@@ -111,6 +115,11 @@ export class H2Link implements H2Handlers<H2Upstream> {
     const { idleTimeoutMs } = this.#engine.options.http2.client;
     if (this.h2.streamCount === 0 && nowMs - this.#idleSinceMs >= idleTimeoutMs) {
       this.retire();
+      return;
+    }
+    if (this.h2.streamCount === 0 && !this.#pingsIdle) {
+      // Silence counts from when there is somebody to be silent to.
+      this.#keepAlive.heard(nowMs);
       return;
     }
     const due = this.#keepAlive.due(nowMs);

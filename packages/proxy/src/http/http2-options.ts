@@ -5,6 +5,8 @@ export interface KeepAliveOptions {
   readonly intervalMs: number;
   /** Without a sign of life for this long after it the connection is lost; looked at once a second. */
   readonly timeoutMs: number;
+  /** Also while no stream is open. */
+  readonly whileIdle: boolean;
 }
 
 export interface Http2Windows {
@@ -42,7 +44,7 @@ export const HTTP2_DEFAULTS: Http2Options = {
   client: {
     ...HTTP2_WINDOWS,
     // Linkerd's chart gives these to proxies.
-    keepAlive: { intervalMs: 10_000, timeoutMs: 3000 },
+    keepAlive: { intervalMs: 10_000, timeoutMs: 3000, whileIdle: true },
     // A handshake costs both ends about a millisecond of their loops; an open connection some tens of kilobytes.
     idleTimeoutMs: 60_000,
   },
