@@ -74,7 +74,13 @@ async function main(): Promise<number> {
       if (!values.json) process.stdout.write(`${formatResult(result)}\n`);
     }
   }
+  const total = (outcome: 'passed' | 'failed' | 'skipped'): number =>
+    results.reduce((sum, result) => sum + count(result, outcome), 0);
   if (values.json) process.stdout.write(`${JSON.stringify(results.map(jsonResult), null, 2)}\n`);
+  else
+    process.stdout.write(
+      `conformance: ${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped\n`,
+    );
   if (results.every((result) => result.skipped !== undefined)) return 2;
   return results.some((result) => count(result, 'failed') > 0) ? 1 : 0;
 }
