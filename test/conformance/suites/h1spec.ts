@@ -47,7 +47,15 @@ await import(process.argv[2]);
 export async function h1spec(): Promise<SuiteResult[]> {
   const file = await suiteFile();
   if (typeof file !== 'string') return [{ suite: 'h1spec', target: 'the sidecar', cases: [], skipped: file.missing }];
-  const server = createServer((_, response) => response.end('ok\n'));
+  // Gives back what it got: the suite looks at bodies too.
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = chunks.length === 0 ? Buffer.from('ok\n') : Buffer.concat(chunks);
+      response.writeHead(200, { 'content-length': String(body.length) }).end(body);
+    });
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   const results: SuiteResult[] = [];
