@@ -108,3 +108,36 @@ test('a program that does not read stops the client, not the memory; others on t
   client.close();
   await app.close();
 });
+
+test('clients that do not read may hold all of a connection’s window: others get another connection', async () => {
+  const anchor = await TestAnchor.create('root');
+  await using near = await new TestProxy('127.0.43.1', 'web').start(anchor);
+  await using far = await new TestProxy('127.0.43.2', 'app').start(anchor);
+  const poured: { sent: number }[] = [];
+  const app = await h2App(far.ip, (stream, headers) => {
+    stream.respond({ ':status': 200 });
+    if (headers[':path'] === '/large') poured.push(pour(stream, 1024 * 1024));
+    else stream.end('small');
+  });
+  near.routeTo(PATH, meshedEndpoint(far, app.port));
+  const slow = new H2Client(near.outbound);
+  const other = new H2Client(near.outbound);
+  const larges = Array.from({ length: 40 }, () => slow.request({ ':path': '/large' }));
+  await until('all are poured into', () => poured.length === larges.length);
+  await stalled({
+    get sent() {
+      return poured.reduce((sum, { sent }) => sum + sent, 0);
+    },
+  });
+  for (let at = 0; at < 5; at += 1) assert.equal((await other.ask()).body.toString(), 'small');
+  const read = larges.map(async (large) => {
+    let bytes = 0;
+    large.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    await once(large, 'end');
+    return bytes;
+  });
+  assert.deepEqual(new Set(await Promise.all(read)), new Set([1024 * 1024]));
+  slow.close();
+  other.close();
+  await app.close();
+});

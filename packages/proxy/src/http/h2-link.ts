@@ -32,6 +32,8 @@ export class H2Link implements H2Handlers<H2Upstream> {
   #idleSinceMs: number;
   readonly #keepAlive: KeepAlive;
   readonly #pingsIdle: boolean;
+  #heldBytes: number;
+  readonly #heldBytesMax: number;
 
   /** Dials at once. */
   constructor(pool: H2Pool, engine: HttpEngine, target: ConnectTarget) {
@@ -47,6 +49,8 @@ export class H2Link implements H2Handlers<H2Upstream> {
     const wanted = pool.slot.endpoint.http2;
     const keepAlive = wanted?.keepAlive ?? client.keepAlive;
     this.#pingsIdle = keepAlive.whileIdle;
+    this.#heldBytes = 0;
+    this.#heldBytesMax = (wanted?.connectionWindowBytes ?? client.connectionWindowBytes) / 2;
     this.#keepAlive = new KeepAlive(keepAlive, 0);
     this.h2 = new H2Connection<H2Upstream>(
       {
@@ -76,7 +80,15 @@ export class H2Link implements H2Handlers<H2Upstream> {
   /** A request can be sent at once. */
   get canTake(): boolean {
     if (!this.#opened || this.#leaving || this.#over || !this.h2.canRequest) return false;
+    // Clients that do not read hold much of the window that all share: who comes now would wait for them.
+    if (this.#heldBytes > this.#heldBytesMax) return false;
     return this.#settings || this.h2.streamCount < this.pool.streamsUntilSettings;
+  }
+
+  /** Response bytes were received that no client has taken yet; negative: they were taken. */
+  holds(bytes: number): void {
+    this.#heldBytes += bytes;
+    if (bytes < 0 && this.pool.queue.waiting > 0) this.pool.serve();
   }
 
   request(fields: readonly string[], up: H2Upstream, end: boolean): H2Stream<H2Upstream> | undefined {

@@ -35,6 +35,8 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
   /** Received, and not given back to the server's window. */
   #owed: number;
   #grpcStatus: number | undefined;
+  /** The final head was passed on. */
+  #headSeen: boolean;
 
   constructor(link: H2Link) {
     this.exchange = undefined;
@@ -44,6 +46,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     this.#payload = undefined;
     this.#owed = 0;
     this.#grpcStatus = undefined;
+    this.#headSeen = false;
   }
 
   // ---- The request ----------------------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
   onData(bytes: Uint8Array, end: boolean): void {
     const { exchange } = this;
     this.#owed += bytes.length;
+    this.#link.holds(bytes.length);
     exchange?.responseFrame(bytes.length);
     if (exchange === undefined || exchange.client.dataFromH2(bytes, end)) this.#giveBack();
     if (end) exchange?.finish(this, this.#grpcStatus);
@@ -128,7 +132,10 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     const { exchange } = this;
     this.#giveBack();
     if (exchange === undefined) return;
-    if (!byServer && this.#link.open) exchange.badResponse(this);
+    if (byServer && code === H2_ERROR.noError && this.#isComplete(exchange)) {
+      exchange.client.dataFromH2(NOTHING, true);
+      exchange.finish(this, this.#grpcStatus);
+    } else if (!byServer && this.#link.open) exchange.badResponse(this);
     else exchange.upstreamLost(this, { unprocessed: code === H2_ERROR.refusedStream, h2Code: byServer ? code : -1 });
   }
 
@@ -144,8 +151,19 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     this.#grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status'));
     if (exchange.wantsRetryAfter) exchange.onRetryAfter(fieldValue(fields, 'retry-after'));
     if (!exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered, this.#grpcStatus)) return;
+    this.#headSeen = true;
     if (!exchange.client.headFromH2(fields, end)) exchange.badResponse(this);
     else if (end) exchange.finish(this, this.#grpcStatus);
+  }
+
+  /**
+   * Some servers give a stream up without error in place of its end (node:http2 when many streams end at once), and clients take it for
+   * that: nothing of what they sent is missing.
+   */
+  #isComplete(exchange: Exchange): boolean {
+    const stream = this.#stream;
+    if (stream === undefined || !this.#headSeen || exchange.client.facts.version !== 2) return false;
+    return stream.bodyBytesExpected < 0 || stream.bodyBytesExpected === stream.bodyBytesSeen;
   }
 
   #open(fields: readonly string[], end: boolean): void {
@@ -171,6 +189,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     const owed = this.#owed;
     this.#owed = 0;
     this.#link.socket.out.consume(this.#stream, owed);
+    this.#link.holds(-owed);
   }
 
   #end(): void {
