@@ -31,11 +31,6 @@ export class OutsideServer implements AsyncDisposable {
     return new OutsideServer(container);
   }
 
-  /** All its connections end; it keeps its address. */
-  async restart(): Promise<void> {
-    await this.#container.restart();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#container.stop();
   }
