@@ -3,7 +3,8 @@
  * no more, bodies wait in the streams.
  *
  * A connection that many others feed waits until all events of a turn of the loop were seen: 32 clients with a request each then cost one
- * TLS record and not 32 (2026-11-21, Bun 1.4.5, mTLS pair on one core: 47 instead of 62 µs a request; with 16 streams per client the same).
+ * TLS record and not 32. Chosen in two alternating rounds beside other load (Bun 1.4.5, mTLS pair: 46 and 50 instead of 72 and 52 µs a
+ * request; with 16 streams per client no difference).
  */
 import type { Conn } from '@mesh/net';
 import type { H2Connection } from '@mesh/wire';
