@@ -191,3 +191,28 @@ function opaquePolicy(path: string): ReturnType<typeof outboundPolicy> {
   if (protocol.kind !== 'detect') throw new Error('unexpected');
   return { ...policy, protocol: { kind: 'opaque', opaque: protocol.opaque } };
 }
+
+test('who may not come in is told by an end while it says nothing, as probes need it, and by a reset when it speaks', async () => {
+  const anchor = await TestAnchor.create('root');
+  const policy = { protocol: 'opaque', authorizations: [] } as const;
+  await using server = await new TestProxy('127.0.44.2', 'db', {}, policy).start(anchor);
+  let connections = 0;
+  const app = await tcpApp(server.ip, () => (connections += 1));
+  server.inboundDestination = { ip: server.ip, port: app.port };
+  const probe = new RawClient(server.inbound, '127.0.44.1');
+  await until('the end', () => probe.ended);
+  probe.socket.end();
+  await until('closed', () => probe.closed);
+  assert.equal(probe.error, undefined);
+  const speaker = new RawClient(server.inbound, '127.0.44.1');
+  await until('the end', () => speaker.ended);
+  // A runtime whose peer has ended notices a reset when it writes.
+  await until('reset', () => {
+    if (!speaker.closed) speaker.socket.write('let me in');
+    return speaker.closed;
+  });
+  assert.match(speaker.error ?? '', /ECONNRESET|EPIPE/);
+  assert.equal(server.metrics.sum('inbound_tcp_authz_deny_total'), 2);
+  assert.equal(connections, 0);
+  app.close();
+});

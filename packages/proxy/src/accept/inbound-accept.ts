@@ -26,6 +26,7 @@ import { HandshakeLimit } from './handshake-limit.ts';
 import { identityOf, plainClient, tlsClient } from './inbound-client.ts';
 import { detectResult, peek } from './peek.ts';
 import type { PeekEnd } from './peek.ts';
+import { turnAway } from './turn-away.ts';
 
 export interface InboundAcceptOptions {
   /** Where the inbound listener listens: its port is the direct port. */
@@ -362,7 +363,7 @@ export class InboundAccept {
     if (allowed === undefined) {
       port.countError('inbound_tcp_errors_total', 'unauthorized');
       over();
-      this.#refuse(conn, 'unauthorized');
+      this.#refuse(conn, 'unauthorized', bytes.length === 0);
       return;
     }
     const cells = port.tcpCells(client);
@@ -390,10 +391,12 @@ export class InboundAccept {
     }).start();
   }
 
-  #refuse(conn: Conn<unknown>, reason: string): void {
+  /** @param politely With FIN, as long as the client says nothing. */
+  #refuse(conn: Conn<unknown>, reason: string, politely = false): void {
     this.#deps.metrics.errors('inbound_tcp_errors_total', { error: reason }).add(1);
     this.#deps.logger.debug('inbound connection refused', { reason, peer: conn.remote });
-    conn.reset();
+    if (politely) turnAway(conn, this.#deps.engine.clock);
+    else conn.reset();
   }
 }
 
