@@ -246,8 +246,9 @@ test('an opaque connection that is no longer allowed is cut', async () => {
   assert.equal(raw.error, 'ECONNRESET');
   assert.equal(server.metrics.sum('inbound_tcp_authz_terminate_total'), 1);
   const again = new RawClient(server.inbound, '127.0.33.4');
-  await until('refused', () => again.closed);
+  await until('refused', () => again.ended);
   assert.equal(again.text, '');
+  again.socket.destroy();
   app.close();
 });
 
