@@ -1,7 +1,5 @@
 /** Real sidecars in processes of their own, as they run in a pod, with a control plane in this one. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +57,12 @@ export async function startInbound(server: Address): Promise<Target> {
   return target({ host: sidecar.ip, port: INBOUND_PORT }, stack.move());
 }
 
+/** Both sides of a sidecar, by name. */
+export const SIDES = [
+  ['outbound', startOutbound],
+  ['inbound', startInbound],
+] as const;
+
 /**
  * Client → sidecar → mutual TLS → sidecar → server, which listens on this port on all addresses. `undefined` where there is no such
  * runtime.
@@ -80,15 +84,6 @@ export async function startPair(serverPort: number, runtime: 'node' | 'bun'): Pr
     command,
   });
   return target({ host: front, port: OUTBOUND_PORT }, stack.move());
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function target(entry: Address, stack: AsyncDisposableStack): Target {

@@ -5,8 +5,8 @@ import type { Endpoint, InboundPolicy } from '@mesh/model';
 import { createNodeDriver } from '@mesh/net';
 import type { Address } from '@mesh/net';
 import { silentLogger, systemClock } from '@mesh/runtime';
-import { identityName, meshedEndpoint } from '../../proxy/test/harness.ts';
-import type { TestAnchor, TestProxy } from '../../proxy/test/harness.ts';
+import { identityName, meshedEndpoint, TestAnchor, TestProxy } from '../../proxy/test/harness.ts';
+
 import {
   endpoint,
   endpointSet,
@@ -92,6 +92,36 @@ export class TestGateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gateway[Symbol.asyncDispose]();
   }
+}
+
+/** A meshed client, the gateway that exports `catalog`, and the meshed server behind it. */
+export interface Home extends AsyncDisposable {
+  readonly anchor: TestAnchor;
+  readonly client: TestProxy;
+  readonly server: TestProxy;
+  readonly gateway: TestGateway;
+}
+
+/** @param network The first three numbers of the loopback addresses: `127.0.41`. */
+export async function startHome(network: string): Promise<Home> {
+  const anchor = await TestAnchor.create('root');
+  const client = await new TestProxy(`${network}.1`, 'web').start(anchor);
+  const server = await new TestProxy(`${network}.2`, 'catalog').start(anchor);
+  const gateway = new TestGateway(`${network}.3`);
+  gateway.export();
+  await gateway.start(anchor);
+  routeThrough(client, gateway);
+  return {
+    anchor,
+    client,
+    server,
+    gateway,
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
+      await client[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Sends what the client's program asks through the gateway, as a mirror's endpoint does. */

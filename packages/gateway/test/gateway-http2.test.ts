@@ -4,38 +4,13 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { GrpcClient, grpcApp, status } from '../../proxy/test/grpc-harness.ts';
 import type { GrpcHandlers, ServiceError } from '../../proxy/test/grpc-harness.ts';
-import { ask, httpApp, identityName, TestAnchor, TestProxy, until } from '../../proxy/test/harness.ts';
+import { ask, httpApp, identityName, until } from '../../proxy/test/harness.ts';
 import { h2App, H2Client } from '../../proxy/test/http2-harness.ts';
 import { converse, webSocketApp } from '../../proxy/test/websocket-harness.ts';
-import { AUTHORITY, GATEWAY_ID, routeThrough, TestGateway } from './gateway-harness.ts';
+import { AUTHORITY, GATEWAY_ID, routeThrough, startHome } from './gateway-harness.ts';
+import type { Home } from './gateway-harness.ts';
 
-interface Home extends AsyncDisposable {
-  readonly anchor: TestAnchor;
-  readonly client: TestProxy;
-  readonly server: TestProxy;
-  readonly gateway: TestGateway;
-}
-
-async function setup(): Promise<Home> {
-  const anchor = await TestAnchor.create('root');
-  const client = await new TestProxy('127.0.45.1', 'web').start(anchor);
-  const server = await new TestProxy('127.0.45.2', 'catalog').start(anchor);
-  const gateway = new TestGateway('127.0.45.3');
-  gateway.export();
-  await gateway.start(anchor);
-  routeThrough(client, gateway);
-  return {
-    anchor,
-    client,
-    server,
-    gateway,
-    async [Symbol.asyncDispose]() {
-      await client[Symbol.asyncDispose]();
-      await gateway[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
-    },
-  };
-}
+const setup = (): Promise<Home> => startHome('127.0.45');
 
 async function grpcHome(handlers: GrpcHandlers): Promise<Home & { readonly grpc: GrpcClient }> {
   const home = await setup();

@@ -7,48 +7,34 @@ import { connect as connectTls } from 'node:tls';
 import { test } from 'node:test';
 import { LINKS, SERVICES } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
-import { ask, httpApp, identityName, RawClient, tcpApp, TestAnchor, TestProxy } from '../../proxy/test/harness.ts';
+import { ask, httpApp, identityName, RawClient, tcpApp, TestAnchor } from '../../proxy/test/harness.ts';
 import { inboundPolicy, meshTls } from '../../proxy/src/testing/fakes.ts';
-import { AUTHORITY, GATEWAY_ID, routeThrough, TestGateway } from './gateway-harness.ts';
+import { AUTHORITY, GATEWAY_ID, routeThrough, startHome } from './gateway-harness.ts';
+import type { Home } from './gateway-harness.ts';
 
 interface Seen {
   readonly headers: Record<string, string>;
 }
 
-async function setup(): Promise<
-  {
-    anchor: TestAnchor;
-    client: TestProxy;
-    server: TestProxy;
-    gateway: TestGateway;
-    app: { port: number };
-    seen: Seen[];
-  } & AsyncDisposable
-> {
-  const anchor = await TestAnchor.create('root');
-  const client = await new TestProxy('127.0.41.1', 'web').start(anchor);
-  const server = await new TestProxy('127.0.41.2', 'catalog').start(anchor);
-  const gateway = new TestGateway('127.0.41.3');
-  gateway.export();
-  await gateway.start(anchor);
+interface CatalogHome extends Home {
+  readonly app: { readonly port: number };
+  readonly seen: Seen[];
+}
+
+async function setup(): Promise<CatalogHome> {
+  const home = await startHome('127.0.41');
   const seen: Seen[] = [];
-  const app = await httpApp(server.ip, (request, response) => {
+  const app = await httpApp(home.server.ip, (request, response) => {
     seen.push({ headers: request.headers as Record<string, string> });
     response.end('from west');
   });
-  gateway.serve(server, app.port);
-  routeThrough(client, gateway);
+  home.gateway.serve(home.server, app.port);
   return {
-    anchor,
-    client,
-    server,
-    gateway,
+    ...home,
     app,
     seen,
     async [Symbol.asyncDispose]() {
-      await gateway[Symbol.asyncDispose]();
-      await client[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
+      await home[Symbol.asyncDispose]();
       await app.close();
     },
   };

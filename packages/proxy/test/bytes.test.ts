@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { connect as tlsConnect, createServer as createTlsServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { dribbling } from '../../net/src/testing/tls-pair.ts';
-import { balanced, outboundPolicy } from '../src/testing/fakes.ts';
+import { opaquePolicy } from '../src/testing/fakes.ts';
 import { identityName, meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
@@ -184,13 +184,6 @@ test('the preface of HTTP/2 is recognized in any pieces', async () => {
   relay.server.close();
   app.close();
 });
-
-function opaquePolicy(path: string): ReturnType<typeof outboundPolicy> {
-  const policy = outboundPolicy(balanced(path));
-  const { protocol } = policy;
-  if (protocol.kind !== 'detect') throw new Error('unexpected');
-  return { ...policy, protocol: { kind: 'opaque', opaque: protocol.opaque } };
-}
 
 test('who may not come in is told by an end while it says nothing, as probes need it, and by a reset when it speaks', async () => {
   const anchor = await TestAnchor.create('root');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { balanced, outboundPolicy } from '../src/testing/fakes.ts';
+import { opaquePolicy } from '../src/testing/fakes.ts';
 import {
   ask,
   httpApp,
@@ -110,10 +110,3 @@ test('opaque bytes cross both ways with half-close, and a server may speak first
   assert.equal(server.metrics.sum('inbound_tcp_transport_header_connections_total', { session_protocol: '' }), 1);
   app.close();
 });
-
-function opaquePolicy(path: string): ReturnType<typeof outboundPolicy> {
-  const policy = outboundPolicy(balanced(path));
-  const { protocol } = policy;
-  if (protocol.kind !== 'detect') throw new Error('unexpected');
-  return { ...policy, protocol: { kind: 'opaque', opaque: protocol.opaque } };
-}

@@ -140,7 +140,8 @@ test('a body that comes in pieces is sent again with all of them', async () => {
   client.socket.setNoDelay(true);
   client.socket.write('POST / HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n');
   for (const piece of ['5\r\nfirst\r', '\n6\r\nsecond\r\n', '0\r\n\r\n']) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const written = client.socket.bytesWritten;
+    await until('the proxy has read what was sent', () => there.count('tcp_read_bytes_total') >= written);
     client.socket.write(piece);
   }
   await until('the end', () => client.ended, DEADLINE_MS);
@@ -253,6 +254,7 @@ test('a slow upload is no late response, and a stream that moves is not idle', a
   const client = new RawClient(there.proxy.outbound);
   client.socket.write('POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 8\r\n\r\n');
   for (let sent = 0; sent < 8; sent += 1) {
+    // A slow client is what this is about: the upload takes longer than the limits, each pause less.
     await new Promise((resolve) => setTimeout(resolve, 250));
     client.socket.write('x');
   }

@@ -19,6 +19,7 @@ import {
   METHOD,
   writeHead,
 } from '@mesh/wire';
+import { freePort } from '@mesh/runtime/testing';
 import { findProgram, startProgram, untilListening } from '../../../bench/lib/programs.ts';
 import { readCorpus } from '../../../packages/wire/test/fuzz/corpus.ts';
 import { mutate } from '../../../packages/wire/test/fuzz/mutate.ts';
@@ -359,11 +360,4 @@ interface Listening {
 async function listen(server: Listening): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, IP, resolve));
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise<void>((resolve) => void server.close(() => resolve()));
-  return port;
 }

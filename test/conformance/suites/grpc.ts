@@ -2,12 +2,13 @@
  * gRPC's interoperability cases with grpc-go as client and server, through two sidecars with mutual TLS between them, and through a gateway: unary calls, all kinds of
  * streams, metadata, statuses, cancellation, deadlines, soaks.
  */
+import { freePort } from '@mesh/runtime/testing';
 import { startProgram, untilListening } from '../../../bench/lib/programs.ts';
 import { routeThrough, TestGateway } from '../../../packages/gateway/test/gateway-harness.ts';
 import { TestAnchor, TestProxy } from '../../../packages/proxy/test/harness.ts';
 import { goProgram, run } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
-import { freePort, ownIp, startPair } from '../sidecars.ts';
+import { ownIp, startPair } from '../sidecars.ts';
 import type { Target } from '../sidecars.ts';
 
 const CASES = [

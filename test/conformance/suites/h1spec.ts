@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DIST, gitCheckout, run } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
-import { startInbound, startOutbound } from '../sidecars.ts';
+import { SIDES } from '../sidecars.ts';
 
 const REPOSITORY = 'https://github.com/uNetworking/h1spec';
 const COMMIT = '57dd3139398c15f2ecd714b70e6af1309830e419';
@@ -59,10 +59,7 @@ export async function h1spec(): Promise<SuiteResult[]> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   const results: SuiteResult[] = [];
-  for (const [name, start] of [
-    ['outbound', startOutbound],
-    ['inbound', startInbound],
-  ] as const) {
+  for (const [name, start] of SIDES) {
     await using proxy = await start(address);
     results.push({
       suite: 'h1spec',

@@ -6,7 +6,7 @@ import { createServer } from 'node:http2';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { CaseResult, SuiteResult } from '../result.ts';
-import { startInbound, startOutbound } from '../sidecars.ts';
+import { SIDES } from '../sidecars.ts';
 import type { Address } from '../sidecars.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -156,10 +156,7 @@ export async function h2Floods(): Promise<SuiteResult[]> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   const results: SuiteResult[] = [];
-  for (const [name, start] of [
-    ['outbound', startOutbound],
-    ['inbound', startInbound],
-  ] as const) {
+  for (const [name, start] of SIDES) {
     await using proxy = await start(address);
     const cases: CaseResult[] = [];
     for (const flood of FLOODS) cases.push(await runFlood(flood, proxy.entry));

@@ -1,7 +1,7 @@
 /** The raw cases, through the sidecar on either side. */
 import { exchange, RawServer } from '../raw-peers.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
-import { startInbound, startOutbound } from '../sidecars.ts';
+import { SIDES } from '../sidecars.ts';
 import type { Address } from '../sidecars.ts';
 import { RAW_CASES } from './raw-cases.ts';
 import type { RawCase } from './raw-cases.ts';
@@ -10,10 +10,7 @@ const CASE_MS = 10_000;
 
 export async function raw(): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
-  for (const [name, start] of [
-    ['outbound', startOutbound],
-    ['inbound', startInbound],
-  ] as const) {
+  for (const [name, start] of SIDES) {
     const server = new RawServer();
     const port = await server.listen('127.0.0.1');
     await using proxy = await start({ host: '127.0.0.1', port });

@@ -25,7 +25,6 @@ import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import { Http2Facts } from './facts.ts';
 import type { H2Session } from './h2-session.ts';
-import { NOTHING } from './pass-on.ts';
 import { PayloadReader } from './payload.ts';
 import type { PayloadSink } from './payload.ts';
 import { rescue, rescueTrailers } from './rescue.ts';
@@ -254,15 +253,6 @@ export class H2ClientStream implements ClientStream, PayloadSink {
 
   bytesFromH1(bytes: Uint8Array, done: boolean): boolean {
     return this.#payload?.pass(bytes, done, this) ?? true;
-  }
-
-  payload(bytes: Uint8Array, end: boolean): boolean {
-    return this.dataFromH2(bytes, end);
-  }
-
-  payloadEnd(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.trailersFromH2(trailers);
-    else this.dataFromH2(NOTHING, true);
   }
 
   interimFromH2(fields: readonly string[]): void {

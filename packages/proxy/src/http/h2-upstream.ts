@@ -65,15 +65,6 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     return this.#payload?.pass(bytes, done, this) ?? true;
   }
 
-  payload(bytes: Uint8Array, end: boolean): boolean {
-    return this.dataFromH2(bytes, end);
-  }
-
-  payloadEnd(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.trailersFromH2(trailers);
-    else this.dataFromH2(NOTHING, true);
-  }
-
   headFromH2(fields: readonly string[], end: boolean, as: OrigProto | undefined): boolean {
     const was = as === undefined ? undefined : formatOrigProto(as.minor, as.absolute);
     const authority = this.exchange?.client.facts.authority() ?? '';

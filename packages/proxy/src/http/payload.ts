@@ -1,12 +1,12 @@
 /** Bodies from the framing of HTTP/1 to the frames of HTTP/2 and back. */
 import { BodyCursor, CHUNK_END, CHUNKED_END, chunkedEnd, chunkHead, FRAMING } from '@mesh/wire';
-import { wholeOrPart } from './pass-on.ts';
+import { NOTHING, wholeOrPart } from './pass-on.ts';
 
+/** Where a body goes on as HTTP/2. */
 export interface PayloadSink {
-  /** False: hold back. @param end Nothing follows. */
-  payload(bytes: Uint8Array, end: boolean): boolean;
-  /** The end of a body that had trailers, or whose end was not known with its last payload. */
-  payloadEnd(trailers: readonly string[]): void;
+  /** False: hold back. @param end Nothing follows; with it `bytes` may be empty, where the end was not known with the last payload. */
+  dataFromH2(bytes: Uint8Array, end: boolean): boolean;
+  trailersFromH2(fields: readonly string[]): void;
 }
 
 /** Takes the payload out of raw body bytes whose framing was checked before. */
@@ -32,12 +32,15 @@ export class PayloadReader {
       at = cursor.segment(bytes, at, bytes.length);
       if (at < 0) return more;
       if (cursor.dataEnd > cursor.dataStart) {
-        more = sink.payload(wholeOrPart(bytes, cursor.dataStart, cursor.dataEnd), cursor.done);
-      } else if (cursor.done) sink.payloadEnd(cursor.trailers);
+        more = sink.dataFromH2(wholeOrPart(bytes, cursor.dataStart, cursor.dataEnd), cursor.done);
+      } else if (cursor.done) {
+        if (cursor.trailers.length > 0) sink.trailersFromH2(cursor.trailers);
+        else sink.dataFromH2(NOTHING, true);
+      }
     }
     if (ended && !cursor.done) {
       cursor.reset(FRAMING.none, 0);
-      sink.payloadEnd([]);
+      sink.dataFromH2(NOTHING, true);
     }
     return more;
   }

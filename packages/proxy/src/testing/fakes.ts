@@ -203,6 +203,13 @@ export const outboundPolicy = (...backends: readonly Backend[]): OutboundPolicy 
   };
 };
 
+/** Bytes to one balancer, without detection. */
+export const opaquePolicy = (path: string): OutboundPolicy => {
+  const policy = outboundPolicy(balanced(path));
+  if (policy.protocol.kind !== 'detect') throw new Error('the fake policy detects');
+  return { ...policy, protocol: { kind: 'opaque', opaque: policy.protocol.opaque } };
+};
+
 // ---------------------------------------------------------------------------------------------------------------
 
 /** Metrics as plain numbers by name and labels. */

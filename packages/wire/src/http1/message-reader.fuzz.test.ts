@@ -6,39 +6,7 @@ import { FRAMING, Http1Head, METHOD } from './head.ts';
 import { parseRequestHead, parseResponseHead } from './parse-head.ts';
 import { fieldLines, unchanged, writeHead } from './head-writer.ts';
 import { HEADER, headerBit } from './header-kind.ts';
-import { MessageReader } from './message-reader.ts';
-
-/** What a reader makes of a stream, as text, independent of how the stream was cut. */
-function events(chunks: readonly Uint8Array[], requestMethod?: number): string[] {
-  const reader = new MessageReader();
-  if (requestMethod !== undefined) reader.expectResponse(requestMethod);
-  const seen: string[] = [];
-  let inBody = false;
-  let body = '';
-  for (const chunk of chunks) {
-    reader.feed(chunk);
-    for (;;) {
-      if (!inBody) {
-        if (!reader.readHead()) {
-          if (reader.head.error !== undefined) return [...seen, `error ${reader.head.error}`];
-          break;
-        }
-        const { head } = reader;
-        seen.push(`head ${Buffer.from(head.bytes.subarray(head.start, head.end)).toString('latin1')}`);
-        inBody = true;
-        body = '';
-      }
-      const from = reader.at;
-      const end = reader.readBody();
-      if (end < 0) return [...seen, `error ${reader.body.error}`];
-      body += Buffer.from(reader.bytes.subarray(from, end)).toString('latin1');
-      if (!reader.body.done) break;
-      seen.push(`body ${body}`);
-      inBody = false;
-    }
-  }
-  return seen;
-}
+import { readMessages } from '../../test/fuzz/read-messages.ts';
 
 function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
   const points = [0, ...at.map((point) => point % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length];
@@ -77,14 +45,14 @@ test('however a stream of requests is cut, the events are the same', () => {
       fc.array(fc.nat(), { maxLength: 12 }),
       (messages, at) => {
         const stream = Buffer.concat(messages);
-        const whole = events([stream]);
+        const whole = readMessages([stream]);
         assert.equal(whole.length, messages.length * 2);
         assert.ok(
           whole.every((event) => !event.startsWith('error')),
           whole.join('|'),
         );
-        assert.deepEqual(events(cut(stream, at)), whole);
-        assert.deepEqual(events([...stream].map((byte) => Uint8Array.of(byte))), whole);
+        assert.deepEqual(readMessages(cut(stream, at)), whole);
+        assert.deepEqual(readMessages([...stream].map((byte) => Uint8Array.of(byte))), whole);
       },
     ),
     { numRuns: 200 },
@@ -96,8 +64,8 @@ test('of a damaged stream nothing gets through in pieces that does not as a whol
     fc.property(message, fc.nat(), fc.nat(255), fc.array(fc.nat(), { maxLength: 8 }), (bytes, at, byte, points) => {
       const damaged = Buffer.from(bytes);
       damaged[at % damaged.length] = byte;
-      const whole = events([damaged]);
-      const inPieces = events(cut(damaged, points));
+      const whole = readMessages([damaged]);
+      const inPieces = readMessages(cut(damaged, points));
       // Refused as a whole: nothing more gets through in pieces, where the refusal may wait for the end of a line.
       const accepted = (list: readonly string[]): string[] => list.filter((event) => !event.startsWith('error'));
       assert.deepEqual(accepted(inPieces), accepted(whole));
@@ -113,8 +81,8 @@ test('garbage never throws, in requests, responses and chunked bodies', () => {
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       parseRequestHead(head, bytes, 0, bytes.length);
       parseResponseHead(head, bytes, 0, bytes.length, METHOD.get);
-      events([bytes]);
-      events([bytes], METHOD.get);
+      readMessages([bytes]);
+      readMessages([bytes], METHOD.get);
       const body = new BodyCursor();
       body.reset(FRAMING.chunked, 0);
       body.advance(bytes, 0, bytes.length);

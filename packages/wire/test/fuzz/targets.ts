@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { BodyCursor } from '../../src/http1/body.ts';
 import { FRAMING, Http1Head, METHOD } from '../../src/http1/head.ts';
-import { MessageReader } from '../../src/http1/message-reader.ts';
 import { parseRequestHead, parseResponseHead } from '../../src/http1/parse-head.ts';
 import { readClientHello } from '../../src/client-hello/client-hello.ts';
 import { HpackDecoder } from '../../src/hpack/decoder.ts';
@@ -14,6 +13,7 @@ import { TransportHeaderReader } from '../../src/transport-header/transport-head
 import { HTTP_1_1 } from '../../src/translate/orig-proto.ts';
 import { h1RequestFraming, h1RequestHead, h1ResponseFraming, h1ResponseHead } from '../../src/translate/to-h1.ts';
 import { h2Client, h2Server } from './h2-target.ts';
+import { readMessages } from './read-messages.ts';
 
 export type Target = (whole: Buffer, parts: readonly Buffer[]) => void;
 
@@ -29,40 +29,11 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   hello,
 };
 
-/** What a reader makes of HTTP/1 messages, as text. */
-function readMessages(chunks: readonly Buffer[], requestMethod: number | undefined): string[] {
-  const reader = new MessageReader();
-  if (requestMethod !== undefined) reader.expectResponse(requestMethod);
-  const seen: string[] = [];
-  let inBody = false;
-  let body = '';
-  for (const chunk of chunks) {
-    reader.feed(chunk);
-    for (;;) {
-      if (!inBody) {
-        if (!reader.readHead()) {
-          if (reader.head.error !== undefined) return seen;
-          break;
-        }
-        const { head } = reader;
-        seen.push(Buffer.from(head.bytes.subarray(head.start, head.end)).toString('latin1'));
-        inBody = true;
-        body = '';
-      }
-      const from = reader.at;
-      const end = reader.readBody();
-      if (end < 0) return seen;
-      body += Buffer.from(reader.bytes.subarray(from, end)).toString('latin1');
-      if (!reader.body.done) break;
-      seen.push(body);
-      inBody = false;
-    }
-  }
-  return seen;
-}
-
 function sameReading(whole: Buffer, parts: readonly Buffer[], requestMethod: number | undefined): void {
-  assert.deepEqual(readMessages(parts, requestMethod), readMessages([whole], requestMethod));
+  // When an error is seen may depend on the pieces, as a head that cannot become good is refused before its end.
+  const read = (chunks: readonly Buffer[]): string[] =>
+    readMessages(chunks, requestMethod).filter((entry) => !entry.startsWith('error '));
+  assert.deepEqual(read(parts), read([whole]));
 }
 
 function chunked(whole: Buffer, parts: readonly Buffer[]): void {
