@@ -12,7 +12,7 @@ import type { H1Pool } from './h1-pool.ts';
 export interface HttpEngineOptions {
   /** Requests in flight in this direction; beyond it 503. Linkerd's default. */
   readonly inFlightMax: number;
-  /** A request head must arrive whole within this from its first byte. */
+  /** A request head, or a frame or header block of HTTP/2, must arrive whole within this from its first byte. */
   readonly headTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly connectKeepAliveMs: number;

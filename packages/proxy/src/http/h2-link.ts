@@ -57,6 +57,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
         role: 'client',
         streamWindowBytes: wanted?.streamWindowBytes ?? client.streamWindowBytes,
         connectionWindowBytes: wanted?.connectionWindowBytes ?? client.connectionWindowBytes,
+        limits: { frameTimeoutMs: engine.options.headTimeoutMs },
       },
       this,
     );
@@ -123,6 +124,8 @@ export class H2Link implements H2Handlers<H2Upstream> {
 
   /** Called every second or so. */
   tick(nowMs: number): void {
+    if (!this.open) return;
+    this.h2.checkProgress(nowMs);
     if (!this.open) return;
     const { idleTimeoutMs } = this.#engine.options.http2.client;
     if (this.h2.streamCount === 0 && nowMs - this.#idleSinceMs >= idleTimeoutMs) {

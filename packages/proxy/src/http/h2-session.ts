@@ -52,6 +52,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
         streamWindowBytes: server.streamWindowBytes,
         connectionWindowBytes: server.connectionWindowBytes,
         concurrentStreamsMax: server.streamsMax,
+        limits: { frameTimeoutMs: engine.options.headTimeoutMs },
         initStream: () => new H2ClientStream(this),
       },
       this,
@@ -93,6 +94,7 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
       this.#close();
       return;
     }
+    this.h2.checkProgress(nowMs);
     const due = this.#keepAlive?.due(nowMs);
     if (due === 'ping') this.h2.ping();
     else if (due === 'give_up') this.abort();

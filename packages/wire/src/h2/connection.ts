@@ -239,6 +239,11 @@ export class H2Connection<S> {
     this.#in.receive(chunk, nowMs);
   }
 
+  /** For a tick of the owner's, each second or so: ends the connection when what its peer began does not arrive in time. */
+  checkProgress(nowMs: number): void {
+    if (!this.#failed) this.#in.checkProgress(nowMs, this.#limits.frameTimeoutMs);
+  }
+
   /** The socket is gone: every stream is reset with `code`, without a word to the peer. */
   abort(code: number = H2_ERROR.cancel): void {
     if (this.#failed) return;

@@ -32,6 +32,11 @@ export class FrameReader {
     this.#dataLeft = 0;
   }
 
+  /** A frame was begun and is not whole. */
+  get midFrame(): boolean {
+    return this.#have > 0 || this.#dataLeft > 0;
+  }
+
   /** False when a frame was larger than announced (FRAME_SIZE_ERROR); true otherwise, also when the sink stopped. */
   read(chunk: Buffer): boolean {
     let at = 0;

@@ -82,6 +82,10 @@ export class Inbound<S> implements FrameSink {
   /** The DATA frame that comes in pieces: its stream, unless that is gone, and whether it ends it. */
   #dataStream: H2Stream<S> | undefined = undefined;
   #dataEnds = false;
+  /** Frames (a header block counts as one) and pieces of bodies that came whole: so that what is under way now can be told from what was. */
+  #arrived = 0;
+  /** Since when the frame or header block under way is; -1: there is none. */
+  #partSinceMs = -1;
 
   constructor(link: InboundLink<S>) {
     this.#owner = link.owner;
@@ -111,17 +115,27 @@ export class Inbound<S> implements FrameSink {
       bytes = bytes.subarray(length);
     }
     this.#out.hold();
+    const arrived = this.#arrived;
     if (!this.#reader.read(bytes)) this.#owner.fail(H2_ERROR.frameSize, 'frame_too_large');
     if (this.#out.moved) {
       this.#out.moved = false;
       this.#guard.progress();
     }
+    if (!this.#reader.midFrame && this.#block.streamId === 0) this.#partSinceMs = -1;
+    else if (this.#partSinceMs < 0 || this.#arrived !== arrived) this.#partSinceMs = nowMs;
     this.#out.release();
+  }
+
+  /** What was begun and did not arrive in time ends the connection: whoever sends it blocks everybody on it. */
+  checkProgress(nowMs: number, timeoutMs: number): void {
+    if (this.#partSinceMs < 0 || nowMs - this.#partSinceMs < timeoutMs) return;
+    this.#owner.fail(H2_ERROR.enhanceYourCalm, 'frame_timeout');
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): boolean {
     if (!this.#isInOrder(type, flags, id)) return false;
     this.#dispatch(type, flags, id, bytes, from, to);
+    if (this.#block.streamId === 0) this.#arrived += 1;
     return !this.#owner.isFailed();
   }
 
@@ -133,6 +147,7 @@ export class Inbound<S> implements FrameSink {
 
   dataPiece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
     const stream = this.#dataStream;
+    this.#arrived += 1;
     if (stream === undefined) return true;
     if (stream.closed) {
       // The owner gave the stream up inside the frame.

@@ -10,6 +10,11 @@ export interface H2Limits {
   readonly headerFields: number;
   /** HEADERS and CONTINUATION frames of one block (`header_block_frames`). A list at its limit takes 5; empty frames cost the sender nothing (CVE-2024-27316). 16. */
   readonly headerBlockFrames: number;
+  /**
+   * From the first byte of a frame, or of a header block in several, to its last one (`frame_timeout`); of body bytes, between two pieces. Looked
+   * at by `checkProgress`. 30 s, as for a head of HTTP/1: nothing else moves on the connection meanwhile.
+   */
+  readonly frameTimeoutMs: number;
   /** Streams that the peer may have open (`concurrent_streams`); announced. At least 100 is advised (RFC 9113 §6.5.2). */
   readonly concurrentStreams: number;
   /**
@@ -48,6 +53,7 @@ export const H2_LIMITS_DEFAULT: H2Limits = {
   headerListBytes: HPACK_LIST_BYTES_DEFAULT,
   headerFields: HEADERS_MAX,
   headerBlockFrames: 16,
+  frameTimeoutMs: 30_000,
   concurrentStreams: 100,
   resetsPerSecond: 1000,
   streamErrorsPerSecond: 1000,

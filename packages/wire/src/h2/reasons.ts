@@ -37,6 +37,7 @@ export const H2_REASONS = {
   // Limits; their values are in limits.ts.
   header_list_bytes: 'a header list is larger than its limit',
   header_fields: 'a header list has more fields than its limit',
+  frame_timeout: 'a frame, or a header block in several, was begun and did not arrive whole in time',
   header_block_frames: 'a header block is in more frames, or larger, than its limit',
   concurrent_streams: 'more streams at a time than their limit',
   resets: 'more RST_STREAM per second than their limit',

@@ -22,6 +22,7 @@ export const HEADER = {
   connectionNamed: 17,
   /** Our own, from proxy to proxy: nothing of the request reached the program. */
   undelivered: 18,
+  dstOverride: 19,
 } as const;
 
 /** Bit of a kind, for the sets that a writer drops. */
@@ -55,6 +56,7 @@ export const HEADER_NAMES: readonly (readonly [string, number])[] = [
   ['l5d-proxy-error', HEADER.proxyError],
   ['l5d-proxy-connection', HEADER.proxyConnectionL5d],
   ['l5d-dst-canonical', HEADER.dstCanonical],
+  ['l5d-dst-override', HEADER.dstOverride],
   ['l5d-require-id', HEADER.requireId],
   ['l5d-orig-proto', HEADER.origProto],
   ['mesh-undelivered', HEADER.undelivered],
