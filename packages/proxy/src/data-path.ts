@@ -6,7 +6,8 @@
  */
 import type { BackoffOptions } from '@mesh/model';
 import type { Address, Driver, Listener } from '@mesh/net';
-import type { Clock, Component, Drain, Logger, Timer } from '@mesh/runtime';
+import type { Clock, Component, Drain, Logger } from '@mesh/runtime';
+import { CONNECTIONS_PER_CLIENT_MAX } from './accept/client-connections.ts';
 import { InboundAccept } from './accept/inbound-accept.ts';
 import { OutboundAccept } from './accept/outbound-accept.ts';
 import { Backends } from './balance/backends.ts';
@@ -28,6 +29,8 @@ export interface DataPathOptions {
   readonly handshakeTimeoutMs: number;
   readonly discoveryTimeoutMs: number;
   /** A destination that nobody uses is forgotten after this. */
+  /** Inbound connections of one client address; 0: no limit. */
+  readonly connectionsPerClientMax: number;
   readonly outboundIdleTimeoutMs: number;
   readonly inboundIdleTimeoutMs: number;
   readonly acceptKeepAliveMs: number;
@@ -50,6 +53,7 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   acceptKeepAliveMs: 10_000,
   outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitterRatio: 0.1 },
   inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
+  connectionsPerClientMax: CONNECTIONS_PER_CLIENT_MAX,
   outboundHttp: HTTP_ENGINE_DEFAULTS,
 };
 
@@ -146,7 +150,8 @@ export class DataPath implements Component {
 
   #inboundAccept(): InboundAccept['handlers'] {
     const { identity, metrics, logger } = this.#deps;
-    const { inboundListen, ownIps, refusedPorts, inboundDetectTimeoutMs, handshakeTimeoutMs } = this.#options;
+    const { inboundListen, ownIps, refusedPorts, inboundDetectTimeoutMs, handshakeTimeoutMs, connectionsPerClientMax } =
+      this.#options;
     // With port 0 (tests) the direct port is known only once bound: it is looked up when needed.
     const boundPort = (): number => this.#addresses?.inbound.port ?? inboundListen.port;
     return new InboundAccept(
@@ -175,6 +180,7 @@ export class DataPath implements Component {
   #outboundAccept(inbound: Address, outbound: readonly Listener[]): OutboundAccept['handlers'] {
     const { metrics, logger } = this.#deps;
     const own = new Set(this.#options.ownIps);
+        connectionsPerClientMax,
     const isLoop = (target: Address): boolean =>
       outbound.some(({ address }) => address.port === target.port && (address.ip === target.ip || isAny(address.ip))) ||
       (own.has(target.ip) && target.port === inbound.port);

@@ -43,3 +43,26 @@ test('a server that begins a header block and does not end it is left, and its r
   client.close();
   app.close();
 });
+
+test('a client with too many connections is turned away, counted, and let in again when it has fewer', async () => {
+  const proxy = new TestProxy('127.0.47.1', 'app', { connectionsPerClientMax: 2 }, { protocol: 'opaque' });
+  await using server = await proxy.start(await TestAnchor.create('root'));
+  const app = await tcpApp(server.ip, (socket) => socket.write('hi'));
+  server.inboundDestination = { ip: server.ip, port: app.port };
+  const first = new RawClient(server.inbound, '127.0.47.3');
+  const second = new RawClient(server.inbound, '127.0.47.3');
+  await until('both are served', () => first.text === 'hi' && second.text === 'hi', DEADLINE_MS);
+  const third = new RawClient(server.inbound, '127.0.47.3');
+  await until('turned away', () => third.ended, DEADLINE_MS);
+  assert.equal(third.text, '');
+  assert.equal(server.metrics.sum('inbound_tcp_errors_total', { error: 'client_connections' }), 1);
+  const other = new RawClient(server.inbound, '127.0.47.4');
+  await until('another client is served', () => other.text === 'hi', DEADLINE_MS);
+  first.socket.resetAndDestroy();
+  const open = (): number => server.metrics.sum('tcp_open_connections', { direction: 'inbound', peer: 'src' });
+  await until('the first is gone', () => open() === 2, DEADLINE_MS);
+  const again = new RawClient(server.inbound, '127.0.47.3');
+  await until('served again', () => again.text === 'hi', DEADLINE_MS);
+  for (const raw of [second, third, other, again]) raw.socket.destroy();
+  app.close();
+});
