@@ -240,6 +240,8 @@ export class ProxyApp implements AsyncDisposable {
         inboundIdleTimeoutMs: inbound.discoveryIdleMs,
         acceptKeepAliveMs: inbound.acceptKeepAliveMs,
         outboundConnectBackoff: outbound.connectBackoff,
+        informationalHeaders: outbound.informationalHeaders,
+        ingress: outbound.ingress,
         inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound) },
         outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound) },
       },

@@ -13,8 +13,10 @@ import { OutboundAccept } from './accept/outbound-accept.ts';
 import { Backends } from './balance/backends.ts';
 import { HTTP_ENGINE_DEFAULTS, HttpEngine } from './http/engine.ts';
 import type { HttpEngineOptions } from './http/engine.ts';
+import { Kept } from './kept.ts';
 import type { Endpoints, Identity, OutboundDiscovery, PolicyPorts, ProxyMetrics } from './ports.ts';
 import { InboundPort } from './route/inbound-port.ts';
+import { NamedTargets } from './route/named-targets.ts';
 import { OutboundTarget } from './route/outbound-target.ts';
 
 export interface DataPathOptions {
@@ -27,14 +29,18 @@ export interface DataPathOptions {
   readonly refusedPorts: readonly number[];
   readonly inboundDetectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
-  readonly discoveryTimeoutMs: number;
-  /** A destination that nobody uses is forgotten after this. */
   /** Inbound connections of one client address; 0: no limit. */
   readonly connectionsPerClientMax: number;
+  readonly discoveryTimeoutMs: number;
+  /** A destination that nobody uses is forgotten after this. */
   readonly outboundIdleTimeoutMs: number;
   readonly inboundIdleTimeoutMs: number;
   readonly acceptKeepAliveMs: number;
   readonly outboundConnectBackoff: BackoffOptions;
+  /** Responses that the outbound side makes tell the program why. */
+  readonly informationalHeaders: boolean;
+  /** The program is an ingress: its requests say where they go, in `l5d-dst-override`. */
+  readonly ingress: boolean;
   readonly inboundHttp: HttpEngineOptions;
   readonly outboundHttp: HttpEngineOptions;
 }
@@ -47,13 +53,15 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   refusedPorts: [],
   inboundDetectTimeoutMs: 10_000,
   handshakeTimeoutMs: 10_000,
+  connectionsPerClientMax: CONNECTIONS_PER_CLIENT_MAX,
   discoveryTimeoutMs: 10_000,
   outboundIdleTimeoutMs: 5000,
   inboundIdleTimeoutMs: 90_000,
   acceptKeepAliveMs: 10_000,
   outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitterRatio: 0.1 },
+  informationalHeaders: true,
+  ingress: false,
   inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
-  connectionsPerClientMax: CONNECTIONS_PER_CLIENT_MAX,
   outboundHttp: HTTP_ENGINE_DEFAULTS,
 };
 
@@ -82,8 +90,10 @@ export class DataPath implements Component {
   readonly #deps: DataPathDeps;
   readonly #inboundEngine: HttpEngine;
   readonly #outboundEngine: HttpEngine;
-  readonly #ports: Kept<InboundPort>;
-  readonly #targets: Kept<OutboundTarget>;
+  readonly #ports: Kept<Address, InboundPort>;
+  readonly #targets: Kept<Address, OutboundTarget>;
+  /** For the proxy of an ingress: destinations that requests name. */
+  readonly #named: NamedTargets | undefined;
   readonly #listeners: Listener[] = [];
   #addresses: DataPathAddresses | undefined;
 
@@ -102,12 +112,18 @@ export class DataPath implements Component {
       random: deps.random,
     });
     const { metrics, policies, discovery, clock } = deps;
-    this.#ports = new Kept(clock, options.inboundIdleTimeoutMs, (target) => {
-      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies });
+    this.#ports = new Kept(clock, options.inboundIdleTimeoutMs, addressKey, (target) => {
+      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies, ingress: options.ingress });
     });
-    this.#targets = new Kept(clock, options.outboundIdleTimeoutMs, (address) => {
-      return new OutboundTarget(address, { backends, discovery, metrics });
-    });
+    const targetDeps = { backends, discovery, metrics, details: options.informationalHeaders };
+    const idleMs = options.outboundIdleTimeoutMs;
+    this.#targets = new Kept(clock, idleMs, addressKey, (address) => new OutboundTarget(address, targetDeps));
+    this.#named = options.ingress
+      ? new NamedTargets(
+          { idleMs, discoveryTimeoutMs: options.discoveryTimeoutMs },
+          { clock, create: (name) => new OutboundTarget(name, targetDeps) },
+        )
+      : undefined;
   }
 
   get addresses(): DataPathAddresses {
@@ -142,6 +158,7 @@ export class DataPath implements Component {
     this.#outboundEngine.stop();
     this.#ports.clear();
     this.#targets.clear();
+    this.#named?.clear();
   }
 
   async #closeListeners(): Promise<void> {
@@ -163,6 +180,7 @@ export class DataPath implements Component {
         refusedPorts: new Set(refusedPorts),
         detectTimeoutMs: inboundDetectTimeoutMs,
         handshakeTimeoutMs,
+        connectionsPerClientMax,
       },
       {
         engine: this.#inboundEngine,
@@ -180,7 +198,6 @@ export class DataPath implements Component {
   #outboundAccept(inbound: Address, outbound: readonly Listener[]): OutboundAccept['handlers'] {
     const { metrics, logger } = this.#deps;
     const own = new Set(this.#options.ownIps);
-        connectionsPerClientMax,
     const isLoop = (target: Address): boolean =>
       outbound.some(({ address }) => address.port === target.port && (address.ip === target.ip || isAny(address.ip))) ||
       (own.has(target.ip) && target.port === inbound.port);
@@ -190,6 +207,7 @@ export class DataPath implements Component {
         engine: this.#outboundEngine,
         metrics,
         logger,
+        serviceOf: (target) => this.#named?.over(target) ?? target,
         useTarget: (address) => {
           const { value, done } = this.#targets.use(address);
           return { target: value, done };
@@ -199,65 +217,14 @@ export class DataPath implements Component {
   }
 }
 
+function addressKey({ ip, port }: Address): string {
+  return `${ip} ${port}`;
+}
+
 function nothing(): undefined {
   return undefined;
 }
 
 function isAny(ip: string): boolean {
   return ip === '0.0.0.0' || ip === '::';
-}
-
-/** Things kept per address while connections use them, and for a while after. */
-class Kept<T extends { uses: number; dispose(): void }> {
-  readonly #clock: Clock;
-  readonly #idleMs: number;
-  readonly #create: (address: Address) => T;
-  readonly #values = new Map<string, T>();
-  readonly #timers = new Map<string, Timer>();
-
-  constructor(clock: Clock, idleMs: number, create: (address: Address) => T) {
-    this.#clock = clock;
-    this.#idleMs = idleMs;
-    this.#create = create;
-  }
-
-  use(address: Address): { readonly value: T; readonly done: () => void } {
-    const key = `${address.ip} ${address.port}`;
-    let value = this.#values.get(key);
-    if (value === undefined) {
-      value = this.#create(address);
-      this.#values.set(key, value);
-    }
-    this.#timers.get(key)?.cancel();
-    this.#timers.delete(key);
-    value.uses += 1;
-    const used = value;
-    let held = true;
-    return {
-      value: used,
-      done: () => {
-        if (!held) return;
-        held = false;
-        used.uses -= 1;
-        if (used.uses === 0 && this.#values.get(key) === used) this.#expireLater(key, used);
-      },
-    };
-  }
-
-  clear(): void {
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
-    for (const value of this.#values.values()) value.dispose();
-    this.#values.clear();
-  }
-
-  #expireLater(key: string, value: T): void {
-    const timer = this.#clock.after(this.#idleMs, () => {
-      this.#timers.delete(key);
-      if (value.uses > 0 || this.#values.get(key) !== value) return;
-      this.#values.delete(key);
-      value.dispose();
-    });
-    this.#timers.set(key, timer);
-  }
 }

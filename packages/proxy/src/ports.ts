@@ -24,6 +24,8 @@ export interface Endpoints {
 export interface OutboundDiscovery {
   /** `current` is undefined until both lookups answered. */
   resolve(originalDst: Address): Watched<OutboundPolicy | OutboundRefused>;
+  /** @param authority "name.ns.svc.cluster.local:port": where the proxy of an ingress is told to go. */
+  resolveAuthority(authority: string): Watched<OutboundPolicy | OutboundRefused>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ const SUITES = [
   'grpc',
   'streams',
   'orig-proto',
+  'ingress',
 ];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;

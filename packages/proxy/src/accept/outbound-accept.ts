@@ -12,6 +12,7 @@ import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { H2Session } from '../http/h2-session.ts';
+import type { HttpService } from '../http/service.ts';
 import { HttpSession } from '../http/session.ts';
 import type { Labels, ProxyMetrics, TcpCells } from '../ports.ts';
 import { fullRefLabels } from '../route/authorize.ts';
@@ -31,6 +32,8 @@ export interface OutboundAcceptDeps {
   readonly engine: HttpEngine;
   readonly metrics: ProxyMetrics;
   readonly logger: Logger;
+  /** What decides about the requests of a connection to `target`. */
+  readonly serviceOf: (target: OutboundTarget) => HttpService;
   /** Takes a hold on the destination until `done` is called. */
   readonly useTarget: (address: Address) => { readonly target: OutboundTarget; readonly done: () => void };
 }
@@ -183,7 +186,7 @@ export class OutboundAccept {
   ): void {
     this.#countProtocol(`http/${version}`, policy);
     const Session = version === 2 ? H2Session : HttpSession;
-    const session = new Session(conn, accepted.target, this.#deps.engine, accepted.cells);
+    const session = new Session(conn, this.#deps.serviceOf(accepted.target), this.#deps.engine, accepted.cells);
     session.onOver = (why) => accepted.over(why);
     session.begin(bytes, ended);
   }

@@ -64,6 +64,16 @@ test('what the injector sets is understood, without warnings', () => {
   assert.equal(config.identity.serverName, config.identity.name);
 });
 
+test('the clients of an ingress are not told of the mesh, unless somebody wants that', () => {
+  const { ingress, informationalHeaders } = parseProxyConfig(ENV).outbound;
+  assert.deepEqual([ingress, informationalHeaders], [false, true]);
+  const env = { ...ENV, LINKERD2_PROXY_INGRESS_MODE: 'true' };
+  assert.equal(parseProxyConfig(env).outbound.ingress, true);
+  assert.equal(parseProxyConfig(env).outbound.informationalHeaders, false);
+  const told = { ...env, LINKERD2_PROXY_OUTBOUND_DISABLE_INFORMATIONAL_HEADERS: 'false' };
+  assert.equal(parseProxyConfig(told).outbound.informationalHeaders, true);
+});
+
 test('without anything, every missing key is told', () => {
   const told = problems({});
   for (const key of [

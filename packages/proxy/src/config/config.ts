@@ -54,6 +54,8 @@ export interface OutboundConfig extends DirectionConfig {
   readonly tcpQueue: QueueConfig;
   /** `l5d-proxy-error` and the like for the application. */
   readonly informationalHeaders: boolean;
+  /** The application is an ingress, whose requests name their destinations in `l5d-dst-override`. */
+  readonly ingress: boolean;
 }
 
 export interface InboundConfig extends DirectionConfig {
@@ -172,6 +174,7 @@ function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig
 function readOutbound(reader: ConfigReader, windows: Http2Windows): OutboundConfig {
   const one = reader.socketAddress('OUTBOUND_LISTEN_ADDR', OUTBOUND_LISTEN);
   const listen = reader.socketAddresses('OUTBOUND_LISTEN_ADDRS', [one]);
+  const ingress = reader.boolean('INGRESS_MODE', false);
   if (listen.length < 1 || listen.length > 2) reader.problem('OUTBOUND_LISTEN_ADDRS', 'must hold one or two addresses');
   return {
     ...readDirection(reader, 'OUTBOUND', {
@@ -184,7 +187,9 @@ function readOutbound(reader: ConfigReader, windows: Http2Windows): OutboundConf
     listen,
     httpQueue: readQueue(reader, 'OUTBOUND_HTTP', 3000),
     tcpQueue: readQueue(reader, 'OUTBOUND_TCP', 3000),
-    informationalHeaders: !reader.boolean('OUTBOUND_DISABLE_INFORMATIONAL_HEADERS', false),
+    // The clients of an ingress are strangers: they are told nothing of the mesh.
+    informationalHeaders: !reader.boolean('OUTBOUND_DISABLE_INFORMATIONAL_HEADERS', ingress),
+    ingress,
   };
 }
 

@@ -19,6 +19,7 @@ import { outcomeOf, TIME_LIMIT_CODES, TIME_LIMITS } from './outcomes.ts';
 import { Placement } from './placement.ts';
 import { FAILURES, neverDelivered } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
+import type { RequestEnd } from './service.ts';
 import type { TunnelServer, UpstreamStream } from './upstream-stream.ts';
 
 const IDLE = 0;
@@ -49,6 +50,8 @@ export class Exchange implements CourseOwner {
   #sentAtMs: number;
   #latencyMs: number;
   #status: number;
+  #requestBytes: number;
+  #responseBytes: number;
   #retryAfterMs: number | undefined;
   /** Set with the first request whose route has rules. */
   #course: Course | undefined;
@@ -65,6 +68,8 @@ export class Exchange implements CourseOwner {
     this.#sentAtMs = 0;
     this.#latencyMs = 0;
     this.#status = 0;
+    this.#requestBytes = 0;
+    this.#responseBytes = 0;
     this.#retryAfterMs = undefined;
     this.#course = undefined;
   }
@@ -84,6 +89,7 @@ export class Exchange implements CourseOwner {
   begin(): void {
     this.#start();
     const { client } = this;
+    client.service.begun?.(client);
     if (this.#engine.inFlight > this.#engine.options.inFlightMax) this.reject('overloaded');
     else client.service.route(client);
   }
@@ -105,6 +111,7 @@ export class Exchange implements CourseOwner {
 
   /** Bytes of the request's body pass. @param done They are the last. */
   requestFrame(length: number, done: boolean): void {
+    this.#requestBytes += length;
     this.#course?.requestFrame(length, done);
   }
 
@@ -125,6 +132,7 @@ export class Exchange implements CourseOwner {
     client.cells?.response(answered.status, isSuccess(answer), this.#elapsed(), code, grpcStatus);
     this.#course?.finished(answered.status, grpcStatus, code, this.#engine.clock.monotonic());
     service.failed?.(code);
+    this.#status = answered.status;
     this.#end();
     client.next();
   }
@@ -280,6 +288,7 @@ export class Exchange implements CourseOwner {
 
   /** Bytes of the response's body pass. */
   responseFrame(length: number): void {
+    this.#responseBytes += length;
     if (length > 0) this.#placement.backend?.responseFrameBytes.observe(length);
     this.#course?.responseFrame(length);
   }
@@ -397,6 +406,9 @@ export class Exchange implements CourseOwner {
     this.#interim = 0;
     this.#responseStarted = false;
     this.#status = 0;
+    this.#sentAtMs = -1;
+    this.#requestBytes = 0;
+    this.#responseBytes = 0;
   }
 
   #end(): void {
@@ -404,6 +416,22 @@ export class Exchange implements CourseOwner {
     this.#phase = IDLE;
     this.#placement.end();
     this.#course?.end();
+    const { client } = this;
+    if (client.onOver !== undefined) this.#tellEnd(client.onOver);
+  }
+
+  #tellEnd(onOver: (end: RequestEnd) => void): void {
+    const { client } = this;
+    client.onOver = undefined;
+    const totalMs = this.#elapsed();
+    onOver({
+      status: this.#status,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#responseBytes,
+      totalMs,
+      processingMs: this.#sentAtMs >= 0 ? this.#sentAtMs - this.#startedAtMs : totalMs,
+      ancient: client.ancient,
+    });
   }
 
   #elapsed(): number {

@@ -13,7 +13,7 @@ import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
 import { framed, framedEnd } from './payload.ts';
 import { rescue } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
-import type { HttpService } from './service.ts';
+import type { HttpService, RequestEnd } from './service.ts';
 import type { HttpSession } from './session.ts';
 import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
@@ -25,6 +25,7 @@ export class H1ClientStream implements ClientStream {
   readonly facts: Http1Facts;
   readonly grpc = false;
   cells: HttpCells | undefined;
+  onOver: ((end: RequestEnd) => void) | undefined;
   requestDone: boolean;
   readonly #session: HttpSession;
   /** The request's body as it came: what an upstream is still to get, or might get once more. */
@@ -40,6 +41,7 @@ export class H1ClientStream implements ClientStream {
     this.#session = session;
     this.facts = new Http1Facts(session.reader.head);
     this.cells = undefined;
+    this.onOver = undefined;
     this.requestDone = true;
     this.#kept = NONE;
     this.#keptBytes = 0;

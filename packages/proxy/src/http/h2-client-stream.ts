@@ -29,7 +29,7 @@ import { PayloadReader } from './payload.ts';
 import type { PayloadSink } from './payload.ts';
 import { rescue, rescueTrailers } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
-import type { HttpService } from './service.ts';
+import type { HttpService, RequestEnd } from './service.ts';
 import type { UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
 const GRPC_TYPE = 'application/grpc';
@@ -52,6 +52,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
   readonly ancient = false;
   facts: Http2Facts;
   cells: HttpCells | undefined;
+  onOver: ((end: RequestEnd) => void) | undefined;
   method: number;
   grpc: boolean;
   requestDone: boolean;
@@ -77,6 +78,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     this.#fields = [];
     this.facts = new Http2Facts([]);
     this.cells = undefined;
+    this.onOver = undefined;
     this.method = METHOD.other;
     this.grpc = false;
     this.requestDone = false;

@@ -16,6 +16,14 @@ export const FAILURES = {
     close: false,
     text: 'the name is not that of a service of this cluster',
   },
+  // Of `l5d-dst-override`, for proxies of ingresses.
+  bad_override: { status: 400, grpc: 3, close: false, text: 'l5d-dst-override is not one name:port' },
+  unknown_destination: {
+    status: 404,
+    grpc: 5,
+    close: false,
+    text: 'l5d-dst-override is not the name of an HTTP service of this cluster',
+  },
   route_failure: { status: 500, grpc: 9, close: false, text: 'route is configured to fail' },
   loop: { status: 508, grpc: 10, close: true, text: 'request loop' },
   failfast: { status: 504, grpc: 4, close: true, text: 'service in fail-fast' },

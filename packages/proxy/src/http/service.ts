@@ -8,9 +8,25 @@ import type { RouteRules } from '../route/route-rules.ts';
 import type { RequestFacts } from './facts.ts';
 import type { FailureCode } from './rescue.ts';
 
+/** What became of a request. */
+export interface RequestEnd {
+  /** HTTP status that its client was given; 0: none. */
+  readonly status: number;
+  /** Bytes of its body, and of the response's, as they were passed on: of HTTP/1 with the framing of chunks. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly totalMs: number;
+  /** Until it was passed on; all of the time when it never was. */
+  readonly processingMs: number;
+  /** An HTTP/1.0 client. */
+  readonly ancient: boolean;
+}
+
 /** A request that waits for a decision. */
 export interface RoutedRequest {
   readonly facts: RequestFacts;
+  /** Called once when the request is over, then forgotten; `facts` can still be read in it. */
+  onOver: ((end: RequestEnd) => void) | undefined;
   /** Cells of this request: from the service, or else of the endpoint. */
   cells: HttpCells | undefined;
   /** Sends the request to an endpoint of `dispatcher`. @param rules Of its route; undefined: no limits, no retries, not counted. */
@@ -34,6 +50,8 @@ export interface AddedFields {
 }
 
 export interface HttpService {
+  /** A request was read: once for each, before anything is decided. */
+  begun?(request: RoutedRequest): void;
   /** Looks at `request.facts` and calls `request.dispatch` or `request.reject`, at once. */
   route(request: RoutedRequest): void;
   /** Fields to drop from requests (bits of kinds), and those to add. */

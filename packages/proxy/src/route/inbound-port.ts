@@ -24,6 +24,8 @@ export interface InboundPortDeps {
   readonly engine: HttpEngine;
   readonly metrics: ProxyMetrics;
   readonly policies: PolicyPorts;
+  /** The program is an ingress. */
+  readonly ingress: boolean;
 }
 
 const NO_IPS: ReadonlySet<string> = new Set();
@@ -46,6 +48,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
   readonly retriesConnects = false;
   readonly target: Address;
   readonly policy: Watched<InboundPolicy>;
+  readonly ingress: boolean;
   readonly #slot: EndpointSlot;
   readonly #metrics: ProxyMetrics;
   readonly #targetLabels: Labels;
@@ -56,6 +59,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
   constructor(target: Address, deps: InboundPortDeps) {
     const { engine, metrics, policies } = deps;
     this.target = target;
+    this.ingress = deps.ingress;
     this.#metrics = metrics;
     this.policy = policies.get(target.port);
     this.#targetLabels = targetLabels(target);

@@ -31,7 +31,7 @@ interface Standing {
 }
 
 export class InboundService implements HttpService {
-  readonly requestDrop = FROM_PEERS;
+  readonly requestDrop: number;
   readonly requestAdd: AddedFields;
   readonly responseDrop = HOP_FIELDS;
   readonly details: boolean;
@@ -46,6 +46,8 @@ export class InboundService implements HttpService {
     this.#client = client;
     this.#onClosed = onClosed;
     this.#standing = undefined;
+    // Only the ingress itself says where its requests go.
+    this.requestDrop = port.ingress ? FROM_PEERS | headerBit(HEADER.dstOverride) : FROM_PEERS;
     this.details = client.identity !== undefined;
     this.servesProxies = client.identity !== undefined;
     this.requestAdd =

@@ -1,6 +1,6 @@
 /**
- * One original destination as the outbound side sees it: its policy of the moment, compiled into
- * routes with their backends. Shared by all connections to that address.
+ * One destination as the outbound side sees it: its policy of the moment, compiled into routes with their backends. Shared by all
+ * connections to that address; one that was named by a request, by all requests with that name.
  */
 import type {
   HostMatch,
@@ -67,7 +67,12 @@ export interface OutboundTargetDeps {
   readonly backends: Backends;
   readonly discovery: OutboundDiscovery;
   readonly metrics: ProxyMetrics;
+  /** Responses made here tell the program why. */
+  readonly details: boolean;
 }
+
+/** Names are only ever those of HTTP requests: what is opaque has no place for one. */
+const NO_ADDRESS: Address = { ip: '', port: 0 };
 
 const FROM_PROGRAM: number =
   headerBit(HEADER.requireId) |
@@ -79,12 +84,13 @@ export class OutboundTarget implements HttpService {
   readonly requestDrop = FROM_PROGRAM;
   readonly requestAdd = NO_ADDED_FIELDS;
   readonly responseDrop = HOP_FIELDS;
-  readonly details = true;
+  readonly details: boolean;
   readonly servesProxies = false;
   readonly address: Address;
-  /** Connections that use it. */
+  /** Connections, or requests with its name, that use it. */
   uses = 0;
   readonly #deps: OutboundTargetDeps;
+  readonly #named: boolean;
   readonly #watched: Watched<OutboundPolicy | OutboundRefused>;
   readonly #unsubscribe: () => void;
   readonly #waiters = new Set<() => void>();
@@ -92,10 +98,14 @@ export class OutboundTarget implements HttpService {
   /** Set while the policy says opaque: connections of before that speak HTTP go on with what ruled them. */
   #lastHttp: Compiled | undefined;
 
-  constructor(address: Address, deps: OutboundTargetDeps) {
-    this.address = address;
+  /** @param destination An original destination, or the name and port that requests are for. */
+  constructor(destination: Address | string, deps: OutboundTargetDeps) {
+    const named = typeof destination === 'string';
+    this.address = named ? NO_ADDRESS : destination;
+    this.details = deps.details;
     this.#deps = deps;
-    this.#watched = deps.discovery.resolve(address);
+    this.#named = named;
+    this.#watched = named ? deps.discovery.resolveAuthority(destination) : deps.discovery.resolve(destination);
     this.#compiled = undefined;
     this.#lastHttp = undefined;
     this.#unsubscribe = this.#watched.onChange(() => this.#update());
@@ -126,7 +136,7 @@ export class OutboundTarget implements HttpService {
   route(request: RoutedRequest): void {
     const http = (this.#lastHttp ?? this.#compiled)?.http;
     if (http === undefined) {
-      request.reject('unexpected');
+      request.reject(this.#named ? 'unknown_destination' : 'unexpected');
       return;
     }
     const { rules, only } = request.facts.version === 2 ? http.http2 : http.http1;

@@ -91,8 +91,14 @@ export class FakePolicies extends FakeWatches<number, InboundPolicy> implements 
 }
 
 export class FakeDiscovery extends FakeWatches<Address, OutboundPolicy | OutboundRefused> implements OutboundDiscovery {
+  readonly names = new FakeWatches<string, OutboundPolicy | OutboundRefused>();
+
   resolve(address: Address): FakeWatched<OutboundPolicy | OutboundRefused> {
     return this.at({ ip: address.ip, port: address.port });
+  }
+
+  resolveAuthority(authority: string): FakeWatched<OutboundPolicy | OutboundRefused> {
+    return this.names.at(authority);
   }
 }
 
