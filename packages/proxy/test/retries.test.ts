@@ -2,47 +2,16 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
-import { NO_TIMEOUTS } from '@mesh/model';
-import type { HttpRoute, OutboundPolicy, RetryPolicy, RouteTimeouts } from '@mesh/model';
-import { balanced, endpoint, endpointSet, outboundPolicy } from '../src/testing/fakes.ts';
+import { endpoint, endpointSet } from '../src/testing/fakes.ts';
 import { GrpcClient, grpcApp, status } from './grpc-harness.ts';
 import type { GrpcApp } from './grpc-harness.ts';
 import { ask, httpApp, RawClient, TestAnchor, TestProxy, until } from './harness.ts';
 import { h2App, H2Client } from './http2-harness.ts';
+import { policyWith, ROUTED_PATH as PATH } from './rules-harness.ts';
+import type { Rules } from './rules-harness.ts';
 
-const PATH = 'app.ns.svc.cluster.local:80';
 const IPS = ['127.0.46.2', '127.0.46.3'] as const;
 const DEADLINE_MS = 60_000;
-
-const RETRY: RetryPolicy = {
-  maxRetries: 2,
-  maxRequestBytes: 65_536,
-  statusRanges: [{ start: 502, end: 504 }],
-  grpcCodes: new Set(),
-  tryTimeoutMs: undefined,
-  backoff: { minMs: 1, maxMs: 5, jitterRatio: 0 },
-};
-
-interface Rules {
-  readonly retry?: Partial<RetryPolicy>;
-  readonly timeouts?: Partial<RouteTimeouts>;
-}
-
-/** The fake policy with rules for all of its routes. */
-function policyWith({ retry, timeouts }: Rules, kind: 'detect' | 'grpc' = 'detect'): OutboundPolicy {
-  const policy = outboundPolicy(balanced(PATH, 300, 1));
-  assert.ok(policy.protocol.kind === 'detect');
-  const routes = policy.protocol.http1.map((route): HttpRoute => ({
-    ...route,
-    rules: route.rules.map((rule) => ({
-      ...rule,
-      timeouts: { ...NO_TIMEOUTS, ...timeouts },
-      retry: retry === undefined ? undefined : { ...RETRY, ...retry },
-    })),
-  }));
-  const protocol = kind === 'grpc' ? { kind, http2: routes } : { ...policy.protocol, http1: routes, http2: routes };
-  return { ...policy, protocol };
-}
 
 interface Shop extends AsyncDisposable {
   readonly proxy: TestProxy;

@@ -27,7 +27,7 @@ export interface ResponseSink {
   trailersFromH2(fields: readonly string[]): void;
 }
 
-/** As linkerd2-proxy keeps of a request for its retries. */
+/** What is kept of a request's body for repeats that no policy asks for. As much as Linkerd's policies say for theirs. */
 export const REPLAY_BYTES_MAX = 64 * 1024;
 
 export interface ClientStream extends RoutedRequest, ResponseSink {
@@ -45,6 +45,8 @@ export interface ClientStream extends RoutedRequest, ResponseSink {
   readonly requestDone: boolean;
   /** What was read of the request is still here whole: it can be sent once more from its beginning. */
   readonly replayable: boolean;
+  /** Bytes of the body that were read and kept so far. */
+  readonly keptBytes: number;
   /** A response can still be written. */
   readonly open: boolean;
 

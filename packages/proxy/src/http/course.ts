@@ -107,6 +107,17 @@ export class Course {
     return this.#rules?.retry !== undefined;
   }
 
+  /** The longest body that the route's retries are for; 0 without any. */
+  get retryBytesMax(): number {
+    return this.#rules?.retry?.policy.maxRequestBytes ?? 0;
+  }
+
+  /** The status of a gRPC call may lead to another try. */
+  get retriesCalls(): boolean {
+    const policy = this.#rules?.retry?.policy;
+    return policy !== undefined && policy.grpcCodes.size > 0 && this.retries < policy.maxRetries;
+  }
+
   /** True when the request will be sent again, after a pause: the owner is told when. */
   retry(outcome: TryOutcome, replayable: boolean, ready: boolean): boolean {
     const retry = this.#rules?.retry;

@@ -11,6 +11,7 @@ import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess, parseRetryAfterMs } f
 import type { Overdue, ResponseClass, TryOutcome } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { RouteRules } from '../route/route-rules.ts';
+import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import { Course } from './course.ts';
 import type { CourseOwner } from './course.ts';
@@ -48,6 +49,8 @@ export class Exchange implements CourseOwner {
   #interim: number;
   #startedAtMs: number;
   #sentAtMs: number;
+  /** When the response's head came, if it was held back; else 0. */
+  #headAtMs: number;
   #latencyMs: number;
   #status: number;
   #requestBytes: number;
@@ -66,6 +69,7 @@ export class Exchange implements CourseOwner {
     this.#interim = 0;
     this.#startedAtMs = 0;
     this.#sentAtMs = 0;
+    this.#headAtMs = 0;
     this.#latencyMs = 0;
     this.#status = 0;
     this.#requestBytes = 0;
@@ -81,6 +85,11 @@ export class Exchange implements CourseOwner {
   /** Where the request's body goes at the moment; undefined while there is no connection. */
   get upstream(): UpstreamStream | undefined {
     return this.#up;
+  }
+
+  /** So much of the request's body is kept, to be sent again: by the route's policy, or as little as the own repeats of this proxy need. */
+  get replayBytesMax(): number {
+    return Math.max(REPLAY_BYTES_MAX, this.#course?.retryBytesMax ?? 0);
   }
 
   // ---- Called by the client's stream ----------------------------------------------------------------------------
@@ -187,6 +196,7 @@ export class Exchange implements CourseOwner {
     client.cells?.requestTotal.add(1);
     this.#sentAtMs =
       this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
+    this.#headAtMs = 0;
     this.#phase = ACTIVE;
     this.#course?.sent(client.requestDone);
     client.sendTo(up);
@@ -260,6 +270,16 @@ export class Exchange implements CourseOwner {
     this.#retryAfterMs = parseRetryAfterMs(text, this.#engine.clock.now());
   }
 
+  /** A gRPC head came without the call's status. True: it waits for that, as the route may ask for another try and the client for nothing more. */
+  holdsAnswer(): boolean {
+    const { client } = this;
+    // A client that still sends may be waiting for the head.
+    if (!client.grpc || !client.requestDone || this.#course?.retriesCalls !== true || !this.#replayable) return false;
+    this.#course.responded();
+    this.#headAtMs = this.#engine.clock.monotonic();
+    return true;
+  }
+
   /**
    * A final response head came and is about to go to the client. False: the request is sent again instead, or the client is gone.
    * @param ofProgram It is not a proxy's word about its program. @param grpcStatus The head has it already.
@@ -275,7 +295,7 @@ export class Exchange implements CourseOwner {
     }
     this.#responseStarted = true;
     this.#course?.responded();
-    const now = this.#engine.clock.monotonic();
+    const now = this.#headAtMs > 0 ? this.#headAtMs : this.#engine.clock.monotonic();
     this.#latencyMs = now - this.#startedAtMs;
     const { slot } = this.#placement;
     if (slot !== undefined) {
@@ -362,14 +382,19 @@ export class Exchange implements CourseOwner {
   #retries(outcome: TryOutcome): boolean {
     const course = this.#course;
     if (course === undefined || this.#responseStarted) return false;
-    const { client } = this;
-    const replayable = client.replayable && client.open && this.#interim === 0;
-    if (!course.retry(outcome, replayable, this.#placement.ready)) return false;
+    if (!course.retry(outcome, this.#replayable, this.#placement.ready)) return false;
     const placement = this.#placement;
     placement.attempts.retry(placement.slot ?? placement.left);
     this.#phase = WAITING;
-    client.holdRequest();
+    this.client.holdRequest();
     return true;
+  }
+
+  /** The route's retries have all of the request that they need, and the client has nothing of a response. */
+  get #replayable(): boolean {
+    const { client } = this;
+    const bytesMax = this.#course?.retryBytesMax ?? 0;
+    return client.replayable && client.open && this.#interim === 0 && client.keptBytes <= bytesMax;
   }
 
   /** The endpoint's part in the request is over. @param learned What this says about it. */

@@ -4,7 +4,6 @@ import type { HeadEdits, Http1Head } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
-import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -72,6 +71,9 @@ export class H1ClientStream implements ClientStream {
   get replayable(): boolean {
     return this.#keeping;
   }
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
 
   // ---- Called by the session ------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ export class H1ClientStream implements ClientStream {
     this.exchange.requestFrame(end - from, this.requestDone);
     const bytes = wholeOrPart(reader.bytes, from, end);
     this.#keep(bytes);
-    if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
+    if (this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
     const more = up.bytesFromH1(bytes, this.requestDone);
     if ((!more && !this.requestDone) || reader.unread > 0) conn.pause();
   }
@@ -148,7 +150,7 @@ export class H1ClientStream implements ClientStream {
     for (let at = 1; at < kept.length && up === this.exchange.upstream; at += 1) {
       more = up.bytesFromH1(kept[at] as Uint8Array, this.requestDone && at === kept.length - 1);
     }
-    if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
+    if (this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
     if (!this.requestDone && more && up === this.exchange.upstream) conn.resume();
   }
 

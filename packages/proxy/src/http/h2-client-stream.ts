@@ -19,7 +19,6 @@ import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
-import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -106,6 +105,9 @@ export class H2ClientStream implements ClientStream, PayloadSink {
   get replayable(): boolean {
     return this.#keeping;
   }
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
 
   // ---- Called by the session ------------------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     }
     if (this.exchange.upstream !== up) return;
     if (this.#trailers.length > 0) up.trailersFromH2(this.#trailers);
-    if (this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
+    if (this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
     if (more) this.#giveBack();
   }
 
@@ -293,7 +295,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     this.#kept.push(bytes);
     this.#keptBytes += bytes.length;
     // What waits was sent nowhere: it must be kept, and its window keeps it small.
-    if (!waiting && this.#keptBytes > REPLAY_BYTES_MAX) this.forgetRequest();
+    if (!waiting && this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
   }
 
   #giveBack(): void {

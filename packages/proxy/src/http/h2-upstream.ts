@@ -14,6 +14,7 @@ import {
 } from '@mesh/wire';
 import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
 import type { Exchange } from './exchange.ts';
+import { HeldAnswer } from './held-answer.ts';
 import type { H2Link } from './h2-link.ts';
 import { NOTHING } from './pass-on.ts';
 import { PayloadReader } from './payload.ts';
@@ -37,6 +38,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
   #grpcStatus: number | undefined;
   /** The final head was passed on. */
   #headSeen: boolean;
+  #held: HeldAnswer | undefined;
 
   constructor(link: H2Link) {
     this.exchange = undefined;
@@ -47,6 +49,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     this.#owed = 0;
     this.#grpcStatus = undefined;
     this.#headSeen = false;
+    this.#held = undefined;
   }
 
   // ---- The request ----------------------------------------------------------------------------------------------
@@ -104,8 +107,10 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
       if (exchange.onInterim(this)) exchange.client.interimFromH2(fields);
     } else if (kind === 'head') this.#onHead(exchange, fields, end);
     else {
+      const grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status')) ?? this.#grpcStatus;
+      if (this.#held !== undefined && !this.#release(grpcStatus)) return;
       exchange.client.trailersFromH2(fields);
-      exchange.finish(this, parseGrpcStatus(fieldValue(fields, 'grpc-status')) ?? this.#grpcStatus);
+      exchange.finish(this, grpcStatus);
     }
   }
 
@@ -113,17 +118,26 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     const { exchange } = this;
     this.#owed += bytes.length;
     this.#link.holds(bytes.length);
-    exchange?.responseFrame(bytes.length);
-    if (exchange === undefined || exchange.client.dataFromH2(bytes, end)) this.#giveBack();
+    if (this.#held !== undefined) {
+      // Trailers right behind it come in this very turn of the loop.
+      if (this.#held.data.push(bytes) === 1) queueMicrotask(() => this.#release(undefined));
+      if (!end) return;
+      this.#held.data.pop();
+      if (!this.#release(undefined)) return;
+    }
+    this.#pass(exchange, bytes, end);
     if (end) exchange?.finish(this, this.#grpcStatus);
   }
 
   /** @param byServer RST_STREAM or GOAWAY; else the connection is gone, or the server broke the protocol on this stream. */
   onReset(code: number, byServer: boolean): void {
     const { exchange } = this;
+    // What the client is to have of the answer goes before its end.
+    const noError = byServer && code === H2_ERROR.noError;
+    if ((noError || (this.#held?.data.length ?? 0) > 0) && !this.#release(undefined)) return;
     this.#giveBack();
     if (exchange === undefined) return;
-    if (byServer && code === H2_ERROR.noError && this.#isComplete(exchange)) {
+    if (noError && this.#isComplete(exchange)) {
       exchange.client.dataFromH2(NOTHING, true);
       exchange.finish(this, this.#grpcStatus);
     } else if (!byServer && this.#link.open) exchange.badResponse(this);
@@ -141,10 +155,38 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     if (undelivered && exchange.sendElsewhere(this)) return;
     this.#grpcStatus = parseGrpcStatus(fieldValue(fields, 'grpc-status'));
     if (exchange.wantsRetryAfter) exchange.onRetryAfter(fieldValue(fields, 'retry-after'));
-    if (!exchange.onFinalHead(Number(fieldValue(fields, ':status')), !undelivered, this.#grpcStatus)) return;
+    const status = Number(fieldValue(fields, ':status'));
+    if (!end && this.#grpcStatus === undefined && exchange.holdsAnswer()) {
+      const { clock } = exchange.client.engine;
+      this.#held = new HeldAnswer(fields, status, !undelivered, clock, () => this.#release(undefined));
+      return;
+    }
+    if (!exchange.onFinalHead(status, !undelivered, this.#grpcStatus)) return;
     this.#headSeen = true;
     if (!exchange.client.headFromH2(fields, end)) exchange.badResponse(this);
     else if (end) exchange.finish(this, this.#grpcStatus);
+  }
+
+  /** Lets go on what is held, if something is. @param grpcStatus Of the trailers. False: the call is sent again, or over. */
+  #release(grpcStatus: number | undefined): boolean {
+    const held = this.#held;
+    const { exchange } = this;
+    if (held === undefined) return true;
+    this.#held = undefined;
+    held.done();
+    if (exchange === undefined || !exchange.onFinalHead(held.status, held.ofProgram, grpcStatus)) return false;
+    this.#headSeen = true;
+    if (!exchange.client.headFromH2(held.fields, false)) {
+      exchange.badResponse(this);
+      return false;
+    }
+    for (const bytes of held.data) this.#pass(this.exchange, bytes, false);
+    return this.exchange === exchange;
+  }
+
+  #pass(exchange: Exchange | undefined, bytes: Uint8Array, end: boolean): void {
+    exchange?.responseFrame(bytes.length);
+    if (exchange === undefined || exchange.client.dataFromH2(bytes, end)) this.#giveBack();
   }
 
   /**
@@ -185,6 +227,8 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
 
   #end(): void {
     this.exchange = undefined;
+    this.#held?.done();
+    this.#held = undefined;
     this.#giveBack();
     if (this.#stream?.closed === false) this.#link.socket.out.reset(this.#stream, H2_ERROR.cancel);
     this.#link.streamOver();
