@@ -125,7 +125,7 @@ export interface RouteBackendCells {
   readonly responseFrameBytes: HistogramCell;
 }
 
-/** outbound_tcp_route_open_total, outbound_tcp_route_close_total. */
+/** outbound_{tcp,tls}_route_open_total, outbound_{tcp,tls}_route_close_total. */
 export interface TcpRouteCells {
   readonly open: CounterCell;
   /** @param error "" for a clean end, else why. */
@@ -134,7 +134,30 @@ export interface TcpRouteCells {
 
 export type RouteProtocol = 'http' | 'grpc';
 
-/** outbound_{http,tcp}_balancer_*. */
+/** What a backend carries: requests, bytes, or TLS of the programs' own. Load and readiness mean something else for each. */
+export type BackendKind = 'http' | 'tcp' | 'tls';
+
+/** A layer that connections or requests pass through: stack_create_total, stack_drop_total. */
+export interface StackLabels {
+  readonly direction: 'inbound' | 'outbound';
+  readonly protocol: 'http' | 'opaq' | 'tls' | 'tcp';
+  readonly name: 'server' | 'logical' | 'balance' | 'forward' | 'endpoint';
+}
+
+export interface StackCells {
+  readonly created: CounterCell;
+  readonly dropped: CounterCell;
+}
+
+/** stack_poll_total by what came of it, and stack_poll_total_ms: of a layer that may keep its callers waiting. */
+export interface StackPollCells {
+  readonly ready: CounterCell;
+  readonly pending: CounterCell;
+  readonly error: CounterCell;
+  readonly waitedMs: CounterCell;
+}
+
+/** outbound_{http,tcp,tls}_balancer_*. */
 export interface BalancerCells {
   readonly endpointsReady: GaugeCell;
   readonly endpointsPending: GaugeCell;
@@ -156,10 +179,12 @@ export interface BalancerCells {
 export interface ProxyMetrics {
   tcp(labels: Labels): TcpCells;
   http(labels: Labels): HttpCells;
-  balancer(kind: 'http' | 'tcp', labels: Labels): BalancerCells;
+  balancer(kind: BackendKind, labels: Labels): BalancerCells;
   route(protocol: RouteProtocol, labels: Labels): RouteCells;
   inboundRoute(protocol: RouteProtocol, labels: Labels): InboundRouteCells;
-  tcpRoute(labels: Labels): TcpRouteCells;
+  tcpRoute(kind: 'tcp' | 'tls', labels: Labels): TcpRouteCells;
+  stack(labels: StackLabels): StackCells;
+  stackPolls(labels: StackLabels): StackPollCells;
   routeRetry(protocol: RouteProtocol, labels: Labels): RouteRetryCells;
   routeBackend(protocol: RouteProtocol, labels: Labels): RouteBackendCells;
   /** outbound_tcp_transfer_cost_bytes_total: bytes that crossed to or from endpoints by whether they stayed in the zone. */

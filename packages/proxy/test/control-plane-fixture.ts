@@ -84,7 +84,7 @@ export function proxyEnv(plane: Plane, serviceAccount: string, tokenPath: string
 
 const network = (ip: string) => ({ net: { ip: tcpAddress(ip, 1)?.ip, prefixLen: 0 } });
 
-const ALLOW_ALL = inbound.Server.fromPartial({
+export const ALLOW_ALL = inbound.Server.fromPartial({
   protocol: { kind: { $case: 'detect', value: { timeout: durationFromMs(10_000) } } },
   labels: { group: '', kind: 'default', name: 'all-unauthenticated' },
   authorizations: [

@@ -16,7 +16,7 @@ import type { Identity, ProxyMetrics } from '../ports.ts';
 import type { InboundPort } from '../route/inbound-port.ts';
 import { ClientConnections } from './client-connections.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
-import { identityOf, plainClient, tlsClient } from './inbound-client.ts';
+import { identityOf, passedClient, plainClient, tlsClient } from './inbound-client.ts';
 import { InboundServe } from './inbound-serve.ts';
 import { peek } from './peek.ts';
 
@@ -84,13 +84,13 @@ export class InboundAccept {
     const isOwn = target !== undefined && (ownIps.size === 0 || ownIps.has(target.ip));
     // A forwarded port of the pod arrives over its loopback interface. It may look at our certificate, no more.
     if (target === undefined || (!isOwn && !(target.port === listenPort && isLoopbackAddress(target.ip)))) {
-      this.#serve.refuse(conn, target === undefined ? 'no_original_destination' : 'foreign_destination');
+      this.#serve.refuse(conn, target === undefined ? 'no_original_destination' : 'foreign_destination', target);
       return;
     }
     const clientIp = conn.remote.ip;
     const leave = this.#clients.enter(clientIp);
     if (leave === undefined) {
-      this.#serve.refuse(conn, 'client_connections', true);
+      this.#serve.refuse(conn, 'client_connections', target, true);
       return;
     }
     const hold = this.#deps.engine.drain.hold();
@@ -114,7 +114,7 @@ export class InboundAccept {
     const policy = port.policy.current;
     if (policy === undefined) {
       over();
-      this.#serve.refuse(conn, 'no_policy');
+      this.#serve.refuse(conn, 'no_policy', accepted.target);
       return;
     }
     if (policy.protocol === 'opaque') {
@@ -131,9 +131,10 @@ export class InboundAccept {
         const mine = hello.kind === 'hello' && hello.sni === identity.serverName.toLowerCase();
         if (mine && identity.tls !== undefined) this.#terminate(peeked, bytes, port, accepted, over);
         else {
-          const client = plainClient(accepted.clientIp, 'no_tls_from_remote');
-          const tls = hello.kind === 'hello' || policy.protocol === 'tls';
-          if (tls) this.#serve.forward(peeked, bytes, end === 'ended', port, policy, client, over);
+          const isTls = hello.kind === 'hello';
+          const client = isTls ? passedClient(accepted.clientIp) : plainClient(accepted.clientIp, 'no_tls_from_remote');
+          if (isTls || policy.protocol === 'tls')
+            this.#serve.forward(peeked, bytes, end === 'ended', port, policy, client, over);
           else this.#serve.detect(peeked, bytes, end, port, client, over);
         }
       },
@@ -141,7 +142,7 @@ export class InboundAccept {
   }
 
   #terminate(conn: Conn<unknown>, hello: Uint8Array, port: InboundPort, accepted: Accepted, over: () => void): void {
-    this.#startTls(conn, hello, 'optional', over, (secured, peer) => {
+    this.#startTls(conn, hello, 'optional', accepted.target, over, (secured, peer) => {
       this.#serve.detect(secured, NOTHING, 'enough', port, tlsClient(accepted.clientIp, peer), over);
     });
   }
@@ -159,14 +160,14 @@ export class InboundAccept {
         const { identity } = this.#deps;
         if (hello.kind !== 'hello' || hello.sni !== identity.serverName.toLowerCase() || identity.tls === undefined) {
           over();
-          this.#serve.refuse(peeked, 'direct_without_tls');
+          this.#serve.refuse(peeked, 'direct_without_tls', accepted.target);
           return;
         }
-        this.#startTls(peeked, bytes, 'required', over, (secured, peer) => {
+        this.#startTls(peeked, bytes, 'required', accepted.target, over, (secured, peer) => {
           const { ownIps } = this.#options;
           if (ownIps.size > 0 && !ownIps.has(accepted.target.ip)) {
             over();
-            this.#serve.refuse(secured, 'foreign_destination');
+            this.#serve.refuse(secured, 'foreign_destination', accepted.target);
             return;
           }
           if (peer.alpn === TRANSPORT_ALPN && identityOf(peer) !== undefined) {
@@ -174,7 +175,7 @@ export class InboundAccept {
             return;
           }
           over();
-          this.#serve.refuse(secured, 'direct_without_transport_header');
+          this.#serve.refuse(secured, 'direct_without_transport_header', accepted.target);
         });
       },
     });
@@ -198,7 +199,7 @@ export class InboundAccept {
         const refusal = this.#headerRefusal(header);
         if (header === undefined || refusal !== undefined) {
           over();
-          this.#serve.refuse(peeked, refusal ?? 'bad_transport_header');
+          this.#serve.refuse(peeked, refusal ?? 'bad_transport_header', accepted.target);
           return;
         }
         this.#serveDirect(peeked, rest, end === 'ended', header, accepted, peer, over);
@@ -241,7 +242,7 @@ export class InboundAccept {
     const policy = port.policy.current;
     if (policy === undefined) {
       finish();
-      this.#serve.refuse(conn, 'no_policy');
+      this.#serve.refuse(conn, 'no_policy', target);
     } else if (header.session !== undefined && policy.protocol !== 'opaque') {
       this.#serve.serveHttp(header.session === 'http2' ? 2 : 1, conn, rest, ended, port, client, finish);
     } else this.#serve.forward(conn, rest, ended, port, policy, client, finish);
@@ -253,13 +254,14 @@ export class InboundAccept {
     conn: Conn<unknown>,
     hello: Uint8Array,
     clientCertificate: 'required' | 'optional',
+    target: Address,
     over: () => void,
     secured: (conn: Conn<unknown>, peer: PeerInfo) => void,
   ): void {
     const context = this.#deps.identity.tls;
     if (context === undefined) {
       over();
-      this.#serve.refuse(conn, 'no_identity');
+      this.#serve.refuse(conn, 'no_identity', target);
       return;
     }
     const turn: { leave: (() => void) | undefined } = { leave: undefined };
@@ -275,7 +277,7 @@ export class InboundAccept {
       close: (_conn, why) => {
         turn.leave?.();
         over();
-        this.#deps.metrics.errors('inbound_tcp_errors_total', { error: why.kind === 'tls' ? 'tls' : why.code }).add(1);
+        this.#serve.countError(why.kind === 'tls' ? 'tls' : why.code, target);
         this.#deps.logger.debug('inbound handshake failed', { code: why.code });
       },
     };

@@ -11,6 +11,11 @@ export function plainClient(ip: string, reason: string): Client {
   return { ip, tls: false, identity: undefined, labels: { tls: 'no_identity', no_tls_reason: reason } };
 }
 
+/** Its TLS is for the program: who it is, only the program learns. */
+export function passedClient(ip: string): Client {
+  return { ip, tls: false, identity: undefined, labels: { tls: 'opaque' } };
+}
+
 export function tlsClient(ip: string, peer: PeerInfo): Client {
   const identity = identityOf(peer);
   return {

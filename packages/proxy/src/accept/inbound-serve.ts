@@ -7,15 +7,16 @@
  *   else ──► detect ──► HTTP/1 session | HTTP/2 session | tunnel
  */
 import type { Authorization, InboundPolicy } from '@mesh/model';
-import type { Closed, Conn } from '@mesh/net';
+import type { Address, Closed, Conn } from '@mesh/net';
 import type { Logger } from '@mesh/runtime';
 import { detectHttp } from '../detect/detect-http.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { H2Session } from '../http/h2-session.ts';
 import { HttpSession } from '../http/session.ts';
-import type { ProxyMetrics } from '../ports.ts';
+import type { Labels, ProxyMetrics } from '../ports.ts';
 import { authorize } from '../route/authorize.ts';
 import type { Client } from '../route/authorize.ts';
+import { targetLabels } from '../route/inbound-port.ts';
 import type { InboundPort } from '../route/inbound-port.ts';
 import { InboundService } from '../route/inbound-service.ts';
 import { errnoOf, TcpForward } from '../tcp/tcp-forward.ts';
@@ -54,7 +55,7 @@ export class InboundServe {
     const ended = before === 'ended';
     if (policy === undefined) {
       over();
-      this.refuse(conn, 'no_policy');
+      this.refuse(conn, 'no_policy', port.target);
       return;
     }
     if (protocol === 'opaque' || protocol === 'tls') {
@@ -100,7 +101,7 @@ export class InboundServe {
     const cells = port.tcpCells(client);
     cells.openTotal.add(1);
     cells.openConnections.add(1);
-    const service = new InboundService(port, client, (why: Closed) => {
+    const service = new InboundService(port, client, conn.remote, (why: Closed) => {
       cells.openConnections.add(-1);
       cells.closeTotal(errnoOf(why)).add(1);
       over();
@@ -121,9 +122,8 @@ export class InboundServe {
     const allowed = authorize(client, policy.authorizations);
     port.authzCell('inbound_tcp_authz', client, policy, undefined, allowed).add(1);
     if (allowed === undefined) {
-      port.countError('inbound_tcp_errors_total', 'unauthorized');
       over();
-      this.refuse(conn, 'unauthorized', bytes.length === 0);
+      this.refuse(conn, 'unauthorized', port.target, bytes.length === 0);
       return;
     }
     const cells = port.tcpCells(client);
@@ -151,14 +151,21 @@ export class InboundServe {
     }).start();
   }
 
-  /** @param politely With FIN, as long as the client says nothing. */
-  refuse(conn: Conn<unknown>, reason: string, politely = false): void {
-    this.#deps.metrics.errors('inbound_tcp_errors_total', { error: reason }).add(1);
+  /** @param target Where it was going; undefined: nobody knows. @param politely With FIN, as long as the client says nothing. */
+  refuse(conn: Conn<unknown>, reason: string, target: Address | undefined, politely = false): void {
+    this.countError(reason, target);
     this.#deps.logger.debug('inbound connection refused', { reason, peer: conn.remote });
     if (politely) turnAway(conn, this.#deps.engine.clock);
     else conn.reset();
   }
+
+  countError(error: string, target: Address | undefined): void {
+    const labels = target === undefined ? NO_TARGET : targetLabels(target);
+    this.#deps.metrics.errors('inbound_tcp_errors_total', { error, ...labels }).add(1);
+  }
 }
+
+const NO_TARGET: Labels = { target_addr: '', target_ip: '', target_port: '' };
 
 function isStillAllowed(port: InboundPort, client: Client): Authorization | undefined {
   const policy = port.policy.current;

@@ -192,7 +192,7 @@ export class OutboundAccept {
   }
 
   #forward(conn: Conn<unknown>, bytes: Uint8Array, ended: boolean, policy: OutboundPolicy, accepted: Accepted): void {
-    this.#countProtocol('opaque', policy);
+    this.#countProtocol(policy.protocol.kind === 'tls' ? 'tls' : 'opaque', policy);
     new TcpForward({
       conn,
       first: bytes,

@@ -4,7 +4,15 @@
  */
 import type { Backend, BackoffOptions, Distribution as DistributionPolicy, Endpoint, ResourceRef } from '@mesh/model';
 import type { HttpEngine } from '../http/engine.ts';
-import type { Endpoints, Labels, ProxyMetrics, RouteBackendCells, RouteProtocol } from '../ports.ts';
+import type {
+  BackendKind,
+  Endpoints,
+  Labels,
+  ProxyMetrics,
+  RouteBackendCells,
+  RouteProtocol,
+  StackLabels,
+} from '../ports.ts';
 import { fullRefLabels, routeLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
 import { TwoCounters } from '../metrics/wrapped-cells.ts';
@@ -26,6 +34,7 @@ export interface BackendsDeps {
 
 interface Kept {
   readonly target: Selectable & { dispose(): void };
+  readonly stack: StackLabels;
   uses: number;
 }
 
@@ -53,12 +62,7 @@ export class Backends {
   }
 
   /** @param kind Which balancer metrics it counts into. @param route Whose use of each backend is counted; undefined: nobody's. */
-  lease(
-    policy: DistributionPolicy,
-    parent: ResourceRef,
-    kind: 'http' | 'tcp',
-    route?: CountedRoute,
-  ): LeasedDistribution {
+  lease(policy: DistributionPolicy, parent: ResourceRef, kind: BackendKind, route?: CountedRoute): LeasedDistribution {
     const listed = listBackends(policy).filter(({ backend }) => backend.target.kind !== 'invalid');
     const keys: string[] = [];
     const members: DistributionMember[] = [];
@@ -69,9 +73,15 @@ export class Backends {
     }
     const [first] = listed;
     const { engine, metrics, random } = this.#deps;
-    const cells = metrics.balancer(kind, balancerLabels(parent, first?.backend.ref ?? parent));
+    const labels = stackLabels(kind, 'logical');
+    const cells = {
+      balancer: metrics.balancer(kind, balancerLabels(kind, parent, first?.backend)),
+      polls: metrics.stackPolls(labels),
+    };
+    const stack = metrics.stack(labels);
     const queue = first?.backend.queue ?? QUEUE_DEFAULT;
     const distribution = new Distribution(policy.kind, members, queue, engine.clock, random, cells);
+    stack.created.add(1);
     let leased = true;
     return {
       distribution,
@@ -79,6 +89,7 @@ export class Backends {
         if (!leased) return;
         leased = false;
         distribution.dispose();
+        stack.dropped.add(1);
         for (const key of keys) this.#giveBack(key);
       },
     };
@@ -94,15 +105,16 @@ export class Backends {
     return this.#deps.metrics.routeBackend(route.protocol, labels);
   }
 
-  #take(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp', keys: string[]): Selectable | undefined {
-    // Load, pools and queue metrics of HTTP and TCP say different things: one balancer each.
+  #take(backend: Backend, parent: ResourceRef, kind: BackendKind, keys: string[]): Selectable | undefined {
+    // Load, pools and queue metrics of requests and of connections say different things: one balancer each.
     const key = `${kind} ${backend.key}`;
     let kept = this.#kept.get(key);
     if (kept === undefined) {
       const target = this.#create(backend, parent, kind);
       if (target === undefined) return undefined;
-      kept = { target, uses: 0 };
+      kept = { target, stack: stackLabels(kind, target.balanced ? 'balance' : 'forward'), uses: 0 };
       this.#kept.set(key, kept);
+      this.#deps.metrics.stack(kept.stack).created.add(1);
     }
     kept.uses += 1;
     keys.push(key);
@@ -116,9 +128,10 @@ export class Backends {
     if (kept.uses > 0) return;
     this.#kept.delete(key);
     kept.target.dispose();
+    this.#deps.metrics.stack(kept.stack).dropped.add(1);
   }
 
-  #create(backend: Backend, parent: ResourceRef, kind: 'http' | 'tcp'): (Selectable & { dispose(): void }) | undefined {
+  #create(backend: Backend, parent: ResourceRef, kind: BackendKind): (Selectable & { dispose(): void }) | undefined {
     const { engine, metrics, endpoints, ownIps, connectBackoff, random } = this.#deps;
     const { target } = backend;
     switch (target.kind) {
@@ -130,7 +143,8 @@ export class Backends {
           connectBackoff,
           random,
           slotCells: (of, endpoint, tlsLabels) => slotCells(metrics, authorityOf(of), endpoint, tlsLabels),
-          balancerCells: metrics.balancer(kind, balancerLabels(parent, backend.ref)),
+          balancerCells: metrics.balancer(kind, balancerLabels(kind, parent, backend)),
+          stackCells: metrics.stack(stackLabels(kind, 'endpoint')),
         });
       case 'forward':
         return new ForwardTarget(target.endpoint, ownIps, engine, (tlsLabels) =>
@@ -157,8 +171,23 @@ function authorityOf(backend: Backend): string | undefined {
   return backend.target.kind === 'balancer' ? backend.target.path : undefined;
 }
 
-function balancerLabels(parent: ResourceRef, backend: ResourceRef): Labels {
-  return { ...fullRefLabels('parent', parent), ...fullRefLabels('backend', backend) };
+function balancerLabels(kind: BackendKind, parent: ResourceRef, backend: Backend | undefined): Labels {
+  const labels = { ...fullRefLabels('parent', parent), ...fullRefLabels('backend', backend?.ref ?? parent) };
+  if (kind === 'http') return labels;
+  const concrete = backend === undefined ? '' : (authorityOf(backend) ?? '');
+  return { ...labels, logical: logicalName(parent, concrete), concrete };
+}
+
+/** The Service that was called, by its full name: in the same cluster domain as the backend's. */
+function logicalName({ kind, name, namespace, port }: ResourceRef, concrete: string): string {
+  const svc = concrete.indexOf('.svc.');
+  const colon = concrete.lastIndexOf(':');
+  if (kind !== 'Service' || svc < 0 || colon < svc) return concrete;
+  return `${name}.${namespace}${concrete.slice(svc, colon)}:${port}`;
+}
+
+function stackLabels(kind: BackendKind, name: StackLabels['name']): StackLabels {
+  return { direction: 'outbound', protocol: kind === 'tcp' ? 'opaq' : kind, name };
 }
 
 function slotCells(

@@ -16,20 +16,22 @@ import type { Timer } from '@mesh/runtime';
 import { planConnect } from '../connect/connect-plan.ts';
 import { probeTcp } from '../connect/probe.ts';
 import type { HttpEngine } from '../http/engine.ts';
-import type { BalancerCells } from '../ports.ts';
+import type { BackendKind, BalancerCells, StackCells } from '../ports.ts';
 import { AccrualGate } from './accrual-gate.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
 import type { SlotCells, SlotOwner } from './endpoint-slot.ts';
 
 export interface BalancerDeps {
   /** HTTP connections on trial are kept for requests; opaque ones say nothing and end. */
-  readonly kind: 'http' | 'tcp';
+  readonly kind: BackendKind;
   readonly engine: HttpEngine;
   readonly ownIps: ReadonlySet<string>;
   readonly connectBackoff: BackoffOptions;
   readonly random: () => number;
   readonly slotCells: (backend: Backend, endpoint: Endpoint, tlsLabels: Readonly<Record<string, string>>) => SlotCells;
   readonly balancerCells: BalancerCells;
+  /** Counts the endpoints. */
+  readonly stackCells: StackCells;
 }
 
 /** Doubled each time until the program answers, so that tries run out on no request. The most is short: a program restarts in less than a second. */
@@ -183,7 +185,7 @@ export class Balancer implements Selectable, SlotOwner {
     this.#timers.clear();
     this.#resting.clear();
     this.#stalled.clear();
-    for (const slot of this.#slots.values()) slot.retire();
+    for (const slot of this.#slots.values()) this.#retire(slot);
     this.#slots.clear();
     this.#ready.length = 0;
     this.#listeners.clear();
@@ -203,7 +205,7 @@ export class Balancer implements Selectable, SlotOwner {
       this.#timers.get(slot)?.timer.cancel();
       this.#timers.delete(slot);
       this.#resting.delete(slot);
-      slot.retire();
+      this.#retire(slot);
       gone.push(slot);
       updatesRemove.add(1);
     }
@@ -234,12 +236,18 @@ export class Balancer implements Selectable, SlotOwner {
       const cells = slotCells(this.#backend, endpoint, plan.tlsLabels);
       const slot = new EndpointSlot(endpoint, plan, this, engine, cells, this.#ewma);
       slot.gate = this.#createGate(slot);
+      this.#deps.stackCells.created.add(1);
       return slot;
     } catch (error) {
       // Discovery gave a port or name that cannot stand in a transport header: that endpoint alone is unusable.
       engine.logger.warn('endpoint unusable', { endpoint: endpoint.address, reason: messageOf(error) });
       return undefined;
     }
+  }
+
+  #retire(slot: EndpointSlot): void {
+    slot.retire();
+    this.#deps.stackCells.dropped.add(1);
   }
 
   #createGate(slot: EndpointSlot): AccrualGate | undefined {

@@ -73,6 +73,8 @@ class FakeWaiter implements Waiter {
   }
 }
 
+const STACK = { direction: 'outbound', protocol: 'http', name: 'logical' } as const;
+
 function setup(capacity = 100, ...names: readonly string[]) {
   const clock = new ManualClock();
   const metrics = new FakeMetrics();
@@ -83,7 +85,7 @@ function setup(capacity = 100, ...names: readonly string[]) {
     { capacity, failfastTimeoutMs: 3000 },
     clock,
     () => 0,
-    metrics.balancer('http', {}),
+    { balancer: metrics.balancer('http', {}), polls: metrics.stackPolls(STACK) },
   );
   const enter = (tried?: ReadonlySet<string>): FakeWaiter => {
     const waiter = new FakeWaiter(tried);
@@ -91,7 +93,11 @@ function setup(capacity = 100, ...names: readonly string[]) {
     return waiter;
   };
   const counted = (name: string): number => metrics.sum(`outbound_http_balancer_${name}`);
-  return { clock, backends, backend: backends[0] ?? assert.fail(), distribution, enter, counted };
+  const polls = (): readonly number[] => [
+    ...['true', 'false', 'error'].map((ready) => metrics.sum('stack_poll_total', { ...STACK, ready })),
+    metrics.sum('stack_poll_total_ms'),
+  ];
+  return { clock, backends, backend: backends[0] ?? assert.fail(), distribution, enter, counted, polls };
 }
 
 test('who comes while an endpoint is ready is served at once, and counted as having passed the queue', () => {
@@ -177,4 +183,19 @@ test('the first backend that is ready takes all, and one that was tried only whe
   assert.equal(enter(new Set(['a'])).outcome, 'b');
   backends[1]?.free(0);
   assert.equal(enter(new Set(['a'])).outcome, 'a');
+});
+
+test('a layer tells how often it was asked, whom it served at once, later or not at all, and how long they waited', () => {
+  const { backend, clock, enter, polls } = setup(1);
+  backend.free(1);
+  enter();
+  assert.deepEqual(polls(), [1, 0, 0, 0]);
+  enter();
+  assert.equal(enter().outcome, 'queue_full');
+  clock.advance(40);
+  backend.free(1);
+  assert.deepEqual(polls(), [1, 1, 1, 40]);
+  enter();
+  clock.advance(3000);
+  assert.deepEqual(polls(), [1, 2, 2, 40]);
 });

@@ -7,7 +7,8 @@
 import { pickWeighted } from '@mesh/model';
 import type { Distribution as DistributionPolicy } from '@mesh/model';
 import type { Clock, Timer } from '@mesh/runtime';
-import type { BalancerCells, RouteBackendCells, TcpRouteCells } from '../ports.ts';
+import type { BalancerCells, RouteBackendCells, StackPollCells, TcpRouteCells } from '../ports.ts';
+import type { FailureCode } from '../http/rescue.ts';
 import type { Selectable } from './balancer.ts';
 import type { Dispatcher, Waiter } from './endpoint-slot.ts';
 
@@ -16,6 +17,11 @@ export interface DistributionMember {
   readonly weight: number;
   /** Counts what the route sends there; undefined: nobody asks. */
   readonly cells: RouteBackendCells | undefined;
+}
+
+export interface DistributionCells {
+  readonly balancer: BalancerCells;
+  readonly polls: StackPollCells;
 }
 
 export class Distribution implements Dispatcher {
@@ -29,6 +35,7 @@ export class Distribution implements Dispatcher {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #cells: BalancerCells;
+  readonly #polls: StackPollCells;
   readonly #unsubscribe: readonly (() => void)[];
   /** Waiters with the time at which they came. */
   readonly #queue = new Map<Waiter, number>();
@@ -41,7 +48,7 @@ export class Distribution implements Dispatcher {
     queue: { readonly capacity: number; readonly failfastTimeoutMs: number },
     clock: Clock,
     random: () => number,
-    cells: BalancerCells,
+    cells: DistributionCells,
   ) {
     this.#kind = kind;
     this.#members = members;
@@ -50,8 +57,9 @@ export class Distribution implements Dispatcher {
     this.#failfastMs = queue.failfastTimeoutMs;
     this.#clock = clock;
     this.#random = random;
-    this.#cells = cells;
-    cells.gateTimeoutSeconds.set(queue.failfastTimeoutMs / 1000);
+    this.#cells = cells.balancer;
+    this.#polls = cells.polls;
+    this.#cells.gateTimeoutSeconds.set(queue.failfastTimeoutMs / 1000);
     this.#unsubscribe = members.map((member) => member.target.onChange(() => this.#onChange()));
   }
 
@@ -67,12 +75,12 @@ export class Distribution implements Dispatcher {
     this.#cells.queueRequests.add(1);
     if (this.#queue.size === 0 && this.#assign(waiter)) {
       this.#cells.queueLatencySeconds.observe(0);
+      this.#polls.ready.add(1);
       return;
     }
-    if (this.#members.length === 0) waiter.refused('invalid_backend');
-    else if (this.#failfast) waiter.refused('failfast');
-    else if (this.#queue.size >= this.#capacity) waiter.refused('queue_full');
-    else this.#enqueue(waiter);
+    const refusal = this.#refusal();
+    if (refusal === undefined) this.#enqueue(waiter);
+    else this.#refuse(waiter, refusal);
     this.#want();
   }
 
@@ -114,12 +122,24 @@ export class Distribution implements Dispatcher {
     return pickWeighted(quick.length > 0 ? quick : members.filter((member) => member.target.has(tried)), this.#random);
   }
 
+  #refusal(): FailureCode | undefined {
+    if (this.#members.length === 0) return 'invalid_backend';
+    if (this.#failfast) return 'failfast';
+    return this.#queue.size >= this.#capacity ? 'queue_full' : undefined;
+  }
+
+  #refuse(waiter: Waiter, code: FailureCode): void {
+    this.#polls.error.add(1);
+    waiter.refused(code);
+  }
+
   #want(): void {
     for (const member of this.#members) member.target.wanted();
   }
 
   #enqueue(waiter: Waiter): void {
     this.#queue.set(waiter, this.#clock.monotonic());
+    this.#polls.pending.add(1);
     this.#cells.queueLength.set(this.#queue.size);
     this.#arm();
   }
@@ -132,7 +152,7 @@ export class Distribution implements Dispatcher {
     this.#timer = undefined;
     this.#failfast = true;
     this.#cells.gateShut.add(1);
-    for (const waiter of this.#takeAll()) waiter.refused('failfast');
+    for (const waiter of this.#takeAll()) this.#refuse(waiter, 'failfast');
   }
 
   #takeAll(): readonly Waiter[] {
@@ -167,6 +187,7 @@ export class Distribution implements Dispatcher {
         break;
       }
       this.#cells.queueLatencySeconds.observe((now - since) / 1000);
+      this.#polls.waitedMs.add(now - since);
     }
     this.#cells.queueLength.set(this.#queue.size);
     if (this.#queue.size > 0) this.#arm();

@@ -85,7 +85,7 @@ test('routes and their backends are counted by status, gRPC ones by its name', (
   const inbound = metrics.inboundRoute('http', { route_name: 'r' });
   inbound.finished(200, undefined, '', 0.3, 0.2);
   inbound.finished(502, undefined, 'io', 0.3, 0.2);
-  metrics.tcpRoute({ route_name: 't' }).close('ECONNRESET').add(1);
+  metrics.tcpRoute('tcp', { route_name: 't' }).close('ECONNRESET').add(1);
   const text = registry.expose();
   for (const line of [
     'outbound_http_route_request_statuses_total{route_name="r",hostname="",http_status="503",error="failfast"} 1',
@@ -100,4 +100,32 @@ test('routes and their backends are counted by status, gRPC ones by its name', (
     'outbound_tcp_route_open_total{route_name="t"} 0',
   ])
     assert.ok(text.includes(`${line}\n`), line);
+});
+
+test('ten thousand series are exposed in well under a scrape’s time', async () => {
+  const registry = new MetricRegistry();
+  const metrics = createProxyMetrics(registry);
+  // 25 buckets, the infinite one, sum and count: 28 lines per label set.
+  const cells = Array.from({ length: 10_000 / 28 }, (_, n) => {
+    const labels = { direction: 'outbound', authority: `service-${n}.shop.svc.cluster.local:80`, tls: 'true' };
+    return metrics.http({
+      ...labels,
+      target_addr: `10.1.2.${n}:8080`,
+      dst_pod: `service-${n}-0`,
+      dst_namespace: 'shop',
+    });
+  });
+  for (const cell of cells) cell.response(200, true, 3, '');
+  let quickestMs = Infinity;
+  let lines = 0;
+  for (let round = 0; round < 10; round += 1) {
+    const startedAt = performance.now();
+    let text = '';
+    for await (const piece of registry.exposeInTurns()) text += piece;
+    quickestMs = Math.min(quickestMs, performance.now() - startedAt);
+    lines = text.split('\n').length;
+  }
+  assert.ok(lines > 10_000, String(lines));
+  // 4 ms on the machine that the goal of 50 was set for: the rest is for slower ones.
+  assert.ok(quickestMs < 50, `${quickestMs} ms`);
 });

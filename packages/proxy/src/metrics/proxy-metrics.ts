@@ -16,6 +16,7 @@ import type {
 import { BoundHttpCells } from './http-cells.ts';
 import type { HttpFamilies } from './http-cells.ts';
 import { bindInboundRoute, bindRoute, bindRouteBackend, bindRouteRetry } from './route-cells.ts';
+import { bindStack, bindStackPolls } from './stack-cells.ts';
 import { SummedGauge, TimedCounter } from './wrapped-cells.ts';
 
 /** Linkerd's, milliseconds. */
@@ -71,13 +72,15 @@ export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
     balancer: (kind, labels) => bindBalancer(registry, `outbound_${kind}_balancer_`, labels),
     route: (protocol, labels) => bindRoute(registry, protocol, labels),
     inboundRoute: (protocol, labels) => bindInboundRoute(registry, protocol, labels),
-    tcpRoute(labels) {
-      const closed = counter('outbound_tcp_route_close_total', 'Connections of a route that ended, by why.');
+    tcpRoute(kind, labels) {
+      const closed = counter(`outbound_${kind}_route_close_total`, 'Connections of a route that ended, by why.');
       return {
-        open: counter('outbound_tcp_route_open_total', 'Connections that took a route.').bind(labels),
+        open: counter(`outbound_${kind}_route_open_total`, 'Connections that took a route.').bind(labels),
         close: (error) => closed.bind({ ...labels, error }),
       };
     },
+    stack: (labels) => bindStack(registry, labels),
+    stackPolls: (labels) => bindStackPolls(registry, labels),
     routeRetry: (protocol, labels) => bindRouteRetry(registry, protocol, labels),
     routeBackend: (protocol, labels) => bindRouteBackend(registry, protocol, labels),
     transferCost(zone_locality) {

@@ -2,6 +2,7 @@
 import type { Authorization, Endpoint, InboundPolicy, InboundRoute, Watched } from '@mesh/model';
 import { NO_TIMEOUTS } from '@mesh/model';
 import type { Address } from '@mesh/net';
+import type { AccessLog } from '../access-log/access-log.ts';
 import type { Dispatcher, SlotOwner, Waiter } from '../balance/endpoint-slot.ts';
 import { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { planConnect } from '../connect/connect-plan.ts';
@@ -14,6 +15,7 @@ import type {
   Labels,
   PolicyPorts,
   ProxyMetrics,
+  StackCells,
   TcpCells,
 } from '../ports.ts';
 import { refLabels } from './authorize.ts';
@@ -26,6 +28,8 @@ export interface InboundPortDeps {
   readonly policies: PolicyPorts;
   /** The program is an ingress. */
   readonly ingress: boolean;
+  /** Undefined: there is none. */
+  readonly accessLog: AccessLog | undefined;
 }
 
 const NO_IPS: ReadonlySet<string> = new Set();
@@ -49,9 +53,11 @@ export class InboundPort implements Dispatcher, SlotOwner {
   readonly target: Address;
   readonly policy: Watched<InboundPolicy>;
   readonly ingress: boolean;
+  readonly accessLog: AccessLog | undefined;
   readonly #slot: EndpointSlot;
   readonly #metrics: ProxyMetrics;
   readonly #targetLabels: Labels;
+  readonly #stack: StackCells;
   #detect: { readonly policy: InboundPolicy; readonly cells: DetectCells } | undefined;
   /** Connections that use it. */
   uses = 0;
@@ -60,6 +66,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
     const { engine, metrics, policies } = deps;
     this.target = target;
     this.ingress = deps.ingress;
+    this.accessLog = deps.accessLog;
     this.#metrics = metrics;
     this.policy = policies.get(target.port);
     this.#targetLabels = targetLabels(target);
@@ -84,6 +91,8 @@ export class InboundPort implements Dispatcher, SlotOwner {
       }),
     };
     this.#slot = new EndpointSlot(endpoint, planConnect(endpoint, NO_IPS), this, engine, cells, LOCAL_EWMA);
+    this.#stack = metrics.stack({ direction: 'inbound', protocol: 'tcp', name: 'server' });
+    this.#stack.created.add(1);
   }
 
   hasReady(): boolean {
@@ -191,6 +200,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
   dispose(): void {
     this.policy.release();
     this.#slot.retire();
+    this.#stack.dropped.add(1);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
 import type { InboundPolicy, InboundRoute } from '@mesh/model';
-import type { Closed } from '@mesh/net';
+import type { Address, Closed } from '@mesh/net';
 import { HEADER, headerBit } from '@mesh/wire';
 import type { H2Reason } from '@mesh/wire';
 import type { FailureCode } from '../http/rescue.ts';
@@ -36,18 +36,21 @@ export class InboundService implements HttpService {
   readonly responseDrop = HOP_FIELDS;
   readonly details: boolean;
   readonly servesProxies: boolean;
+  readonly begun: ((request: RoutedRequest) => void) | undefined;
   readonly #port: InboundPort;
   readonly #client: Client;
   readonly #onClosed: (why: Closed) => void;
   #standing: Standing | undefined;
 
-  constructor(port: InboundPort, client: Client, onClosed: (why: Closed) => void) {
+  /** @param peer Where the client connected from. */
+  constructor(port: InboundPort, client: Client, peer: Address, onClosed: (why: Closed) => void) {
     this.#port = port;
     this.#client = client;
     this.#onClosed = onClosed;
     this.#standing = undefined;
     // Only the ingress itself says where its requests go.
     this.requestDrop = port.ingress ? FROM_PEERS | headerBit(HEADER.dstOverride) : FROM_PEERS;
+    this.begun = port.accessLog?.of(peer, client.identity);
     this.details = client.identity !== undefined;
     this.servesProxies = client.identity !== undefined;
     this.requestAdd =

@@ -212,19 +212,22 @@ export class OutboundTarget implements HttpService {
       const [first] = rules;
       return { rules, only: first !== undefined && rules.length === 1 && matchesAll(first) ? first : undefined };
     };
-    const tcp = (route: TcpRoute): CompiledTcp => {
-      const lease = this.#deps.backends.lease(route.backends, policy.parent, 'tcp');
+    const tcp = (route: TcpRoute, kind: 'tcp' | 'tls'): CompiledTcp | undefined => {
+      if (this.#named) return undefined;
+      const lease = this.#deps.backends.lease(route.backends, policy.parent, kind);
       leases.push(lease);
       const { target_ip = '', target_port = '' } = targetLabels(this.address);
-      const labels = { ...fullRefLabels('parent', policy.parent), ...routeLabels(route.ref), target_ip, target_port };
-      lease.distribution.tcpRoute = this.#deps.metrics.tcpRoute(labels);
+      // Which names programs put into their hellos is theirs to choose: no label.
+      const own = kind === 'tls' ? { hostname: '' } : { target_ip, target_port };
+      const labels = { ...fullRefLabels('parent', policy.parent), ...routeLabels(route.ref), ...own };
+      lease.distribution.tcpRoute = this.#deps.metrics.tcpRoute(kind, labels);
       return { filters: route.filters, dispatcher: lease.distribution };
     };
     const { protocol } = policy;
     switch (protocol.kind) {
       case 'detect': {
         const http = { http1: ruleSet(protocol.http1), http2: ruleSet(protocol.http2) };
-        return { policy, http, opaque: tcp(protocol.opaque), leases };
+        return { policy, http, opaque: tcp(protocol.opaque, 'tcp'), leases };
       }
       case 'http1': {
         const http1 = ruleSet(protocol.http1);
@@ -236,8 +239,9 @@ export class OutboundTarget implements HttpService {
         return { policy, http: { http1: http2, http2 }, opaque: undefined, leases };
       }
       case 'opaque':
+        return { policy, http: undefined, opaque: tcp(protocol.opaque, 'tcp'), leases };
       case 'tls':
-        return { policy, http: undefined, opaque: tcp(protocol.opaque), leases };
+        return { policy, http: undefined, opaque: tcp(protocol.opaque, 'tls'), leases };
     }
   }
 

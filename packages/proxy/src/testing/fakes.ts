@@ -14,6 +14,7 @@ import { NO_TIMEOUTS } from '@mesh/model';
 import type { Address, Driver, TlsContext, TlsMaterial } from '@mesh/net';
 import type {
   AuthzFamily,
+  BackendKind,
   BalancerCells,
   CounterCell,
   DetectCells,
@@ -31,6 +32,9 @@ import type {
   RouteCells,
   RouteProtocol,
   RouteRetryCells,
+  StackCells,
+  StackLabels,
+  StackPollCells,
   TcpCells,
   TcpRouteCells,
 } from '../ports.ts';
@@ -255,7 +259,7 @@ export class FakeMetrics implements ProxyMetrics {
     };
   }
 
-  balancer(kind: 'http' | 'tcp', labels: Labels): BalancerCells {
+  balancer(kind: BackendKind, labels: Labels): BalancerCells {
     const name = (rest: string): string => `outbound_${kind}_balancer_${rest}`;
     const gauge = (rest: string, extra: Labels = {}): { add(n: number): void; set(value: number): void } => ({
       add: (n) => this.#counter(name(rest), { ...labels, ...extra }).add(n),
@@ -294,10 +298,27 @@ export class FakeMetrics implements ProxyMetrics {
     };
   }
 
-  tcpRoute(labels: Labels): TcpRouteCells {
+  tcpRoute(kind: 'tcp' | 'tls', labels: Labels): TcpRouteCells {
     return {
-      open: this.#counter('outbound_tcp_route_open_total', labels),
-      close: (error) => this.#counter('outbound_tcp_route_close_total', { ...labels, error }),
+      open: this.#counter(`outbound_${kind}_route_open_total`, labels),
+      close: (error) => this.#counter(`outbound_${kind}_route_close_total`, { ...labels, error }),
+    };
+  }
+
+  stack(labels: StackLabels): StackCells {
+    return {
+      created: this.#counter('stack_create_total', { ...labels }),
+      dropped: this.#counter('stack_drop_total', { ...labels }),
+    };
+  }
+
+  stackPolls(labels: StackLabels): StackPollCells {
+    const polls = (ready: string): CounterCell => this.#counter('stack_poll_total', { ...labels, ready });
+    return {
+      ready: polls('true'),
+      pending: polls('false'),
+      error: polls('error'),
+      waitedMs: this.#counter('stack_poll_total_ms', { ...labels }),
     };
   }
 
