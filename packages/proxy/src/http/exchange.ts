@@ -11,6 +11,7 @@ import { classifyGrpc, classifyHttp, GRPC_CODE, isSuccess, parseRetryAfterMs } f
 import type { Overdue, ResponseClass, TryOutcome } from '@mesh/model';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { RouteRules } from '../route/route-rules.ts';
+import { Account } from './account.ts';
 import { REPLAY_BYTES_MAX } from './client-stream.ts';
 import type { ClientStream } from './client-stream.ts';
 import { Course } from './course.ts';
@@ -20,42 +21,22 @@ import { outcomeOf, TIME_LIMIT_CODES, TIME_LIMITS } from './outcomes.ts';
 import { Placement } from './placement.ts';
 import { FAILURES, neverDelivered } from './rescue.ts';
 import type { FailureCode } from './rescue.ts';
-import type { RequestEnd } from './service.ts';
-import type { TunnelServer, UpstreamStream } from './upstream-stream.ts';
+import type { Loss, TunnelServer, UpstreamStream } from './upstream-stream.ts';
 
 const IDLE = 0;
 const WAITING = 1;
 const ACTIVE = 2;
-
 const INTERIM_MAX = 16;
-
-/** How an upstream ended before its response did. */
-export interface Loss {
-  /** It is certain that no program saw the request: HTTP/2 says so (RFC 9113 §8.7). */
-  readonly unprocessed: boolean;
-  /** RST_STREAM of the server, which means something to the client; -1: the connection broke. */
-  readonly h2Code: number;
-}
-
-export const BROKEN: Loss = { unprocessed: false, h2Code: -1 };
 
 export class Exchange implements CourseOwner {
   readonly client: ClientStream;
   readonly #engine: HttpEngine;
   readonly #placement: Placement;
+  readonly #account: Account;
   #phase: number;
   #up: UpstreamStream | undefined;
   #responseStarted: boolean;
   #interim: number;
-  #startedAtMs: number;
-  #sentAtMs: number;
-  /** When the response's head came, if it was held back; else 0. */
-  #headAtMs: number;
-  #latencyMs: number;
-  #status: number;
-  #requestBytes: number;
-  #responseBytes: number;
-  #retryAfterMs: number | undefined;
   /** Set with the first request whose route has rules. */
   #course: Course | undefined;
 
@@ -63,18 +44,11 @@ export class Exchange implements CourseOwner {
     this.client = client;
     this.#engine = engine;
     this.#placement = new Placement(this);
+    this.#account = new Account(client, engine.clock);
     this.#phase = IDLE;
     this.#up = undefined;
     this.#responseStarted = false;
     this.#interim = 0;
-    this.#startedAtMs = 0;
-    this.#sentAtMs = 0;
-    this.#headAtMs = 0;
-    this.#latencyMs = 0;
-    this.#status = 0;
-    this.#requestBytes = 0;
-    this.#responseBytes = 0;
-    this.#retryAfterMs = undefined;
     this.#course = undefined;
   }
 
@@ -113,14 +87,14 @@ export class Exchange implements CourseOwner {
   dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void {
     if (rules !== undefined) {
       this.#course ??= new Course(this, this.#engine.clock);
-      this.#course.follow(rules, this.#startedAtMs);
+      this.#course.follow(rules, this.#account.startedAtMs);
     }
     this.#placement.dispatch(dispatcher);
   }
 
   /** Bytes of the request's body pass. @param done They are the last. */
   requestFrame(length: number, done: boolean): void {
-    this.#requestBytes += length;
+    this.#account.requestBytes += length;
     this.#course?.requestFrame(length, done);
   }
 
@@ -130,7 +104,7 @@ export class Exchange implements CourseOwner {
     if (!client.open) return;
     const outcome = this.#course?.mayRetry === true && status === undefined ? outcomeOf(code) : undefined;
     if (outcome !== undefined && this.#retries(outcome)) {
-      client.cells?.response(FAILURES[code].status, false, this.#elapsed(), code);
+      this.#account.triedWith(FAILURES[code].status, false, code);
       return;
     }
     const { service } = client;
@@ -138,10 +112,9 @@ export class Exchange implements CourseOwner {
     const answered = client.answer(code, status, undelivered);
     const { grpcStatus } = answered;
     const answer = grpcStatus === undefined ? classifyHttp(answered.status) : classifyGrpc(grpcStatus);
-    client.cells?.response(answered.status, isSuccess(answer), this.#elapsed(), code, grpcStatus);
-    this.#course?.finished(answered.status, grpcStatus, code, this.#engine.clock.monotonic());
+    this.#account.status = answered.status;
+    this.#account.finished(this.#course, answer, code, grpcStatus);
     service.failed?.(code);
-    this.#status = answered.status;
     this.#end();
     client.next();
   }
@@ -165,7 +138,7 @@ export class Exchange implements CourseOwner {
     this.#end();
   }
 
-  // ---- Called by the course -------------------------------------------------------------------------------------
+  // ---- Called by the course and the placement -------------------------------------------------------------------
 
   overdue(what: Overdue): void {
     this.abandon(TIME_LIMIT_CODES[what]);
@@ -174,8 +147,6 @@ export class Exchange implements CourseOwner {
   sendAgain(): void {
     this.reroute();
   }
-
-  // ---- Called by the placement ----------------------------------------------------------------------------------
 
   onEndpoint(slot: EndpointSlot): void {
     this.client.cells ??= slot.cells.http;
@@ -194,9 +165,7 @@ export class Exchange implements CourseOwner {
     this.#up = up;
     up.exchange = this;
     client.cells?.requestTotal.add(1);
-    this.#sentAtMs =
-      this.#placement.attempts.count === 1 && up.reused ? this.#startedAtMs : this.#engine.clock.monotonic();
-    this.#headAtMs = 0;
+    this.#account.sent(this.#placement.attempts.count === 1 && up.reused);
     this.#phase = ACTIVE;
     this.#course?.sent(client.requestDone);
     client.sendTo(up);
@@ -217,7 +186,7 @@ export class Exchange implements CourseOwner {
     if (!this.#responseStarted) this.#placement.slot?.ewma.finish(undefined, 0);
     // A kept connection may be closed at any time: that says nothing about the server.
     const expected = loss.unprocessed || (loss.h2Code < 0 && up.reused && !this.#responseStarted);
-    const { slot } = this.#placement;
+    const { slot, attempts } = this.#placement;
     this.#leave(expected ? 'none' : 'failure', loss.h2Code < 0 ? 'io' : 'reset', undefined);
     up.cancel();
     if (this.#responseStarted) {
@@ -225,7 +194,6 @@ export class Exchange implements CourseOwner {
       return;
     }
     const whole = client.replayable && this.#interim === 0;
-    const { attempts } = this.#placement;
     const again = loss.unprocessed
       ? attempts.mayResend(slot, whole)
       : loss.h2Code < 0 && attempts.mayRepeat(client.method, whole && client.requestDone, up.reused);
@@ -267,7 +235,7 @@ export class Exchange implements CourseOwner {
 
   /** @param text Of the response's `Retry-After`, before `onFinalHead`. */
   onRetryAfter(text: string | undefined): void {
-    this.#retryAfterMs = parseRetryAfterMs(text, this.#engine.clock.now());
+    this.#placement.retryAfterMs = parseRetryAfterMs(text, this.#engine.clock.now());
   }
 
   /** A gRPC head came without the call's status. True: it waits for that, as the route may ask for another try and the client for nothing more. */
@@ -276,7 +244,7 @@ export class Exchange implements CourseOwner {
     // A client that still sends may be waiting for the head.
     if (!client.grpc || !client.requestDone || this.#course?.retriesCalls !== true || !this.#replayable) return false;
     this.#course.responded();
-    this.#headAtMs = this.#engine.clock.monotonic();
+    this.#account.headCame();
     return true;
   }
 
@@ -285,21 +253,22 @@ export class Exchange implements CourseOwner {
    * @param ofProgram It is not a proxy's word about its program. @param grpcStatus The head has it already.
    */
   onFinalHead(status: number, ofProgram: boolean, grpcStatus: number | undefined): boolean {
-    this.#status = status;
+    const account = this.#account;
+    account.status = status;
     if (this.#course?.mayRetry === true && this.#retries({ kind: 'response', status, grpcStatus })) {
       const failed = grpcStatus === undefined ? classifyHttp(status) : classifyGrpc(grpcStatus);
-      this.client.cells?.response(status, isSuccess(failed), this.#elapsed(), '', grpcStatus);
+      account.triedWith(status, isSuccess(failed), '', grpcStatus);
       this.#dropUpstream(failed, '', grpcStatus);
-      this.#status = 0;
+      account.status = 0;
       return false;
     }
     this.#responseStarted = true;
     this.#course?.responded();
-    const now = this.#headAtMs > 0 ? this.#headAtMs : this.#engine.clock.monotonic();
-    this.#latencyMs = now - this.#startedAtMs;
+    account.responding();
+    const now = account.headCame();
     const { slot } = this.#placement;
     if (slot !== undefined) {
-      slot.ewma.finish(now - this.#sentAtMs, now);
+      slot.ewma.finish(now - account.sentAtMs, now);
       if (ofProgram) slot.rests = 0;
     }
     this.client.forgetRequest();
@@ -308,7 +277,7 @@ export class Exchange implements CourseOwner {
 
   /** Bytes of the response's body pass. */
   responseFrame(length: number): void {
-    this.#responseBytes += length;
+    this.#account.responseBytes += length;
     if (length > 0) this.#placement.backend?.responseFrameBytes.observe(length);
     this.#course?.responseFrame(length);
   }
@@ -317,14 +286,13 @@ export class Exchange implements CourseOwner {
   finish(up: UpstreamStream, grpcStatus: number | undefined): void {
     if (this.#up !== up) return;
     const { client } = this;
-    const isGrpc = client.grpc && this.#status === 200;
-    const answer = isGrpc ? classifyGrpc(grpcStatus) : classifyHttp(this.#status);
+    const { status } = this.#account;
+    const isGrpc = client.grpc && status === 200;
+    const answer = isGrpc ? classifyGrpc(grpcStatus) : classifyHttp(status);
     const shown = isGrpc ? (grpcStatus ?? GRPC_CODE.unknown) : undefined;
-    client.cells?.response(this.#status, isSuccess(answer), this.#latencyMs, '', shown);
-    const now = this.#engine.clock.monotonic();
-    this.#course?.finished(this.#status, shown, '', now);
+    this.#account.finished(this.#course, answer, '', shown);
     this.#up = undefined;
-    this.#leave(answer, '', shown, now);
+    this.#leave(answer, '', shown);
     this.#end();
     up.finished(client.requestDone && !client.ancient);
     client.next();
@@ -350,10 +318,9 @@ export class Exchange implements CourseOwner {
   /** 101 or a CONNECT that succeeded, its head passed on: bytes both ways from now on. */
   becomeTunnel(status: number, server: TunnelServer): void {
     const { client } = this;
-    client.cells?.response(status, true, this.#elapsed(), '', undefined);
-    this.#course?.finished(status, undefined, '', this.#engine.clock.monotonic());
+    this.#account.status = status;
+    this.#account.finished(this.#course, 'success', '');
     this.#placement.slot?.ewma.finish(undefined, 0);
-    this.#status = status;
     this.#leave('success', '', undefined);
     this.#end();
     this.#up = undefined;
@@ -371,11 +338,9 @@ export class Exchange implements CourseOwner {
 
   /** The response cannot be completed. */
   #breakOff(code: FailureCode, h2Code: number): void {
-    const { client } = this;
-    client.cells?.response(this.#status, false, this.#responseStarted ? this.#latencyMs : this.#elapsed(), code);
-    this.#course?.finished(this.#status, undefined, code, this.#engine.clock.monotonic());
+    this.#account.finished(this.#course, 'failure', code);
     this.#end();
-    client.breakOff(code, h2Code);
+    this.client.breakOff(code, h2Code);
   }
 
   /** The route asks for another try, and that is possible. */
@@ -398,17 +363,9 @@ export class Exchange implements CourseOwner {
   }
 
   /** The endpoint's part in the request is over. @param learned What this says about it. */
-  #leave(
-    learned: ResponseClass,
-    error: FailureCode | '',
-    grpcStatus: number | undefined,
-    nowMs = this.#engine.clock.monotonic(),
-  ): void {
-    const placement = this.#placement;
-    if (learned !== 'none')
-      placement.backend?.finished(this.#status, grpcStatus, error, (nowMs - this.#sentAtMs) / 1000);
-    placement.leave(learned, this.#retryAfterMs);
-    this.#retryAfterMs = undefined;
+  #leave(learned: ResponseClass, error: FailureCode | '', grpcStatus: number | undefined): void {
+    if (learned !== 'none') this.#account.left(this.#placement.backend, error, grpcStatus);
+    this.#placement.leave(learned);
   }
 
   /** Lets go of queue, endpoint and connection. @param learned What this says about the endpoint. */
@@ -424,16 +381,12 @@ export class Exchange implements CourseOwner {
 
   #start(): void {
     this.#phase = WAITING;
-    this.#startedAtMs = this.#engine.clock.monotonic();
+    this.#account.begin();
     this.client.cells = undefined;
     this.#engine.inFlight += 1;
     this.#placement.attempts.reset();
     this.#interim = 0;
     this.#responseStarted = false;
-    this.#status = 0;
-    this.#sentAtMs = -1;
-    this.#requestBytes = 0;
-    this.#responseBytes = 0;
   }
 
   #end(): void {
@@ -441,25 +394,6 @@ export class Exchange implements CourseOwner {
     this.#phase = IDLE;
     this.#placement.end();
     this.#course?.end();
-    const { client } = this;
-    if (client.onOver !== undefined) this.#tellEnd(client.onOver);
-  }
-
-  #tellEnd(onOver: (end: RequestEnd) => void): void {
-    const { client } = this;
-    client.onOver = undefined;
-    const totalMs = this.#elapsed();
-    onOver({
-      status: this.#status,
-      requestBytes: this.#requestBytes,
-      responseBytes: this.#responseBytes,
-      totalMs,
-      processingMs: this.#sentAtMs >= 0 ? this.#sentAtMs - this.#startedAtMs : totalMs,
-      ancient: client.ancient,
-    });
-  }
-
-  #elapsed(): number {
-    return this.#engine.clock.monotonic() - this.#startedAtMs;
+    this.#account.tell();
   }
 }

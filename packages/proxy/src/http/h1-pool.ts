@@ -11,9 +11,9 @@ import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
 import { ConnectQueue } from './connect-queue.ts';
 import { CONNECTING_MAX_PER_ENDPOINT } from './engine.ts';
 import type { HttpEngine } from './engine.ts';
-import { BROKEN } from './exchange.ts';
 import { H1Upstream } from './h1-upstream.ts';
 import type { Placement } from './placement.ts';
+import { BROKEN } from './upstream-stream.ts';
 
 export class H1Pool {
   readonly slot: EndpointSlot;

@@ -18,13 +18,13 @@ import {
 } from '@mesh/wire';
 import type { HeadEdits, Http1Head, OrigProto } from '@mesh/wire';
 import type { HttpEngine } from './engine.ts';
-import { BROKEN } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { Http1Facts } from './facts.ts';
 import type { H1Pool } from './h1-pool.ts';
 import { HeldHead } from './held-head.ts';
 import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
 import { framed, framedEnd } from './payload.ts';
+import { BROKEN } from './upstream-stream.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
 
 const ORIG_PROTO = headerBit(HEADER.origProto);

@@ -24,6 +24,8 @@ export class Placement implements Waiter {
   left: EndpointSlot | undefined;
   /** Of the route's backend that the slot belongs to. */
   backend: RouteBackendCells | undefined;
+  /** What the response said about when to come again. */
+  retryAfterMs: number | undefined;
   /** Waits for a connection of the slot's pool. */
   #pooled: boolean;
 
@@ -34,6 +36,7 @@ export class Placement implements Waiter {
     this.#slot = undefined;
     this.left = undefined;
     this.backend = undefined;
+    this.retryAfterMs = undefined;
     this.#pooled = false;
   }
 
@@ -53,8 +56,9 @@ export class Placement implements Waiter {
   }
 
   /** The endpoint has nothing more to do with the request; how long it took was told. @param learned What this says about it. */
-  leave(learned: ResponseClass, retryAfterMs?: number): void {
-    this.#slot?.responded(learned, retryAfterMs);
+  leave(learned: ResponseClass): void {
+    this.#slot?.responded(learned, this.retryAfterMs);
+    this.retryAfterMs = undefined;
     this.left = this.#slot;
     this.#slot = undefined;
     this.backend = undefined;

@@ -51,7 +51,7 @@ export interface AddedFields {
 
 export interface HttpService {
   /** A request was read: once for each, before anything is decided. */
-  begun?(request: RoutedRequest): void;
+  readonly begun?: ((request: RoutedRequest) => void) | undefined;
   /** Looks at `request.facts` and calls `request.dispatch` or `request.reject`, at once. */
   route(request: RoutedRequest): void;
   /** Fields to drop from requests (bits of kinds), and those to add. */

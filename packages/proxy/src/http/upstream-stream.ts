@@ -17,6 +17,16 @@ export interface RequestSink {
   trailersFromH2(fields: readonly string[]): void;
 }
 
+/** How an upstream ended before its response did. */
+export interface Loss {
+  /** It is certain that no program saw the request: HTTP/2 says so (RFC 9113 §8.7). */
+  readonly unprocessed: boolean;
+  /** RST_STREAM of the server, which means something to the client; -1: the connection broke. */
+  readonly h2Code: number;
+}
+
+export const BROKEN: Loss = { unprocessed: false, h2Code: -1 };
+
 export interface UpstreamStream extends RequestSink {
   /** Set while an exchange uses it. */
   exchange: Exchange | undefined;
