@@ -23,6 +23,9 @@ import type { SocketAddress } from '@mesh/model';
 import type { Address, Driver } from '@mesh/net';
 import { createLogger, Drain, MetricRegistry, Readiness, registerProcessMetrics, sleep, startAll } from '@mesh/runtime';
 import type { Clock, Component, Env, LogControl, Logger, LogSink, Timer } from '@mesh/runtime';
+import { AccessLog } from './access-log/access-log.ts';
+import { stdoutWriter } from './access-log/line-writer.ts';
+import type { WriteBytes } from './access-log/line-writer.ts';
 import { Admin } from './admin/admin.ts';
 import { LogFilter } from './admin/log-filter.ts';
 import { describeConfig } from './config/config.ts';
@@ -44,6 +47,8 @@ export interface ProxyAppDeps {
   readonly env: Env;
   readonly version: string;
   readonly resolve?: Resolver;
+  /** Takes the lines of the access log. */
+  readonly accessLog?: WriteBytes;
   /** Gives unused memory back, when the runtime can. */
   readonly trim?: (() => void) | undefined;
 }
@@ -66,6 +71,7 @@ export class ProxyApp implements AsyncDisposable {
   readonly #identity: WorkloadIdentity;
   readonly #channels: readonly GrpcChannel[];
   readonly #discovery: Discovery;
+  readonly #accessLog: AccessLog | undefined;
   readonly #dataPath: DataPath;
   /** Settle with the first answers about the ports that are known from the start. */
   readonly #awaited: Promise<void>[] = [];
@@ -86,6 +92,7 @@ export class ProxyApp implements AsyncDisposable {
     const policy = this.#createChannel('policy', config.services.policy);
     this.#channels = [destination, policy];
     this.#discovery = this.#createDiscovery(destination, policy);
+    this.#accessLog = this.#createAccessLog();
     this.#dataPath = this.#createDataPath();
     this.#admin = new Admin(
       {
@@ -116,6 +123,7 @@ export class ProxyApp implements AsyncDisposable {
       this.#waitingLog(),
       this.#identity,
       this.#policies(),
+      ...(this.#accessLog === undefined ? [] : [this.#accessLog]),
       this.#dataPath,
       ...(trim === undefined ? [] : [new MemoryTrim(clock, trim)]),
     ];
@@ -255,9 +263,17 @@ export class ProxyApp implements AsyncDisposable {
         clock: this.#deps.clock,
         logger: this.log,
         drain: this.#drain,
+        accessLog: this.#accessLog,
         random: Math.random,
       },
     );
+  }
+
+  #createAccessLog(): AccessLog | undefined {
+    const format = this.#config.inbound.accessLog;
+    if (format === undefined) return undefined;
+    const { clock, accessLog: write = stdoutWriter } = this.#deps;
+    return new AccessLog(format, { clock, registry: this.registry, write });
   }
 
   /** Ports that are known from the start are watched from the start, and for good. */

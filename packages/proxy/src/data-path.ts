@@ -8,6 +8,7 @@ import type { BackoffOptions } from '@mesh/model';
 import type { Address, Driver, Listener } from '@mesh/net';
 import type { Clock, Component, Drain, Logger } from '@mesh/runtime';
 import { CONNECTIONS_PER_CLIENT_MAX } from './accept/client-connections.ts';
+import type { AccessLog } from './access-log/access-log.ts';
 import { InboundAccept } from './accept/inbound-accept.ts';
 import { OutboundAccept } from './accept/outbound-accept.ts';
 import { Backends } from './balance/backends.ts';
@@ -75,6 +76,8 @@ export interface DataPathDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly drain: Drain;
+  /** Of the inbound side; undefined: none. */
+  readonly accessLog: AccessLog | undefined;
   readonly random: () => number;
 }
 
@@ -111,9 +114,9 @@ export class DataPath implements Component {
       connectBackoff: options.outboundConnectBackoff,
       random: deps.random,
     });
-    const { metrics, policies, discovery, clock } = deps;
+    const { metrics, policies, discovery, clock, accessLog } = deps;
     this.#ports = new Kept(clock, options.inboundIdleTimeoutMs, addressKey, (target) => {
-      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies, ingress: options.ingress });
+      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies, ingress: options.ingress, accessLog });
     });
     const targetDeps = { backends, discovery, metrics, details: options.informationalHeaders };
     const idleMs = options.outboundIdleTimeoutMs;

@@ -8,6 +8,7 @@ import { createNodeDriver } from '@mesh/net';
 import type { Address } from '@mesh/net';
 import { Drain, silentLogger, systemClock } from '@mesh/runtime';
 import { TestAnchor } from '../../net/src/testing/certificates.ts';
+import type { AccessLog } from '../src/access-log/access-log.ts';
 import { DATA_PATH_DEFAULTS, DataPath } from '../src/data-path.ts';
 import type { DataPathOptions } from '../src/data-path.ts';
 import {
@@ -48,6 +49,7 @@ export class TestProxy implements AsyncDisposable {
     account: string,
     options: Partial<DataPathOptions> = {},
     policy: Partial<InboundPolicy> = {},
+    accessLog?: AccessLog,
   ) {
     this.ip = ip;
     const driver = createNodeDriver({
@@ -77,6 +79,7 @@ export class TestProxy implements AsyncDisposable {
         clock: systemClock,
         logger: silentLogger,
         drain: this.drain,
+        accessLog,
         random: Math.random,
       },
     );

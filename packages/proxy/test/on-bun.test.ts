@@ -23,6 +23,7 @@ const SUITES = [
   'streams',
   'orig-proto',
   'ingress',
+  'access-log',
 ];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;

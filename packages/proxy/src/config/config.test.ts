@@ -74,6 +74,15 @@ test('the clients of an ingress are not told of the mesh, unless somebody wants 
   assert.equal(parseProxyConfig(told).outbound.informationalHeaders, true);
 });
 
+test('there is no access log unless somebody wants one', () => {
+  assert.equal(parseProxyConfig(ENV).inbound.accessLog, undefined);
+  assert.equal(parseProxyConfig({ ...ENV, LINKERD2_PROXY_ACCESS_LOG: 'json' }).inbound.accessLog, 'json');
+  assert.match(
+    problems({ ...ENV, LINKERD2_PROXY_ACCESS_LOG: 'nginx' }).join(),
+    /ACCESS_LOG is "nginx": give apache or json/,
+  );
+});
+
 test('without anything, every missing key is told', () => {
   const told = problems({});
   for (const key of [

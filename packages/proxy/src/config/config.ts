@@ -10,6 +10,7 @@ import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';
 import { ConfigReader } from '@mesh/runtime';
 import type { BackoffOptions, Env, LogFormat } from '@mesh/runtime';
+import type { AccessLogFormat } from '../access-log/format.ts';
 import { HTTP2_DEFAULTS, HTTP2_WINDOWS } from '../http/http2-options.ts';
 import type { Http2Options, Http2Windows } from '../http/http2-options.ts';
 import {
@@ -67,6 +68,8 @@ export interface InboundConfig extends DirectionConfig {
   readonly opaquePorts: PortSet;
   readonly defaultPolicy: DefaultPolicy;
   readonly httpQueue: QueueConfig;
+  /** Undefined: no access log. */
+  readonly accessLog: AccessLogFormat | undefined;
 }
 
 export interface IdentityConfig {
@@ -168,6 +171,9 @@ function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig
     opaquePorts: reader.portSet('INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION', PortSet.EMPTY),
     defaultPolicy: reader.oneOf('INBOUND_DEFAULT_POLICY', 'all-unauthenticated', DEFAULT_POLICIES),
     httpQueue: readQueue(reader, 'INBOUND_HTTP', 1000),
+    accessLog: reader.custom<AccessLogFormat | undefined>('ACCESS_LOG', undefined, 'apache or json', (text) =>
+      text === 'apache' || text === 'json' ? text : undefined,
+    ),
   };
 }
 
