@@ -1,113 +1,137 @@
 /** The benchmarks; `npm run bench -- --help` tells the usage. */
 import { parseArgs } from 'node:util';
 import { benchConnections, connectionBenchTable } from './connections/bench.ts';
+import { CONNECTION_SCENARIOS } from './connections/scenarios.ts';
 import { benchKind, kindBenchTable } from './kind/bench.ts';
+import { choices, numbers, positive, UsageError } from './lib/choices.ts';
+import { BODIES, PROTOCOLS } from './lib/protocols.ts';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
-import { benchProxy, proxyBenchTable } from './proxy/bench.ts';
-import { BODIES } from './proxy/row.ts';
-import type { Body } from './proxy/row.ts';
+import { benchProxy, isGood, proxyBenchTable } from './proxy/bench.ts';
+import { LOADS, PROXIES, RUNTIME_NAMES, SCENARIOS } from './proxy/matrix.ts';
+import { benchSoak, soakReport } from './soak/bench.ts';
 
-const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--connections N] [--duration SECONDS] [--rounds N] [--services N] [--scenarios A,B] [--bodies A,B] [--runtimes A,B]
-  NAME  proxy (default): the sidecar beside HAProxy and nginx; --scenarios of none,hop,mtls-pair,tcp-pair, --bodies of small,1m,
-        --runtimes (ours) of bun,node
-        idle: memory of 1,000 idle connections; churn: what 3,000 leave behind that came and went. --scenarios of mtls-accept,tcp-pair
+const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--FLAG VALUE]…
+  NAME  proxy (default): the sidecar beside HAProxy, nginx and Envoy. Lists choose, else the standard matrix is measured, about 25 minutes:
+          --scenarios ${SCENARIOS.join(',')}   --protocols ${PROTOCOLS.join(',')}
+          --loads ${LOADS.join(',')}   --proxies ${PROXIES.join(',')}   --runtimes ${RUNTIME_NAMES.join(',')} (of ours)
+          --connections 1,32,256   --bodies ${BODIES.join(',')} (either makes a product of all that is chosen)
+          --duration 3 (seconds of a cell)   --rounds 2
+        idle: memory of 1,000 idle connections; churn: what 3,000 leave behind that came and went
+          --connections N   --scenarios ${CONNECTION_SCENARIOS.join(',')}   --runtimes ${RUNTIME_NAMES.join(',')}
+        soak: mixed load through a pair with mutual TLS while certificates and endpoints change; ends with a verdict
+          --minutes 30   --runtimes bun (${RUNTIME_NAMES.join(',')})
         mirror: the service mirror with --services N exported Services (10000)
-        kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency`;
-
-function fail(message: string): never {
-  console.error(message);
-  console.error(USAGE);
-  process.exit(64);
-}
+        kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency
+          --duration 4   --rounds 3`;
 
 function readArguments() {
+  const text = { type: 'string' } as const;
   try {
     return parseArgs({
       allowPositionals: true,
       options: {
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        connections: { type: 'string' },
-        duration: { type: 'string', default: '4' },
-        rounds: { type: 'string', default: '3' },
-        scenarios: { type: 'string', default: '' },
-        bodies: { type: 'string', default: 'small,1m' },
-        runtimes: { type: 'string', default: '' },
-        services: { type: 'string', default: '10000' },
+        connections: text,
+        duration: text,
+        rounds: text,
+        scenarios: text,
+        protocols: text,
+        bodies: text,
+        loads: text,
+        proxies: text,
+        runtimes: text,
+        services: text,
+        minutes: text,
       },
     });
   } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-const { values, positionals } = readArguments();
+type Values = ReturnType<typeof readArguments>['values'];
 
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) fail(`--${name}: ${text} is not a positive whole number`);
-  return value;
+const say = (line: string): boolean => process.stderr.write(`${line}\n`);
+
+/** What each benchmark prints, and the exit code. */
+interface Outcome {
+  readonly result: object;
+  readonly table: string;
+  readonly isGood: boolean;
 }
 
-function list(text: string): readonly string[] {
-  return text.split(',').filter((word) => word !== '');
-}
+const BENCHMARKS: Readonly<Record<string, (values: Values) => Promise<Outcome>>> = {
+  async proxy(values) {
+    const result = await benchProxy({
+      scenarios: choices('scenarios', values.scenarios, SCENARIOS),
+      protocols: choices('protocols', values.protocols, PROTOCOLS),
+      connections: numbers('connections', values.connections),
+      bodies: choices('bodies', values.bodies, BODIES),
+      loads: choices('loads', values.loads, LOADS),
+      proxies: choices('proxies', values.proxies, PROXIES),
+      runtimes: choices('runtimes', values.runtimes, RUNTIME_NAMES),
+      durationS: positive('duration', values.duration ?? '3'),
+      rounds: positive('rounds', values.rounds ?? '2'),
+      say,
+    });
+    return { result, table: proxyBenchTable(result), isGood: isGood(result) };
+  },
+  idle: (values) => connections('idle', values),
+  churn: (values) => connections('churn', values),
+  async soak(values) {
+    const result = await benchSoak({
+      minutes: positive('minutes', values.minutes ?? '30'),
+      runtimes: choices('runtimes', values.runtimes ?? 'bun', RUNTIME_NAMES),
+      say,
+    });
+    return { result, table: soakReport(result), isGood: result.isGood };
+  },
+  async mirror(values) {
+    const result = await benchMirror({ services: positive('services', values.services ?? '10000'), say });
+    return { result, table: mirrorBenchTable(result), isGood: true };
+  },
+  async kind(values) {
+    const result = await benchKind({
+      durationS: positive('duration', values.duration ?? '4'),
+      rounds: positive('rounds', values.rounds ?? '3'),
+      say,
+    });
+    return { result, table: kindBenchTable(result), isGood: true };
+  },
+};
 
-function bodies(text: string): readonly Body[] {
-  return list(text).map((word) =>
-    word in BODIES ? (word as Body) : fail(`--bodies: ${word} is none of ${Object.keys(BODIES).join(', ')}`),
-  );
+async function connections(kind: 'idle' | 'churn', values: Values): Promise<Outcome> {
+  const standard = kind === 'idle' ? '1000' : '3000';
+  const result = await benchConnections({
+    kind,
+    connections: positive('connections', values.connections ?? standard),
+    scenarios: choices('scenarios', values.scenarios, CONNECTION_SCENARIOS),
+    runtimes: choices('runtimes', values.runtimes, RUNTIME_NAMES),
+    say,
+  });
+  return { result, table: connectionBenchTable(result), isGood: result.rows.length > 0 };
 }
 
 async function main(): Promise<number> {
+  const { values, positionals } = readArguments();
   if (values.help) {
     console.log(USAGE);
     return 0;
   }
-  const [name = 'proxy'] = positionals;
-  const options = {
-    connections: positive('connections', values.connections ?? '32'),
-    durationS: positive('duration', values.duration),
-    rounds: positive('rounds', values.rounds),
-    say: (line: string) => process.stderr.write(`${line}\n`),
-  };
-  switch (name) {
-    case 'proxy': {
-      const result = await benchProxy({
-        ...options,
-        scenarios: list(values.scenarios),
-        runtimes: list(values.runtimes),
-        bodies: bodies(values.bodies),
-      });
-      console.log(values.json ? JSON.stringify(result, null, 2) : proxyBenchTable(result));
-      return result.rows.length > 0 ? 0 : 1;
-    }
-    case 'idle':
-    case 'churn': {
-      const standard = name === 'idle' ? 1000 : 3000;
-      const result = await benchConnections({
-        kind: name,
-        connections: values.connections === undefined ? standard : positive('connections', values.connections),
-        scenarios: list(values.scenarios),
-        runtimes: list(values.runtimes),
-        say: options.say,
-      });
-      console.log(values.json ? JSON.stringify(result, null, 2) : connectionBenchTable(result));
-      return result.rows.length > 0 ? 0 : 1;
-    }
-    case 'mirror': {
-      const result = await benchMirror({ services: positive('services', values.services), say: options.say });
-      console.log(values.json ? JSON.stringify(result, null, 2) : mirrorBenchTable(result));
-      return 0;
-    }
-    case 'kind': {
-      const result = await benchKind(options);
-      console.log(values.json ? JSON.stringify(result, null, 2) : kindBenchTable(result));
-      return 0;
-    }
-    default:
-      return fail(`unknown benchmark ${name}`);
-  }
+  const [name = 'proxy', ...more] = positionals;
+  const run = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined;
+  if (run === undefined || more.length > 0)
+    throw new UsageError(`unknown benchmark ${positionals.join(' ')}: ${Object.keys(BENCHMARKS).join(', ')} are known`);
+  const { result, table, isGood: good } = await run(values);
+  console.log(values.json ? JSON.stringify(result, null, 2) : table);
+  return good ? 0 : 1;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n${USAGE}`);
+  process.exitCode = 64;
+}

@@ -2,11 +2,15 @@
  * What connections cost in memory: `idle` opens many, uses each once and leaves them open; `churn` opens and closes many and looks at
  * what stays behind.
  */
+import { Backends } from '../lib/backends.ts';
 import { createBenchCertificates } from '../lib/certificates.ts';
+import { claimLoopback } from '../lib/loopback.ts';
 import { treeCpuTimeUs, treeMemory } from '../lib/process-cost.ts';
-import { LOAD_CPU, pinned, startProgram, untilListening } from '../lib/programs.ts';
+import type { Memory } from '../lib/process-cost.ts';
+import { ofRunning } from '../lib/programs.ts';
+import type { Program } from '../lib/programs.ts';
 import { formatTable, round } from '../lib/report.ts';
-import { fileURLToPath } from 'node:url';
+import type { Site } from '../proxy/flow.ts';
 import { connectionScenarios } from './scenarios.ts';
 import type { ConnectionScenario, Watched } from './scenarios.ts';
 
@@ -50,20 +54,24 @@ const SETTLE_MS = 25_000;
 const WARM_UP = 50;
 /** Open at a time when connections come and go. */
 const CHURN_BATCH = 100;
-const BACKEND = { host: '127.10.0.101', port: 8080 };
 
 export async function benchConnections(options: ConnectionBenchOptions): Promise<ConnectionBenchResult> {
   await using stack = new AsyncDisposableStack();
   const certificates = await createBenchCertificates();
   stack.defer(() => certificates.remove());
-  const file = fileURLToPath(new URL('../lib/backend.ts', import.meta.url));
-  const backend = stack.use(
-    startProgram(pinned(LOAD_CPU, [process.execPath, file, BACKEND.host, String(BACKEND.port)])),
-  );
-  await untilListening(BACKEND.host, BACKEND.port, backend);
+  const loopback = stack.use(await claimLoopback());
+  const backends = stack.use(new Backends());
+  const nextIp = (): string => loopback.next();
+  const backend = await backends.start(stack, 'http1', nextIp());
+  const site: Site = {
+    backend,
+    http1Backend: backend,
+    startBackend: (owner, host) => backends.start(owner, 'http1', host),
+    nextIp,
+  };
   const rows: ConnectionRow[] = [];
   const skipped: { scenario: string; proxy: string; reason: string }[] = [];
-  for (const scenario of connectionScenarios(certificates, BACKEND)) {
+  for (const scenario of connectionScenarios(certificates, site)) {
     if (!isWanted(scenario, options)) continue;
     const reason = scenario.missing();
     if (reason !== undefined) {
@@ -87,7 +95,7 @@ async function measure(spec: ConnectionScenario, options: ConnectionBenchOptions
   await holder.open(WARM_UP);
   await holder.close();
   await settle();
-  const before = watched.map(({ pid }) => ({ memory: treeMemory(pid), cpuUs: treeCpuTimeUs(pid) }));
+  const before = watched.map(({ program }) => ({ memory: memoryOf(program), cpuUs: cpuOf(program) }));
   const { connections, kind } = options;
   if (kind === 'idle') await holder.open(connections);
   else {
@@ -96,14 +104,14 @@ async function measure(spec: ConnectionScenario, options: ConnectionBenchOptions
       await holder.close();
     }
   }
-  const spentUs = watched.map(({ pid }) => treeCpuTimeUs(pid));
+  const spentUs = watched.map(({ program }) => cpuOf(program));
   await settle();
   const open = await holder.count();
   const expected = kind === 'idle' ? connections : 0;
   if (open !== expected)
     throw new Error(`${spec.scenario} ${spec.proxy} ${spec.runtime}: ${open} connections are open, not ${expected}`);
-  return watched.map(({ role, pid }, index): ConnectionRow => {
-    const after = treeMemory(pid);
+  return watched.map(({ role, program }, index): ConnectionRow => {
+    const after = memoryOf(program);
     const { memory, cpuUs } = before[index] ?? { memory: after, cpuUs: 0 };
     const grownMb = after.writtenMb - memory.writtenMb;
     const cost =
@@ -126,6 +134,9 @@ async function measure(spec: ConnectionScenario, options: ConnectionBenchOptions
     };
   });
 }
+
+const memoryOf = (program: Program): Memory => ofRunning([program], () => treeMemory(program.pid));
+const cpuOf = (program: Program): number => ofRunning([program], () => treeCpuTimeUs(program.pid));
 
 function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));

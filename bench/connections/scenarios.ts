@@ -7,17 +7,19 @@ import type { TlsMaterial } from '@mesh/net';
 import { identity } from '@mesh/proxy-api';
 import { encodeTransportHeader, TRANSPORT_ALPN } from '@mesh/wire';
 import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
+import { BACKEND_PORT } from '../lib/backends.ts';
 import type { BenchCertificates } from '../lib/certificates.ts';
+import type { Program } from '../lib/programs.ts';
+import type { Site } from '../proxy/flow.ts';
 import { tlsServer } from '../proxy/haproxy-config.ts';
 import type { Address } from '../proxy/haproxy-config.ts';
 import { startPair } from '../proxy/mesh.ts';
-import { haproxyPair, lacking, startHaproxy } from '../proxy/rivals.ts';
+import { lacking, startHaproxy, startHaproxyPair } from '../proxy/rivals.ts';
 import {
   identityOf,
   INBOUND_PORT,
   missingRuntime,
   RUNTIMES,
-  startBackend,
   startControlPlane,
   startSidecar,
 } from '../proxy/sidecar.ts';
@@ -28,12 +30,14 @@ import type { HolderPlan } from './holder.ts';
 /** A proxy process under observation. */
 export interface Watched {
   readonly role: 'accepting' | 'opening';
-  readonly pid: number;
+  readonly program: Program;
 }
+
+export const CONNECTION_SCENARIOS = ['mtls-accept', 'tcp-pair'] as const;
 
 export interface ConnectionScenario {
   /** `mtls-accept`: HTTP/1.1 over mTLS, one process accepting. `tcp-pair`: opaque, each process has a plain and an mTLS end per connection. */
-  readonly scenario: 'mtls-accept' | 'tcp-pair';
+  readonly scenario: (typeof CONNECTION_SCENARIOS)[number];
   readonly proxy: 'mesh' | 'haproxy';
   readonly runtime: string;
   readonly missing: () => string | undefined;
@@ -43,18 +47,16 @@ export interface ConnectionScenario {
   ) => Promise<{ readonly holder: Holder; readonly watched: readonly Watched[] }>;
 }
 
-const BACKEND_PORT = 8080;
 const NO_PREFACE = new Uint8Array(0);
 
-/** @param backend A program that answers requests, for the proxies that have none of their own. */
-export function connectionScenarios(certificates: BenchCertificates, backend: Address): ConnectionScenario[] {
-  const ours = RUNTIMES.flatMap((runtime, index): ConnectionScenario[] => [
+export function connectionScenarios(certificates: BenchCertificates, site: Site): ConnectionScenario[] {
+  const ours = RUNTIMES.flatMap((runtime): ConnectionScenario[] => [
     {
       scenario: 'mtls-accept',
       proxy: 'mesh',
       runtime: runtime.name,
       missing: () => missingRuntime(runtime),
-      start: (stack) => startAccepting(stack, runtime, `127.10.6.${index + 1}`),
+      start: (stack) => startAccepting(stack, runtime, site),
     },
     {
       scenario: 'tcp-pair',
@@ -62,15 +64,11 @@ export function connectionScenarios(certificates: BenchCertificates, backend: Ad
       runtime: runtime.name,
       missing: () => missingRuntime(runtime),
       async start(stack) {
-        const [front, back] = [`127.10.7.${index + 1}`, `127.10.8.${index + 1}`];
-        const pair = stack.use(
-          await startPair(runtime, front, back, { host: back, port: BACKEND_PORT }, { opaque: true }),
-        );
-        return { holder: hold(stack, pair.entry, undefined, NO_PREFACE), watched: ends(pair.pids) };
+        const pair = stack.use(await startPair(runtime, site, { opaque: true }));
+        return { holder: hold(stack, pair.entry, undefined, NO_PREFACE), watched: ends(pair.programs) };
       },
     },
   ]);
-  const pair = haproxyPair(certificates, 'tcp', 7);
   return [
     {
       scenario: 'mtls-accept',
@@ -78,13 +76,13 @@ export function connectionScenarios(certificates: BenchCertificates, backend: Ad
       runtime: 'native',
       missing: lacking('haproxy'),
       async start(stack) {
-        const listen = { host: '127.10.0.6', port: 8443 };
+        const listen = { host: site.nextIp(), port: 8443 };
         const { client, server, serverName } = certificates;
-        const program = stack.use(await startHaproxy(tlsServer(listen, backend, server, 'http'), listen));
+        const program = stack.use(await startHaproxy(tlsServer(listen, site.backend, server, 'http'), listen));
         const read = (file: string): string => readFileSync(file, 'utf8');
         const material = { key: read(client.key), chain: read(client.chain), trust: read(client.trust) };
         const holder = hold(stack, listen, { material, serverName }, NO_PREFACE);
-        return { holder, watched: [{ role: 'accepting', pid: program.pid }] };
+        return { holder, watched: [{ role: 'accepting', program }] };
       },
     },
     {
@@ -93,8 +91,8 @@ export function connectionScenarios(certificates: BenchCertificates, backend: Ad
       runtime: 'native',
       missing: lacking('haproxy'),
       async start(stack) {
-        const running = stack.use(await pair.start(backend));
-        return { holder: hold(stack, running.entry, undefined, NO_PREFACE), watched: ends(running.pids) };
+        const running = stack.use(await startHaproxyPair(certificates, site, 'tcp'));
+        return { holder: hold(stack, running.entry, undefined, NO_PREFACE), watched: ends(running.programs) };
       },
     },
     ...ours,
@@ -105,20 +103,21 @@ export function connectionScenarios(certificates: BenchCertificates, backend: Ad
 async function startAccepting(
   stack: AsyncDisposableStack,
   runtime: Runtime,
-  ip: string,
+  site: Site,
 ): ReturnType<ConnectionScenario['start']> {
   const plane = await startControlPlane(stack);
-  await startBackend(stack, ip, BACKEND_PORT);
+  const ip = site.nextIp();
+  await site.startBackend(stack, ip);
   const sidecar = await startSidecar(stack, runtime, plane, 'catalog', ip);
   const tls = { material: await certified(plane, 'web'), serverName: identityOf('catalog'), alpn: TRANSPORT_ALPN };
   const preface = encodeTransportHeader({ port: BACKEND_PORT, name: '', session: 'http1' });
   const holder = hold(stack, { host: ip, port: INBOUND_PORT }, tls, preface);
-  return { holder, watched: [{ role: 'accepting', pid: sidecar.pid }] };
+  return { holder, watched: [{ role: 'accepting', program: sidecar }] };
 }
 
 /** The client-side process is the first of a pair. */
-function ends(pids: readonly number[]): Watched[] {
-  return pids.map((pid, index) => ({ role: index === 0 ? 'opening' : 'accepting', pid }));
+function ends(programs: readonly Program[]): Watched[] {
+  return programs.map((program, index) => ({ role: index === 0 ? 'opening' : 'accepting', program }));
 }
 
 function hold(stack: AsyncDisposableStack, to: Address, tls: HolderPlan['tls'], preface: Uint8Array): Holder {

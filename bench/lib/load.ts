@@ -1,90 +1,74 @@
-/**
- * One closed-loop run of HTTP/1.1 keep-alive requests with wrk: a fixed number of connections, each sends its next
- * request when the answer to the last one is complete.
- */
+/** Closed-loop load: a fixed number of connections, each sends its next request when an answer is complete. wrk for HTTP/1.1, h2load for HTTP/2 and gRPC. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseH2load, parseWrk, WRK_REPORT_SCRIPT } from './load-report.ts';
+import type { LoadResult } from './load-report.ts';
 import { findProgram, LOAD_CPU, pinned } from './programs.ts';
-
-export interface LoadResult {
-  readonly requests: number;
-  readonly durationS: number;
-  readonly rps: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  /** Connection and status errors together; a benchmark row with any is not valid. */
-  readonly errors: number;
-}
+import { answerBytes, GRPC_REQUEST, requestPath } from './protocols.ts';
+import type { Body, Protocol } from './protocols.ts';
 
 export interface Load {
   readonly host: string;
   readonly port: number;
-  readonly path: string;
+  readonly protocol: Protocol;
+  readonly body: Body;
   readonly connections: number;
   readonly durationS: number;
 }
 
-/** wrk's own report has no p99.9; its scripting door gives all figures in microseconds. */
-const REPORT_SCRIPT = `
-done = function(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format("figures %d %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    latency:percentile(99.9), e.connect + e.read + e.write + e.status + e.timeout))
-end
-`;
+/** Requests at a time on a connection of HTTP/2. Large bodies take turns, as they do with HTTP/1.1. */
+export const STREAMS: Readonly<Record<Body, number>> = { small: 10, '1m': 1 };
 
-/** Why no load can be made here, or undefined. */
-export function loadMissing(): string | undefined {
-  return findProgram('wrk') === undefined ? 'wrk is not installed (Debian package wrk)' : undefined;
+/** Why no load of that protocol can be made here, or undefined. */
+export function loadMissing(protocol: Protocol): string | undefined {
+  const [program, debian] = protocol === 'http1' ? ['wrk', 'wrk'] : ['h2load', 'nghttp2-client'];
+  return findProgram(program) === undefined ? `${program} is not installed (Debian package ${debian})` : undefined;
 }
 
 export async function runLoad(load: Load): Promise<LoadResult> {
-  const wrk = findProgram('wrk');
-  if (wrk === undefined) throw new Error('wrk is not installed (Debian package wrk)');
+  const missing = loadMissing(load.protocol);
+  if (missing !== undefined) throw new Error(missing);
   const folder = mkdtempSync(join(tmpdir(), 'mesh-bench-'));
   try {
-    const script = join(folder, 'report.lua');
-    writeFileSync(script, REPORT_SCRIPT);
-    const url = `http://${load.host}:${load.port}${load.path}`;
-    const [file = '', ...args] = pinned(LOAD_CPU, [
-      wrk,
-      '-t1',
-      `-c${load.connections}`,
-      `-d${load.durationS}s`,
-      // Its default of 2 s is less than 32 large bodies take on a machine with other work.
-      '--timeout',
-      '30s',
-      '-s',
-      script,
-      url,
-    ]);
-    return parseFigures(await capture(file, args));
+    return await (load.protocol === 'http1' ? runWrk(load, folder) : runH2load(load, folder));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Reads the line that {@link REPORT_SCRIPT} writes. */
-export function parseFigures(output: string): LoadResult {
-  const match = /^figures (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(output);
-  if (match === null) throw new Error(`the load generator printed no figures: ${output}`);
-  const [requests = 0, durationUs = 0, p50 = 0, p99 = 0, p999 = 0, errors = 0] = match.slice(1).map(Number);
-  const durationS = durationUs / 1e6;
-  return {
-    requests,
-    durationS,
-    rps: requests / durationS,
-    p50Ms: p50 / 1000,
-    p99Ms: p99 / 1000,
-    p999Ms: p999 / 1000,
-    errors,
-  };
+const urlOf = ({ host, port, protocol, body }: Load): string => `http://${host}:${port}${requestPath(protocol, body)}`;
+
+async function runWrk(load: Load, folder: string): Promise<LoadResult> {
+  const script = join(folder, 'report.lua');
+  writeFileSync(script, WRK_REPORT_SCRIPT);
+  const size = ['-t1', `-c${load.connections}`, `-d${load.durationS}s`];
+  // Its default of 2 s is less than 32 large bodies take on a machine with other work.
+  return parseWrk(await capture(['wrk', ...size, '--timeout', '30s', '-s', script, urlOf(load)]));
 }
 
-function capture(file: string, args: readonly string[]): Promise<string> {
+async function runH2load(load: Load, folder: string): Promise<LoadResult> {
+  const log = join(folder, 'requests');
+  const request = join(folder, 'request');
+  writeFileSync(request, GRPC_REQUEST);
+  const call = ['-d', request, '-H', 'content-type: application/grpc', '-H', 'te: trailers'];
+  const output = await capture([
+    'h2load',
+    '-t1',
+    `-c${load.connections}`,
+    `-m${STREAMS[load.body]}`,
+    `-D${load.durationS}`,
+    `--log-file=${log}`,
+    ...(load.protocol === 'grpc' ? call : []),
+    urlOf(load),
+  ]);
+  const bytes = answerBytes(load.protocol, load.body);
+  return parseH2load(output, readFileSync(log), { durationS: load.durationS, answerBytes: bytes });
+}
+
+function capture(command: readonly string[]): Promise<string> {
+  const [file = '', ...args] = pinned(LOAD_CPU, command);
   return new Promise((resolve, reject) => {
     let text = '';
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -92,7 +76,7 @@ function capture(file: string, args: readonly string[]): Promise<string> {
     child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
     child.once('error', reject);
     child.once('close', (code) =>
-      code === 0 ? resolve(text) : reject(new Error(`${file} ended with ${code}: ${text}`)),
+      code === 0 ? resolve(text) : reject(new Error(`${command.join(' ')} ended with ${code}: ${text}`)),
     );
   });
 }

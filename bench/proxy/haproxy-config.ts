@@ -11,8 +11,8 @@ export interface TlsFiles {
   readonly trust: string;
 }
 
-/** What passes between the ends: requests, or bytes. */
-export type Mode = 'http' | 'tcp';
+/** What passes between the ends: requests of a version of HTTP, or bytes. */
+export type Mode = 'http' | 'http2' | 'tcp';
 
 const common = (mode: Mode): string => `global
   nbthread 1
@@ -20,20 +20,24 @@ const common = (mode: Mode): string => `global
   ssl-default-bind-options ssl-min-ver TLSv1.3
   ssl-default-server-options ssl-min-ver TLSv1.3
 defaults
-  mode ${mode}
+  mode ${mode === 'tcp' ? 'tcp' : 'http'}
   timeout connect 5s
   timeout client 10m
   timeout server 10m
-${mode === 'http' ? '  timeout http-keep-alive 10m\n  http-reuse always\n' : ''}`;
+${mode === 'tcp' ? '' : '  timeout http-keep-alive 10m\n  http-reuse always\n'}`;
+
+/** HTTP/2 by prior knowledge, and by ALPN. */
+const plain = (mode: Mode): string => (mode === 'http2' ? ' proto h2' : '');
+const overTls = (mode: Mode): string => (mode === 'http2' ? ' alpn h2' : '');
 
 /** Plain in, plain out. */
-export function plainHop(listen: Address, upstream: Address): string {
-  return `${common('http')}
+export function plainHop(listen: Address, upstream: Address, mode: Mode): string {
+  return `${common(mode)}
 frontend in
-  bind ${listen.host}:${listen.port}
+  bind ${listen.host}:${listen.port}${plain(mode)}
   default_backend out
 backend out
-  server s ${upstream.host}:${upstream.port}
+  server s ${upstream.host}:${upstream.port}${plain(mode)}
 `;
 }
 
@@ -41,10 +45,10 @@ backend out
 export function tlsClient(listen: Address, upstream: Address, tls: TlsFiles, serverName: string, mode: Mode): string {
   return `${common(mode)}
 frontend in
-  bind ${listen.host}:${listen.port}
+  bind ${listen.host}:${listen.port}${plain(mode)}
   default_backend out
 backend out
-  server s ${upstream.host}:${upstream.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required sni str(${serverName}) verifyhost ${serverName}
+  server s ${upstream.host}:${upstream.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required sni str(${serverName}) verifyhost ${serverName}${overTls(mode)}
 `;
 }
 
@@ -52,9 +56,9 @@ backend out
 export function tlsServer(listen: Address, upstream: Address, tls: TlsFiles, mode: Mode): string {
   return `${common(mode)}
 frontend in
-  bind ${listen.host}:${listen.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required
+  bind ${listen.host}:${listen.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required${overTls(mode)}
   default_backend out
 backend out
-  server s ${upstream.host}:${upstream.port}
+  server s ${upstream.host}:${upstream.port}${plain(mode)}
 `;
 }

@@ -8,7 +8,7 @@ import { bunBinary } from '@mesh/runtime/testing';
 import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
 import { proxyEnv, startPlane, TRUST_DOMAIN } from '../../packages/proxy/test/control-plane-fixture.ts';
 import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
-import { LOAD_CPU, pinned, PROXY_CPU, startProgram, untilListening } from '../lib/programs.ts';
+import { pinned, PROXY_CPU, startProgram, untilListening } from '../lib/programs.ts';
 import type { Program } from '../lib/programs.ts';
 import type { Address } from './haproxy-config.ts';
 
@@ -49,16 +49,6 @@ export async function startControlPlane(stack: AsyncDisposableStack, opaque = fa
     plane.plane.getProfile = (stream) => stream.send(profile);
   }
   return plane;
-}
-
-/**
- * The program of a meshed pod. Its address is its sidecar's own, as in a pod; the backend of all rows is elsewhere, so the
- * sidecar is told that it lives there too.
- */
-export async function startBackend(stack: AsyncDisposableStack, ip: string, port: number): Promise<void> {
-  const program = fileURLToPath(new URL('../lib/backend.ts', import.meta.url));
-  const backend = stack.use(startProgram(pinned(LOAD_CPU, [process.execPath, program, ip, String(port)])));
-  await untilListening(ip, port, backend);
 }
 
 export async function startSidecar(
