@@ -8,7 +8,7 @@
  */
 import type { InboundPolicy, Watched } from '@mesh/model';
 import type { Address, Driver, Listener } from '@mesh/net';
-import { Backends, DATA_PATH_DEFAULTS, HttpEngine, listenHttp } from '@mesh/proxy';
+import { Backends, DATA_PATH_DEFAULTS, HttpEngine, listenHttp, MemoryTrim } from '@mesh/proxy';
 import type { AdminResponse, Endpoints, Identity, ProxyMetrics } from '@mesh/proxy';
 import type { KubeClient } from '@mesh/kube';
 import { METRICS_CONTENT_TYPE, Drain, Readiness, sleep } from '@mesh/runtime';
@@ -16,6 +16,7 @@ import type { Clock, Component, Logger } from '@mesh/runtime';
 import { ExportedServices } from './exported-services.ts';
 import { GatewayAccept } from './gateway-accept.ts';
 import { GatewayTargets } from './gateway-targets.ts';
+import type { ServicePolicies } from './gateway-targets.ts';
 import { Peers } from './peers.ts';
 
 export interface GatewayOptions {
@@ -42,8 +43,12 @@ export interface GatewayDeps {
   readonly identityComponent: Component;
   readonly endpoints: Endpoints;
   readonly policy: Watched<InboundPolicy>;
+  /** What the cluster says of exported Services; undefined: there is no policy service. */
+  readonly servicePolicies: ServicePolicies | undefined;
   readonly metrics: ProxyMetrics;
   readonly exposeMetrics: () => string | AsyncIterable<string>;
+  /** Gives unused memory back, when the runtime can. */
+  readonly trim?: (() => void) | undefined;
 }
 
 export class Gateway implements Component {
@@ -85,7 +90,13 @@ export class Gateway implements Component {
       random: Math.random,
     });
     const { clusterDomain } = options;
-    this.#targets = new GatewayTargets({ backends, exports: this.#exports, clusterDomain, clock: deps.clock });
+    this.#targets = new GatewayTargets({
+      backends,
+      exports: this.#exports,
+      policies: deps.servicePolicies,
+      clusterDomain,
+      clock: deps.clock,
+    });
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -119,7 +130,13 @@ export class Gateway implements Component {
     const keepAliveMs = DATA_PATH_DEFAULTS.acceptKeepAliveMs;
     this.#listener = await driver.listen({ ...listen, keepAliveMs }, accept.handlers, () => undefined);
     this.#stack.defer(() => this.#listener?.close());
+    await this.#startTrim();
     this.#notStarted[Symbol.dispose]();
+  }
+
+  async #startTrim(): Promise<void> {
+    const { clock, trim } = this.#deps;
+    if (trim !== undefined) await this.#stack.use(new MemoryTrim(clock, trim)).start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,24 @@
 /** Exported Services in use: one balancer per Service port and protocol, kept while connections use it and a while after. */
-import type { Backend, Distribution, ResourceRef } from '@mesh/model';
-import type { Backends, LeasedDistribution } from '@mesh/proxy';
+import { isDeepStrictEqual } from 'node:util';
+import type {
+  Backend,
+  Distribution,
+  FailureAccrualPolicy,
+  OutboundPolicy,
+  OutboundRefused,
+  ResourceRef,
+  Watched,
+} from '@mesh/model';
+import type { Backends, LeasedDistribution, OutboundDiscovery } from '@mesh/proxy';
 import type { Clock, Timer } from '@mesh/runtime';
 import { parseServiceName } from './exported-services.ts';
 import type { ExportedServices, ServiceName } from './exported-services.ts';
+import { failureAccrualOf } from './failure-accrual.ts';
 
 type Dispatcher = LeasedDistribution['distribution'];
+
+/** Asks for the policies of Services. */
+export type ServicePolicies = Pick<OutboundDiscovery, 'resolveAuthority'>;
 
 /** Why a name cannot be served; doubles as the code of the answer. */
 export type TargetRefusal = 'gateway_domain_invalid' | 'not_exported';
@@ -13,6 +26,8 @@ export type TargetRefusal = 'gateway_domain_invalid' | 'not_exported';
 export interface GatewayTargetsDeps {
   readonly backends: Backends;
   readonly exports: ExportedServices;
+  /** Undefined: nobody knows policies, and endpoints that fail get requests all the same. */
+  readonly policies: ServicePolicies | undefined;
   readonly clusterDomain: string;
   readonly clock: Clock;
 }
@@ -31,36 +46,62 @@ export class GatewayTarget {
   readonly authority: string;
   readonly #backends: Backends;
   readonly #leases = new Map<'http' | 'tcp', LeasedDistribution>();
+  readonly #policy: Watched<OutboundPolicy | OutboundRefused> | undefined;
+  readonly #unsubscribe: (() => void) | undefined;
+  #failureAccrual: FailureAccrualPolicy | undefined;
   /** Ends the tunnels of this target. */
   readonly cuts = new Set<() => void>();
   uses = 0;
 
-  constructor(service: ServiceName, port: number, clusterDomain: string, backends: Backends) {
+  constructor(service: ServiceName, port: number, deps: GatewayTargetsDeps) {
     this.service = service;
     this.port = port;
-    this.authority = `${service.name}.${service.namespace}.svc.${clusterDomain}:${port}`;
-    this.#backends = backends;
+    this.authority = `${service.name}.${service.namespace}.svc.${deps.clusterDomain}:${port}`;
+    this.#backends = deps.backends;
+    this.#policy = deps.policies?.resolveAuthority(this.authority);
+    this.#unsubscribe = this.#policy?.onChange(() => this.#policyChanged());
+    this.#policyChanged();
   }
 
   dispatcher(kind: 'http' | 'tcp'): Dispatcher {
     let lease = this.#leases.get(kind);
     if (lease === undefined) {
-      const ref = this.#ref();
-      const backend: Backend = {
-        key: this.authority,
-        ref,
-        queue: QUEUE,
-        failureAccrual: undefined,
-        target: { kind: 'balancer', path: this.authority, ewma: EWMA },
-      };
-      const distribution: Distribution = { kind: 'first_available', backends: [backend] };
-      lease = this.#backends.lease(distribution, ref, kind);
+      lease = this.#lease(kind);
       this.#leases.set(kind, lease);
     }
     return lease.distribution;
   }
 
+  #lease(kind: 'http' | 'tcp'): LeasedDistribution {
+    const ref = this.#ref();
+    const failureAccrual = this.#failureAccrual;
+    const backend: Backend = {
+      key: JSON.stringify([this.authority, failureAccrual]),
+      ref,
+      queue: QUEUE,
+      failureAccrual,
+      target: { kind: 'balancer', path: this.authority, ewma: EWMA },
+    };
+    const distribution: Distribution = { kind: 'first_available', backends: [backend] };
+    return this.#backends.lease(distribution, ref, kind);
+  }
+
+  /** A balancer with the new rule takes over; what waits in the old one asks again. A refusal after an answer changes nothing. */
+  #policyChanged(): void {
+    const policy = this.#policy?.current;
+    if (policy === undefined || 'refused' in policy) return;
+    const next = failureAccrualOf(policy);
+    if (isDeepStrictEqual(next, this.#failureAccrual)) return;
+    this.#failureAccrual = next;
+    const before = this.#leases.get('http');
+    if (before === undefined) return;
+    this.#leases.set('http', this.#lease('http'));
+    before[Symbol.dispose]();
+  }
+
   dispose(): void {
+    this.#unsubscribe?.();
+    this.#policy?.release();
     for (const lease of this.#leases.values()) lease[Symbol.dispose]();
     this.#leases.clear();
   }
@@ -90,7 +131,7 @@ export class GatewayTargets implements Disposable {
     const key = `${service.namespace}/${service.name}:${port}`;
     let target = this.#targets.get(key);
     if (target === undefined) {
-      target = new GatewayTarget(service, port, this.#deps.clusterDomain, this.#deps.backends);
+      target = new GatewayTarget(service, port, this.#deps);
       this.#targets.set(key, target);
       this.#expireLater(key, target);
     }

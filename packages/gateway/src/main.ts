@@ -18,7 +18,7 @@ import type { Discovery, WorkloadIdentity } from '@mesh/control-client';
 import { createKubeClient, isKubeError, loadKubeConfig } from '@mesh/kube';
 import { createNodeDriver } from '@mesh/net';
 import type { Driver } from '@mesh/net';
-import { channelMetrics, createProxyMetrics, identityMetrics, identityPort } from '@mesh/proxy';
+import { channelMetrics, createProxyMetrics, identityMetrics, identityPort, runtimeTrim } from '@mesh/proxy';
 import {
   ConfigError,
   createLogger,
@@ -137,8 +137,10 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
       identityComponent: identity,
       endpoints: discovery.endpoints,
       policy: config.policy === undefined ? fixedPolicy : discovery.inbound.get(config.port),
+      servicePolicies: config.policy === undefined ? undefined : discovery.outbound,
       metrics: createProxyMetrics(registry),
       exposeMetrics: () => registry.exposeInTurns(),
+      trim: runtimeTrim(),
     },
   );
   const exported = registry

@@ -10,6 +10,7 @@ import { identityName, meshedEndpoint, TestAnchor, TestProxy } from '../../proxy
 import {
   endpoint,
   endpointSet,
+  FakeDiscovery,
   FakeEndpoints,
   FakeIdentity,
   FakeMetrics,
@@ -18,6 +19,7 @@ import {
   meshTls,
 } from '../../proxy/src/testing/fakes.ts';
 import { Gateway } from '../src/app.ts';
+import type { GatewayDeps } from '../src/app.ts';
 
 export const AUTHORITY = 'catalog.shop.svc.cluster.local:80';
 export const GATEWAY_ID = identityName('gateway');
@@ -28,12 +30,13 @@ export class TestGateway implements AsyncDisposable {
   readonly api = new FakeApi();
   readonly metrics = new FakeMetrics();
   readonly endpoints = new FakeEndpoints();
+  readonly discovery = new FakeDiscovery();
   readonly policy = new FakeWatched<InboundPolicy>(ANY_MESHED);
   readonly identity: FakeIdentity;
   readonly gateway: Gateway;
   readonly #driver = createNodeDriver();
 
-  constructor(ip: string) {
+  constructor(ip: string, deps: Partial<GatewayDeps> = {}) {
     this.identity = new FakeIdentity(this.#driver, GATEWAY_ID);
     this.gateway = new Gateway(
       {
@@ -60,8 +63,10 @@ export class TestGateway implements AsyncDisposable {
         },
         endpoints: this.endpoints,
         policy: this.policy,
+        servicePolicies: this.discovery,
         metrics: this.metrics,
         exposeMetrics: () => 'metrics\n',
+        ...deps,
       },
     );
   }
@@ -86,7 +91,11 @@ export class TestGateway implements AsyncDisposable {
 
   /** Where requests to the exported Service end. */
   serve(server: TestProxy, port: number, changes: Partial<Endpoint> = {}): void {
-    this.endpoints.watch(AUTHORITY).set(endpointSet(meshedEndpoint(server, port, changes)));
+    this.serveAll(meshedEndpoint(server, port, changes));
+  }
+
+  serveAll(...endpoints: readonly Endpoint[]): void {
+    this.endpoints.watch(AUTHORITY).set(endpointSet(...endpoints));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -30,6 +30,7 @@ export { errnoOf, TcpForward } from './tcp/tcp-forward.ts';
 export type { TcpForwardOptions } from './tcp/tcp-forward.ts';
 export { joinTunnel } from './tcp/tunnel.ts';
 export type { TunnelEnd } from './tcp/tunnel.ts';
+export { MemoryTrim, runtimeTrim } from './memory-trim.ts';
 // For processes that compose a data path of their own, such as the gateway.
 export { listenHttp } from './admin/http-server.ts';
 export type { AdminHandler, AdminRequest, AdminResponse, HttpServerDeps } from './admin/http-server.ts';
