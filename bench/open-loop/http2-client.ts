@@ -42,6 +42,8 @@ interface Connection {
   /** The peer takes no more requests here. */
   isLeaving: boolean;
   rest: Buffer;
+  /** Called with the peer's first SETTINGS: only now its limits are known. */
+  ready: (() => void) | undefined;
 }
 
 export class Http2Client implements Client {
@@ -117,17 +119,18 @@ export class Http2Client implements Client {
       consumed: 0,
       isLeaving: false,
       rest: Buffer.alloc(0),
+      ready: undefined,
     };
     let why = 'the connection was closed';
     socket.on('data', (chunk: Buffer) => this.#read(connection, chunk));
     socket.on('error', (error) => (why = error.message));
     return new Promise((resolve, reject) => {
-      socket.once('connect', () => {
-        socket.write(clientPreface());
+      socket.once('connect', () => socket.write(clientPreface()));
+      connection.ready = () => {
+        connection.ready = undefined;
         this.#all.push(connection);
         resolve();
-        this.#drain();
-      });
+      };
       socket.once('close', () => {
         reject(new Error(`${host}:${port}: ${why}`));
         this.#gone(connection, why);
@@ -181,6 +184,7 @@ export class Http2Client implements Client {
         if ((flags & FLAG.ack) !== 0) return;
         connection.streamsMax = maxConcurrentStreams(payload) ?? connection.streamsMax;
         connection.socket.write(frame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0)));
+        connection.ready?.();
         return;
       case FRAME.ping:
         if ((flags & FLAG.ack) === 0) connection.socket.write(frame(FRAME.ping, FLAG.ack, 0, payload));

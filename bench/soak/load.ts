@@ -12,8 +12,8 @@ import type { Client, Outcomes, Target } from '../open-loop/client.ts';
 export interface SoakCount {
   readonly answered: number;
   readonly failed: number;
-  /** What the first that failed met. */
-  readonly why?: string;
+  /** What those that failed met, with how often. */
+  readonly reasons: Readonly<Record<string, number>>;
   /** Given up on purpose. */
   readonly cancelled: number;
   /** Connections that were opened for one request. */
@@ -28,6 +28,9 @@ const PATIENCE_MS = 30_000;
 /** A large answer has begun by then, and is not complete. */
 const GIVE_UP_AFTER_MS = 3;
 
+/** Different ones that are told apart. */
+const REASONS_MAX = 20;
+
 const [host = '', port = ''] = process.argv.slice(2);
 const target = (protocol: Target['protocol'], body: Target['body'], connections: number): Target => ({
   host,
@@ -38,14 +41,15 @@ const target = (protocol: Target['protocol'], body: Target['body'], connections:
 });
 
 const count = { answered: 0, failed: 0, cancelled: 0, churned: 0 };
-let firstWhy: string | undefined;
+const reasons = new Map<string, number>();
 const sentAt = new Map<number, number>();
 let lastIndex = 0;
 let isStopping = false;
 
 function fail(why: string): void {
   count.failed += 1;
-  firstWhy ??= `${new Date().toISOString()} ${why}`;
+  const known = reasons.has(why) || reasons.size < REASONS_MAX ? why : 'others';
+  reasons.set(known, (reasons.get(known) ?? 0) + 1);
 }
 
 function outcomes(kind: string, after: () => void = () => undefined): Outcomes {
@@ -98,7 +102,7 @@ function report(): void {
     sentAt.delete(index);
     fail(`no answer within ${PATIENCE_MS} ms`);
   }
-  process.stdout.write(`${JSON.stringify({ ...count, ...(firstWhy === undefined ? {} : { why: firstWhy }) })}\n`);
+  process.stdout.write(`${JSON.stringify({ ...count, reasons: Object.fromEntries(reasons) })}\n`);
 }
 
 const http1 = new Http1Client(target('http1', 'small', 16), outcomes('HTTP/1.1'));

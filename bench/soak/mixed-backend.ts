@@ -20,19 +20,20 @@ function answer(request: IncomingMessage | Http2ServerRequest, response: ServerR
 }
 
 const http1 = createHttp1({ keepAliveTimeout: 0, requestTimeout: 0 }, answer);
-const http2 = createHttp2({}, answer);
+// Large answers that nobody reads any more count until they are gone; the default of 10 MB would refuse others' requests meanwhile.
+const http2 = createHttp2({ maxSessionMemory: 1000 }, answer);
 // A peer that goes away in the middle is what the soak is about.
 http2.on('sessionError', () => undefined);
 
 const [host = '127.0.0.1', port = '0'] = process.argv.slice(2);
 const server = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => socket.destroy());
-  socket.once('data', (first: Buffer) => {
-    socket.pause();
+  // Not by 'data': what was put back in flowing mode the HTTP/2 session would read twice.
+  socket.once('readable', () => {
+    const first = socket.read() as Buffer | null;
+    if (first === null) return;
     socket.unshift(first);
-    const isHttp2 = first.toString('latin1', 0, 3) === 'PRI';
-    (isHttp2 ? http2 : http1).emit('connection', socket);
-    socket.resume();
+    (first.toString('latin1', 0, 3) === 'PRI' ? http2 : http1).emit('connection', socket);
   });
 });
 server.listen({ host, port: Number(port), backlog: 1024 });

@@ -9,7 +9,7 @@ const soak = (privateMb: (minute: number) => number, descriptors = (_minute: num
     const minute = index / 6;
     return { minute, privateMb: privateMb(minute), rssMb: 60, descriptors: descriptors(minute) };
   });
-const well = { answered: 100, failed: 0 };
+const well = { answered: 100, failed: 0, reasons: {} };
 
 test('what grows during the warm-up only is flat', () => {
   const all = growth(
@@ -50,10 +50,10 @@ test('one failed request is a fault, with its reason; so is none that was answer
     soak(() => 20),
     30,
   );
-  assert.deepEqual(faults({ answered: 9, failed: 1, why: 'reset' }, flat), [
-    '1 of 10 requests failed, the first because: reset',
+  assert.deepEqual(faults({ answered: 9, failed: 1, reasons: { reset: 1 } }, flat), [
+    '1 of 10 requests failed: 1 × reset',
   ]);
-  assert.deepEqual(faults({ answered: 0, failed: 0 }, flat), ['no request was answered']);
+  assert.deepEqual(faults({ answered: 0, failed: 0, reasons: {} }, flat), ['no request was answered']);
   assert.match(faults(well, growth('front', soak(() => 20).slice(0, 2), 1)).join(), /too few samples/);
 });
 

@@ -62,15 +62,14 @@ export function growth(process: string, samples: readonly Sample[], minutes: num
 
 /** In words; empty when all is well. */
 export function faults(
-  requests: { readonly answered: number; readonly failed: number; readonly why?: string },
+  requests: { readonly answered: number; readonly failed: number; readonly reasons: Readonly<Record<string, number>> },
   all: readonly Growth[],
 ): string[] {
-  const { answered, failed, why } = requests;
+  const { answered, failed, reasons } = requests;
+  const why = Object.entries(reasons).map(([reason, count]) => `${count} × ${reason}`);
   return [
     ...(answered === 0 ? ['no request was answered'] : []),
-    ...(failed > 0
-      ? [`${failed} of ${answered + failed} requests failed, the first because: ${why ?? 'unknown'}`]
-      : []),
+    ...(failed > 0 ? [`${failed} of ${answered + failed} requests failed: ${why.join('; ')}`] : []),
     ...(all.length === 0 ? ['too few samples for a verdict on growth: run for more minutes'] : []),
     ...all
       .filter(({ isFlat }) => !isFlat)
