@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer as createHttp1 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { test } from 'node:test';
 import { grpcMessage } from '../lib/protocols.ts';
@@ -73,7 +74,7 @@ test('more requests of HTTP/2 than the peer takes at a time are all answered', a
 test('gRPC calls carry their message, and a status in place of one fails', async (t) => {
   const bodies: string[] = [];
   const server = createHttp2();
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {

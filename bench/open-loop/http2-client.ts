@@ -50,7 +50,9 @@ export class Http2Client implements Client {
   readonly #target: Target;
   readonly #outcomes: Outcomes;
   readonly #template: Buffer;
+  /** Those that take requests. */
   readonly #all: Connection[] = [];
+  readonly #sockets = new Set<Socket>();
   readonly #waiting = new Queue();
   #turn = 0;
   #closed = false;
@@ -85,7 +87,7 @@ export class Http2Client implements Client {
 
   close(): void {
     this.#closed = true;
-    for (const { socket } of this.#all) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** The next one, in turn, that has room. */
@@ -111,6 +113,7 @@ export class Http2Client implements Client {
   #connect(): Promise<void> {
     const { host, port } = this.#target;
     const socket = connect({ host, port, noDelay: true });
+    this.#sockets.add(socket);
     const connection: Connection = {
       socket,
       streams: new Map(),
@@ -132,6 +135,7 @@ export class Http2Client implements Client {
         resolve();
       };
       socket.once('close', () => {
+        this.#sockets.delete(socket);
         reject(new Error(`${host}:${port}: ${why}`));
         this.#gone(connection, why);
       });
