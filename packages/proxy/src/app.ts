@@ -30,6 +30,8 @@ import { Admin } from './admin/admin.ts';
 import { LogFilter } from './admin/log-filter.ts';
 import { describeConfig } from './config/config.ts';
 import type { DirectionConfig, ProxyConfig, ServiceConfig } from './config/config.ts';
+import type { PeerLimits } from './config/peer-limits.ts';
+import { portPolicy } from './config/port-policy.ts';
 import { DATA_PATH_DEFAULTS, DataPath } from './data-path.ts';
 import type { DataPathAddresses } from './data-path.ts';
 import { discoveryPorts, identityPort } from './discover/adapters.ts';
@@ -208,7 +210,7 @@ export class ProxyApp implements AsyncDisposable {
     const { inbound, outbound, clusterNetworks, ...config } = this.#config;
     const byPort = (port: number) =>
       defaultInboundPolicy(
-        inbound.defaultPolicy,
+        portPolicy(inbound, port),
         clusterNetworks,
         inbound.opaquePorts.has(port) ? 'opaque' : 'detect',
         inbound.detectTimeoutMs,
@@ -234,7 +236,7 @@ export class ProxyApp implements AsyncDisposable {
   }
 
   #createDataPath(): DataPath {
-    const { inbound, outbound, admin } = this.#config;
+    const { inbound, outbound, admin, peerLimits } = this.#config;
     const { policies, endpoints, outbound: discovery } = discoveryPorts(this.#discovery);
     return new DataPath(
       {
@@ -243,6 +245,7 @@ export class ProxyApp implements AsyncDisposable {
         outboundListen: outbound.listen.map(toAddress),
         ownIps: inbound.ips,
         refusedPorts: [admin.listen.port],
+        connectionsPerClientMax: peerLimits.connectionsPerClientMax,
         inboundDetectTimeoutMs: inbound.detectTimeoutMs,
         outboundIdleTimeoutMs: outbound.discoveryIdleMs,
         inboundIdleTimeoutMs: inbound.discoveryIdleMs,
@@ -250,8 +253,8 @@ export class ProxyApp implements AsyncDisposable {
         outboundConnectBackoff: outbound.connectBackoff,
         informationalHeaders: outbound.informationalHeaders,
         ingress: outbound.ingress,
-        inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound) },
-        outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound) },
+        inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound, peerLimits) },
+        outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound, peerLimits) },
       },
       {
         driver: this.#deps.driver,
@@ -338,9 +341,11 @@ function limitsFor(service: ServiceConfig, limits: ProxyConfig['streamLimits']):
   return { initialTimeoutMs: undefined, idleTimeoutMs: undefined, lifetimeMs: undefined };
 }
 
-function engineOptions(direction: DirectionConfig): Omit<HttpEngineOptions, 'headTimeoutMs'> {
+function engineOptions(direction: DirectionConfig, peers: PeerLimits): Omit<HttpEngineOptions, 'headTimeoutMs'> {
   return {
     inFlightMax: direction.inFlightMax,
+    bodyTimeoutMs: peers.bodyTimeoutMs,
+    unreadTimeoutMs: peers.unreadTimeoutMs,
     connectTimeoutMs: direction.connectTimeoutMs,
     connectKeepAliveMs: direction.connectKeepAliveMs,
     poolIdleTimeoutMs: direction.http1PoolIdleMs,

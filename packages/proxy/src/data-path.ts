@@ -116,7 +116,13 @@ export class DataPath implements Component {
     });
     const { metrics, policies, discovery, clock, accessLog } = deps;
     this.#ports = new Kept(clock, options.inboundIdleTimeoutMs, addressKey, (target) => {
-      return new InboundPort(target, { engine: this.#inboundEngine, metrics, policies, ingress: options.ingress, accessLog });
+      return new InboundPort(target, {
+        engine: this.#inboundEngine,
+        metrics,
+        policies,
+        ingress: options.ingress,
+        accessLog,
+      });
     });
     const targetDeps = { backends, discovery, metrics, details: options.informationalHeaders };
     const idleMs = options.outboundIdleTimeoutMs;

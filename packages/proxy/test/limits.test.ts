@@ -1,11 +1,12 @@
 /** What clients and servers can make grow, or hold for ever, has an end. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { HTTP_ENGINE_DEFAULTS } from '../src/http/engine.ts';
 import type { HttpEngineOptions } from '../src/http/engine.ts';
 import { endpoint } from '../src/testing/fakes.ts';
-import { RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
-import { H2Client } from './http2-harness.ts';
+import { httpApp, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
+import { h2App, H2Client } from './http2-harness.ts';
 
 const PATH = 'app.ns.svc.cluster.local:80';
 const DEADLINE_MS = 60_000;
@@ -65,4 +66,121 @@ test('a client with too many connections is turned away, counted, and let in aga
   await until('served again', () => again.text === 'hi', DEADLINE_MS);
   for (const raw of [second, third, other, again]) raw.socket.destroy();
   app.close();
+});
+
+const NO_BODY_YET = 'POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 10\r\n\r\n';
+const HALF_A_BODY = `${NO_BODY_YET}half`;
+const HALF_A_CHUNK = 'POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhal';
+const WHOLE_CHUNK = 'POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n';
+
+test('a request body of declared length that stops is a 408; one whose next chunk takes its time is none', async () => {
+  await using proxy = await limited({ bodyTimeoutMs: 100 });
+  const app = await httpApp('127.0.47.2', (req, res) => void req.resume().on('end', () => res.end('all of it')));
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const patient = new RawClient(proxy.outbound);
+  patient.socket.write(WHOLE_CHUNK);
+  await until('the first chunk is read', () => patient.socket.bytesWritten === WHOLE_CHUNK.length, DEADLINE_MS);
+  for (const stopped of [NO_BODY_YET, HALF_A_BODY, HALF_A_CHUNK]) {
+    const raw = new RawClient(proxy.outbound);
+    raw.socket.write(stopped);
+    await until('the answer', () => raw.ended, DEADLINE_MS);
+    assert.match(raw.text, /^HTTP\/1\.1 408 [^]*l5d-proxy-error: the request body stopped before its end/);
+    raw.socket.destroy();
+  }
+  assert.equal(proxy.metrics.sum('outbound_http_errors_total', { error: 'body_timeout' }), 3);
+  assert.equal(patient.text, '');
+  patient.socket.write('0\r\n\r\n');
+  await until('the patient one is served', () => patient.text.includes('all of it'), DEADLINE_MS);
+  patient.socket.destroy();
+  await app.close();
+});
+
+test('an HTTP/2 request that declared its length is held to it, a stream is not', async () => {
+  await using proxy = await limited({ bodyTimeoutMs: 100 });
+  const app = await h2App('127.0.47.2', (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.on('data', (bytes: Buffer) => stream.write(bytes));
+    stream.on('end', () => stream.end());
+  });
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const client = new H2Client(proxy.outbound);
+  const chat = client.request({ ':method': 'POST' }, false);
+  chat.write('hello');
+  assert.equal(String((await once(chat, 'data'))[0]), 'hello');
+  for (let request = 0; request < 2; request += 1) {
+    const stopped = client.request({ ':method': 'POST', 'content-length': '10' }, false);
+    stopped.on('error', () => undefined);
+    stopped.write('half');
+    await new Promise((resolve) => stopped.once('close', resolve));
+    const cut = (): number => proxy.metrics.sum('outbound_http_errors_total', { error: 'body_timeout' });
+    assert.equal(cut(), request + 1);
+  }
+  chat.write('still here');
+  assert.equal(String((await once(chat, 'data'))[0]), 'still here');
+  client.close();
+  await app.close();
+});
+
+test('a client that does not read its response loses it in the end, over both versions of HTTP', async () => {
+  await using proxy = await limited({ unreadTimeoutMs: 200 });
+  const body = Buffer.alloc(64 * 1024 * 1024);
+  const app = await httpApp('127.0.47.2', (_req, res) => res.end(body));
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const cut = (): number => proxy.metrics.sum('outbound_http_errors_total', { error: 'unread_timeout' });
+  const raw = new RawClient(proxy.outbound);
+  raw.socket.pause();
+  raw.socket.write('GET / HTTP/1.1\r\nhost: app.test\r\n\r\n');
+  await until('the first is cut', () => cut() === 1, DEADLINE_MS);
+  raw.socket.resume();
+  await until('it hears of it', () => raw.closed, DEADLINE_MS);
+  assert.equal(raw.error, 'ECONNRESET');
+  await app.close();
+  const second = await h2App('127.0.47.2', (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.end(body);
+  });
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: second.port }));
+  const client = new H2Client(proxy.outbound);
+  const unread = client.request();
+  unread.on('error', () => undefined);
+  await once(unread, 'response');
+  await until('the second is cut', () => cut() === 2, DEADLINE_MS);
+  assert.equal((await client.ask({ ':method': 'HEAD' })).headers[':status'], 200, 'the connection goes on');
+  client.close();
+  await second.close();
+});
+
+test('a client that sends requests ahead and does not read stops being served, not the memory', async () => {
+  await using proxy = await limited({});
+  let hits = 0;
+  const answer = Buffer.alloc(60_000, 'x');
+  const app = await httpApp('127.0.47.2', (_req, res) => {
+    hits += 1;
+    res.end(answer);
+  });
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const REQUESTS = 1500;
+  const raw = new RawClient(proxy.outbound);
+  raw.socket.pause();
+  raw.socket.write('GET / HTTP/1.1\r\nhost: app.test\r\n\r\n'.repeat(REQUESTS));
+  let before = -1;
+  let same = 0;
+  await until(
+    'nothing moves any more',
+    () => {
+      same = hits > 0 && hits === before ? same + 1 : 0;
+      before = hits;
+      return same > 50;
+    },
+    DEADLINE_MS,
+  );
+  // What the kernel's buffers of both ends take.
+  assert.ok(hits < REQUESTS / 3, `${hits} were served`);
+  let bytes = 0;
+  raw.socket.removeAllListeners('data');
+  raw.socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+  raw.socket.resume();
+  await until('all are served', () => hits === REQUESTS && bytes > REQUESTS * answer.length, DEADLINE_MS);
+  raw.socket.destroy();
+  await app.close();
 });

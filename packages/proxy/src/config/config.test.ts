@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '@mesh/runtime';
 import { describeConfig, parseProxyConfig } from './config.ts';
+import { portPolicy } from './port-policy.ts';
 
 /** What the injector sets, shortened. */
 const ENV: Readonly<Record<string, string>> = {
@@ -72,6 +73,14 @@ test('the clients of an ingress are not told of the mesh, unless somebody wants 
   assert.equal(parseProxyConfig(env).outbound.informationalHeaders, false);
   const told = { ...env, LINKERD2_PROXY_OUTBOUND_DISABLE_INFORMATIONAL_HEADERS: 'false' };
   assert.equal(parseProxyConfig(told).outbound.informationalHeaders, true);
+});
+
+test('ports that require an identity do so before the policy service has spoken', () => {
+  const { inbound } = parseProxyConfig({ ...ENV, LINKERD2_PROXY_INBOUND_PORTS_REQUIRE_IDENTITY: '8080,9000-9001' });
+  assert.equal(portPolicy({ ...inbound, defaultPolicy: 'all-unauthenticated' }, 8080), 'all-authenticated');
+  assert.equal(portPolicy({ ...inbound, defaultPolicy: 'cluster-unauthenticated' }, 9001), 'cluster-authenticated');
+  assert.equal(portPolicy({ ...inbound, defaultPolicy: 'deny' }, 8080), 'deny');
+  assert.equal(portPolicy({ ...inbound, defaultPolicy: 'all-unauthenticated' }, 8081), 'all-unauthenticated');
 });
 
 test('there is no access log unless somebody wants one', () => {
@@ -149,6 +158,24 @@ test('anchors may be in a file instead', () => {
     MESH_IDENTITY_TRUST_ANCHORS_FILE: '/anchors.pem',
   };
   assert.equal(parseProxyConfig(env).identity.trustAnchorsFile, '/anchors.pem');
+});
+
+test('limits of what clients hold have keys of ours, and 0 is without end', () => {
+  assert.deepEqual(parseProxyConfig(ENV).peerLimits, {
+    connectionsPerClientMax: 10_000,
+    bodyTimeoutMs: 300_000,
+    unreadTimeoutMs: 3_600_000,
+  });
+  const { peerLimits } = parseProxyConfig({
+    ...ENV,
+    MESH_INBOUND_MAX_CONNECTIONS_PER_CLIENT: '7',
+    MESH_HTTP_BODY_TIMEOUT: '10s',
+    MESH_HTTP_UNREAD_TIMEOUT: '0',
+  });
+  const unreadTimeoutMs = Number.POSITIVE_INFINITY;
+  assert.deepEqual(peerLimits, { connectionsPerClientMax: 7, bodyTimeoutMs: 10_000, unreadTimeoutMs });
+  const bad = { ...ENV, MESH_HTTP_BODY_TIMEOUT: 'soon', LINKERD2_PROXY_INBOUND_MAX_IN_FLIGHT: 'many' };
+  assert.throws(() => parseProxyConfig(bad), /INBOUND_MAX_IN_FLIGHT[^]*MESH_HTTP_BODY_TIMEOUT/);
 });
 
 test('unknown keys of the prefix are warned of', () => {

@@ -23,6 +23,8 @@ import {
   OUTBOUND_LISTEN,
   PREFIX,
 } from './keys.ts';
+import { checkAll, ownKeys, readPeerLimits } from './peer-limits.ts';
+import type { PeerLimits } from './peer-limits.ts';
 
 /** A control-plane service: where it is, and the name that its certificate must have. */
 export interface ServiceConfig {
@@ -67,6 +69,8 @@ export interface InboundConfig extends DirectionConfig {
   readonly ports: PortSet;
   readonly opaquePorts: PortSet;
   readonly defaultPolicy: DefaultPolicy;
+  /** Ports that take clients with an identity only, until the policy service says more. */
+  readonly identityPorts: PortSet;
   readonly httpQueue: QueueConfig;
   /** Undefined: no access log. */
   readonly accessLog: AccessLogFormat | undefined;
@@ -96,6 +100,7 @@ export interface ProxyConfig {
   };
   /** Limits of streams to services that are not on loopback. */
   readonly streamLimits: StreamLimits;
+  readonly peerLimits: PeerLimits;
   readonly destinationContext: string;
   readonly policyWorkload: string;
   readonly profileNetworks: readonly Cidr[];
@@ -111,6 +116,7 @@ export interface ProxyConfig {
 /** @throws ConfigError with every problem. */
 export function parseProxyConfig(env: Env): ProxyConfig {
   const reader = new ConfigReader(env, PREFIX);
+  const own = ownKeys(env);
   for (const key of ACCEPTED_KEYS) reader.text(key);
   const windows = readWindows(reader);
   const config: ProxyConfig = {
@@ -127,6 +133,7 @@ export function parseProxyConfig(env: Env): ProxyConfig {
       identity: readService(reader, 'IDENTITY_SVC'),
     },
     streamLimits: readLimits(reader),
+    peerLimits: readPeerLimits(own),
     destinationContext: reader.text('DESTINATION_CONTEXT') ?? '',
     policyWorkload: reader.requiredText('POLICY_WORKLOAD', 'the workload as JSON, such as {"ns":"shop","pod":"web-0"}'),
     profileNetworks: reader.cidrs('DESTINATION_PROFILE_NETWORKS', []),
@@ -148,7 +155,7 @@ export function parseProxyConfig(env: Env): ProxyConfig {
   for (const key of ['IDENTITY_SPIRE_WORKLOAD_API_ADDRESS', 'IDENTITY_SPIRE_SOCKET'])
     if (reader.text(key) !== undefined)
       reader.problem(key, 'is set: SPIRE is not supported, remove the key and use the identity service');
-  reader.check();
+  checkAll(reader, own);
   const warnings = reader.unknownKeys().map((key) => `${key} is not known and has no effect`);
   return { ...config, warnings };
 }
@@ -170,6 +177,7 @@ function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig
     ports: reader.portSet('INBOUND_PORTS', PortSet.EMPTY),
     opaquePorts: reader.portSet('INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION', PortSet.EMPTY),
     defaultPolicy: reader.oneOf('INBOUND_DEFAULT_POLICY', 'all-unauthenticated', DEFAULT_POLICIES),
+    identityPorts: reader.portSet('INBOUND_PORTS_REQUIRE_IDENTITY', PortSet.EMPTY),
     httpQueue: readQueue(reader, 'INBOUND_HTTP', 1000),
     accessLog: reader.custom<AccessLogFormat | undefined>('ACCESS_LOG', undefined, 'apache or json', (text) =>
       text === 'apache' || text === 'json' ? text : undefined,

@@ -14,6 +14,13 @@ export interface HttpEngineOptions {
   readonly inFlightMax: number;
   /** A request head, or a frame or header block of HTTP/2, must arrive whole within this from its first byte. */
   readonly headTimeoutMs: number;
+  /**
+   * A client that has said how long its request's body is, or a chunk of it, sends on within this (408). Bodies without a declared length may be
+   * silent for ever: gRPC streams, uploads of what is only being made.
+   */
+  readonly bodyTimeoutMs: number;
+  /** A client for whom response bytes wait takes some of them within this, or loses the response. */
+  readonly unreadTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly connectKeepAliveMs: number;
   /** Idle upstream connections live this long. */
@@ -25,6 +32,10 @@ export interface HttpEngineOptions {
 export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
   inFlightMax: 100_000,
   headTimeoutMs: 30_000,
+  // Envoy's for idle streams, of whatever kind; nginx takes 60 s between two reads. ADR 0017.
+  bodyTimeoutMs: 300_000,
+  // A reader may have its reasons to pause, and what it holds is bounded by its windows: only what is forgotten goes. ADR 0017.
+  unreadTimeoutMs: 3_600_000,
   connectTimeoutMs: 1000,
   connectKeepAliveMs: 10_000,
   poolIdleTimeoutMs: 3000,
@@ -36,12 +47,17 @@ export const HTTP_ENGINE_DEFAULTS: HttpEngineOptions = {
 export const CONNECTING_MAX_PER_ENDPOINT = 8;
 
 const TICK_MS = 1000;
+/** How exact the limits are that sessions look after themselves: a part of the shortest, but not more than the looking is worth. */
+const PROGRESS_PART = 8;
+const PROGRESS_MS_MAX = 15_000;
 
 /** A client's connection, as the engine ends it. */
 export interface EngineSession {
   /** Ends it in good order: what is under way is finished. */
   drain(): void;
   abort(): void;
+  /** Ends what does not move, and should. */
+  checkProgress(nowMs: number): void;
 }
 
 export interface HttpEngineDeps {
@@ -75,6 +91,7 @@ export class HttpEngine {
   inFlight: number;
   draining: boolean;
   #tick: NodeJS.Timeout | undefined;
+  #progressDueMs: number;
 
   constructor(options: HttpEngineOptions, deps: HttpEngineDeps) {
     this.options = options;
@@ -93,6 +110,7 @@ export class HttpEngine {
     this.inFlight = 0;
     this.draining = false;
     this.#tick = undefined;
+    this.#progressDueMs = 0;
   }
 
   start(): void {
@@ -114,6 +132,11 @@ export class HttpEngine {
     for (const session of this.midHead) session.checkHeadTimeout(now);
     for (const pool of this.idlePools) pool.closeIdle(now);
     for (const connection of this.watched) connection.tick(now);
+    if (now < this.#progressDueMs) return;
+    const { bodyTimeoutMs, unreadTimeoutMs } = this.options;
+    this.#progressDueMs =
+      now + Math.min(PROGRESS_MS_MAX, bodyTimeoutMs / PROGRESS_PART, unreadTimeoutMs / PROGRESS_PART);
+    for (const session of this.sessions) session.checkProgress(now);
   }
 
   /** Idle clients are told goodbye at once; busy ones with their response. */

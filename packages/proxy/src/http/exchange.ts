@@ -122,8 +122,9 @@ export class Exchange implements CourseOwner {
   /** Gives the exchange up; the client is told if that is still possible. */
   abandon(code: FailureCode): void {
     this.#dropUpstream(TIME_LIMITS.has(code) && this.client.requestDone ? 'failure' : 'none', code);
-    if (this.#responseStarted) this.#breakOff(code, -1);
-    else this.reject(code);
+    if (!this.#responseStarted) return this.reject(code);
+    this.client.service.failed?.(code);
+    this.#breakOff(code, -1);
   }
 
   /** The client takes bytes again. */
@@ -153,10 +154,9 @@ export class Exchange implements CourseOwner {
   }
 
   reroute(): void {
-    const { client } = this;
     // The next endpoint counts with its own cells.
-    client.cells = undefined;
-    client.service.route(client);
+    this.client.cells = undefined;
+    this.client.service.route(this.client);
   }
 
   /** The connection for this exchange. */

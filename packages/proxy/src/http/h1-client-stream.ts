@@ -14,6 +14,7 @@ import { rescue } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
 import type { HttpService, RequestEnd } from './service.ts';
 import type { HttpSession } from './session.ts';
+import { Stall } from './stall.ts';
 import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
 const NONE: Uint8Array[] = [];
@@ -35,6 +36,9 @@ export class H1ClientStream implements ClientStream {
   #counted: boolean;
   /** How a response that came as HTTP/2 goes on: one of FRAMING. */
   #framing: number;
+  /** The upstream takes nothing for now, or there is none. */
+  #heldBack: boolean;
+  #stall: Stall | undefined;
 
   constructor(session: HttpSession) {
     this.#session = session;
@@ -47,6 +51,8 @@ export class H1ClientStream implements ClientStream {
     this.#keeping = false;
     this.#counted = false;
     this.#framing = FRAMING.none;
+    this.#heldBack = false;
+    this.#stall = undefined;
     this.exchange = new Exchange(this, session.engine);
   }
 
@@ -92,6 +98,7 @@ export class H1ClientStream implements ClientStream {
       return;
     }
     if (end > from) this.#keep(reader.bytes.subarray(from, end));
+    this.#heldBack = true;
     if (!this.requestDone || reader.unread > 0) conn.pause();
     this.exchange.begin();
   }
@@ -118,7 +125,18 @@ export class H1ClientStream implements ClientStream {
     this.#keep(bytes);
     if (this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
     const more = up.bytesFromH1(bytes, this.requestDone);
+    if (!more) this.#heldBack = true;
     if ((!more && !this.requestDone) || reader.unread > 0) conn.pause();
+  }
+
+  /** The client says that more comes, and it does not. */
+  checkProgress(nowMs: number): void {
+    const { exchange } = this;
+    if (this.requestDone || exchange.idle) return;
+    const { body } = this.#session.reader;
+    this.#stall ??= new Stall();
+    const silentMs = this.#stall.forMs(body.owed && !this.#heldBack, body.payloadBytes, nowMs);
+    if (silentMs >= this.engine.options.bodyTimeoutMs) exchange.abandon('body_timeout');
   }
 
   // ---- For the service ------------------------------------------------------------------------------------------
@@ -151,14 +169,18 @@ export class H1ClientStream implements ClientStream {
       more = up.bytesFromH1(kept[at] as Uint8Array, this.requestDone && at === kept.length - 1);
     }
     if (this.#keptBytes > this.exchange.replayBytesMax) this.forgetRequest();
-    if (!this.requestDone && more && up === this.exchange.upstream) conn.resume();
+    if (this.requestDone || !more || up !== this.exchange.upstream) return;
+    this.#heldBack = false;
+    conn.resume();
   }
 
   holdRequest(): void {
+    this.#heldBack = true;
     if (!this.requestDone) this.#session.conn.pause();
   }
 
   resumeRequest(): void {
+    this.#heldBack = false;
     if (!this.requestDone) this.#session.conn.resume();
   }
 

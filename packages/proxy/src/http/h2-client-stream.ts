@@ -29,8 +29,11 @@ import type { PayloadSink } from './payload.ts';
 import { rescue, rescueTrailers } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
 import type { HttpService, RequestEnd } from './service.ts';
+import { Stall } from './stall.ts';
 import type { UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
+/** A client may wait until its window is worth a frame. */
+const WINDOW_BYTES_MIN = 16_384;
 const GRPC_TYPE = 'application/grpc';
 
 /** What of a method's name matters to a response. */
@@ -70,6 +73,8 @@ export class H2ClientStream implements ClientStream, PayloadSink {
   #over: boolean;
   #headSent: boolean;
   #payload: PayloadReader | undefined;
+  #bodyStall: Stall | undefined;
+  #readStall: Stall | undefined;
 
   constructor(session: H2Session) {
     this.#session = session;
@@ -90,6 +95,8 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     this.#over = false;
     this.#headSent = false;
     this.#payload = undefined;
+    this.#bodyStall = undefined;
+    this.#readStall = undefined;
     this.exchange = new Exchange(this, session.engine);
   }
 
@@ -156,6 +163,26 @@ export class H2ClientStream implements ClientStream, PayloadSink {
 
   onWritable(): void {
     if (!this.#over) this.exchange.clientDrained();
+  }
+
+  /** @param windowBytes What the client may send on its connection as a whole. */
+  checkProgress(nowMs: number, windowBytes: number): void {
+    const { exchange } = this;
+    const stream = this.#stream;
+    if (stream === undefined || stream.closed) return;
+    const { bodyTimeoutMs, unreadTimeoutMs } = this.engine.options;
+    if (!this.requestDone && !this.#over && stream.bodyBytesExpected >= 0) {
+      // It can send, as far as windows go, and there is somebody to send to.
+      const due = this.#owed === 0 && windowBytes > WINDOW_BYTES_MIN && exchange.upstream !== undefined;
+      this.#bodyStall ??= new Stall();
+      if (this.#bodyStall.forMs(due, stream.bodyBytesSeen, nowMs) >= bodyTimeoutMs) exchange.abandon('body_timeout');
+    }
+    if (stream.closed || (stream.pendingBytes === 0 && this.#readStall === undefined)) return;
+    this.#readStall ??= new Stall();
+    if (this.#readStall.forMs(stream.pendingBytes > 0, stream.sentBytes, nowMs) < unreadTimeoutMs) return;
+    if (!exchange.idle) exchange.abandon('unread_timeout');
+    else this.service.failed?.('unread_timeout');
+    this.#session.socket.out.reset(stream, H2_ERROR.cancel);
   }
 
   // ---- For the service ------------------------------------------------------------------------------------------

@@ -86,6 +86,10 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.socket.conn.reset();
   }
 
+  checkProgress(nowMs: number): void {
+    for (const stream of this.h2.streams) stream.state.checkProgress(nowMs, this.h2.receiveWindow);
+  }
+
   tick(nowMs: number): void {
     if (!this.h2.settingsAcked && nowMs - this.#startedMs >= SETTINGS_TIMEOUT_MS) {
       this.service.failed?.('settings_missing');

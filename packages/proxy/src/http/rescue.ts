@@ -45,6 +45,8 @@ export const FAILURES = {
   bad_response: { status: 502, grpc: 14, close: true, text: 'the response is not valid HTTP' },
   bad_request: { status: 400, grpc: 13, close: true, text: 'the request is not valid HTTP' },
   head_too_large: { status: 431, grpc: 8, close: true, text: 'the request head is too large' },
+  body_timeout: { status: 408, grpc: 4, close: true, text: 'the request body stopped before its end' },
+  unread_timeout: { status: 408, grpc: 4, close: true, text: 'the response was not read in time' },
   bad_version: { status: 505, grpc: 12, close: true, text: 'the HTTP version is not supported' },
   head_timeout: { status: 408, grpc: 4, close: true, text: 'the request head did not arrive in time' },
   unexpected: { status: 500, grpc: 13, close: true, text: 'unexpected error' },

@@ -15,6 +15,7 @@ import { H1ClientStream } from './h1-client-stream.ts';
 import { HeldHead } from './held-head.ts';
 import type { FailureCode } from './rescue.ts';
 import type { HttpConnection, HttpService } from './service.ts';
+import { Stall } from './stall.ts';
 import type { TunnelServer } from './upstream-stream.ts';
 
 const OPEN = 0;
@@ -41,6 +42,11 @@ export class HttpSession implements HttpConnection, EngineSession {
   #pumping: boolean;
   #linger: NodeJS.Timeout | undefined;
   #held: HeldHead | undefined;
+  /** The client takes nothing for now. */
+  #blocked: boolean;
+  /** How often it did again. */
+  #drains: number;
+  #stall: Stall | undefined;
 
   constructor(conn: Conn<unknown>, service: HttpService, engine: HttpEngine, tcp: TcpCells) {
     this.service = service;
@@ -55,6 +61,9 @@ export class HttpSession implements HttpConnection, EngineSession {
     this.#pumping = false;
     this.#linger = undefined;
     this.#held = undefined;
+    this.#blocked = false;
+    this.#drains = 0;
+    this.#stall = undefined;
     this.#stream = new H1ClientStream(this);
     this.conn = conn.handOver(SESSION_HANDLERS, this);
     engine.sessions.add(this);
@@ -88,6 +97,17 @@ export class HttpSession implements HttpConnection, EngineSession {
     this.conn.reset();
   }
 
+  checkProgress(nowMs: number): void {
+    this.#stream.checkProgress(nowMs);
+    if (!this.#blocked && this.#stall === undefined) return;
+    this.#stall ??= new Stall();
+    const unreadMs = this.#stall.forMs(this.#blocked && this.#state === OPEN, this.#drains, nowMs);
+    if (unreadMs < this.engine.options.unreadTimeoutMs) return;
+    if (!this.#stream.exchange.idle) this.#stream.exchange.abandon('unread_timeout');
+    else this.service.failed?.('unread_timeout');
+    this.breakOff();
+  }
+
   // ---- Called by the stream -------------------------------------------------------------------------------------
 
   /** Responses can still be written. */
@@ -99,14 +119,14 @@ export class HttpSession implements HttpConnection, EngineSession {
   write(bytes: Uint8Array): boolean {
     if (this.#held?.holds === true) return this.writev([bytes]);
     this.tcp.writeBytes.add(bytes.length);
-    return this.conn.write(bytes);
+    return this.#wrote(this.conn.write(bytes));
   }
 
   writev(parts: readonly Uint8Array[]): boolean {
     const head = this.#held?.take();
     const all = head === undefined ? parts : [head, ...parts];
     for (const part of all) this.tcp.writeBytes.add(part.length);
-    return all.length === 0 || this.conn.writev(all);
+    return all.length === 0 || this.#wrote(this.conn.writev(all));
   }
 
   /** Writes a head to which `writev` may add in this very turn. */
@@ -119,6 +139,11 @@ export class HttpSession implements HttpConnection, EngineSession {
   next(): void {
     if (this.closeAfter || this.#clientEnded) {
       this.#close();
+      return;
+    }
+    // Who sends requests ahead and does not read the answers would fill the memory with them.
+    if (this.#blocked) {
+      this.conn.pause();
       return;
     }
     if (this.reader.unread > 0) this.#pump();
@@ -162,7 +187,10 @@ export class HttpSession implements HttpConnection, EngineSession {
   }
 
   onDrain(): void {
-    this.#stream.exchange.clientDrained();
+    this.#blocked = false;
+    this.#drains += 1;
+    if (this.#idle) this.next();
+    else this.#stream.exchange.clientDrained();
   }
 
   onClose(why: Closed): void {
@@ -185,7 +213,7 @@ export class HttpSession implements HttpConnection, EngineSession {
     if (this.#pumping) return;
     this.#pumping = true;
     const { reader, engine } = this;
-    while (this.#idle) {
+    while (this.#idle && !this.#blocked) {
       if (!reader.readHead()) {
         if (reader.head.error !== undefined) this.#stream.beginBad(failureOf(reader.head.error));
         else if (reader.midHead && !engine.midHead.has(this)) {
@@ -199,6 +227,11 @@ export class HttpSession implements HttpConnection, EngineSession {
       this.#stream.begin();
     }
     this.#pumping = false;
+  }
+
+  #wrote(more: boolean): boolean {
+    if (!more) this.#blocked = true;
+    return more;
   }
 
   #close(): void {

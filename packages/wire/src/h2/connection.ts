@@ -98,6 +98,16 @@ export class H2Connection<S> {
     return this.#streams.pendingBytes;
   }
 
+  /** The streams that are open, or whose last bytes still wait. */
+  get streams(): Iterable<H2Stream<S>> {
+    return this.#streams.all();
+  }
+
+  /** Body bytes that the peer may send now, on all streams together. */
+  get receiveWindow(): number {
+    return this.#window.left;
+  }
+
   /** True while {@link request} can open a stream. */
   get canRequest(): boolean {
     return !this.#failed && this.#streams.canOpen;

@@ -198,6 +198,7 @@ export class Outbound<S> {
   #data(stream: H2Stream<S>, part: Uint8Array, end: boolean): void {
     this.window -= part.length;
     stream.sendWindow -= part.length;
+    stream.sentBytes += part.length;
     this.moved = true;
     if (end) stream.endSent = true;
     this.frames.frame(FRAME_DATA, end ? FLAG_END_STREAM : 0, stream.id, part);

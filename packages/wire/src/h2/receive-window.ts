@@ -9,6 +9,11 @@ export class ReceiveWindow {
     this.#left = bytes;
   }
 
+  /** What the peer may send now. */
+  get left(): number {
+    return this.#left;
+  }
+
   /** Counts received bytes; false when they are more than was granted. */
   take(bytes: number): boolean {
     this.#left -= bytes;

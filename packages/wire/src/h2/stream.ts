@@ -28,6 +28,8 @@ export class H2Stream<S> {
   pending: Uint8Array[];
   pendingAt: number;
   pendingBytes: number;
+  /** Body bytes that went out. */
+  sentBytes: number;
   /** END_STREAM (or trailers) follows `pending`. */
   endPending: boolean;
   /** END_STREAM went with the last DATA frame. */
@@ -57,6 +59,7 @@ export class H2Stream<S> {
     this.pending = NOTHING;
     this.pendingAt = 0;
     this.pendingBytes = 0;
+    this.sentBytes = 0;
     this.endPending = false;
     this.endSent = false;
     this.trailersPending = undefined;

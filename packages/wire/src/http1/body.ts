@@ -86,6 +86,13 @@ export class BodyCursor {
     this.trailers = NO_TRAILERS;
   }
 
+  /** The sender has said that more comes, and how much: of its declared length, or of a chunk that it began. Between chunks it may take its time. */
+  get owed(): boolean {
+    if (this.done) return false;
+    if (this.#framing === FRAMING.length) return true;
+    return this.#framing === FRAMING.chunked && (this.#state !== STATE.size || this.#digits > 0);
+  }
+
   get endsWithConnection(): boolean {
     return this.#framing === FRAMING.close;
   }
