@@ -1,6 +1,10 @@
-/** gRPC of all kinds, WebSocket and server-sent events, in one cluster and across two: programs notice nothing of the mesh between them. */
+/**
+ * gRPC of all kinds, WebSocket and server-sent events, in one cluster and across two: programs notice nothing of the mesh between them. Their
+ * gRPC probes pass, an ingress chooses Services by name, and the sidecar tells of requests where that is asked for.
+ */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { PODS } from '@mesh/kube';
 import type { Manifest } from '@mesh/cli';
 import type { HomeCluster } from '../../scripts/home/home.ts';
 import { podsOf, rolloutDone } from '../../scripts/home/rollout.ts';
@@ -8,21 +12,35 @@ import { SHOP } from '../../scripts/home/shop.ts';
 import { bound, Federation, patience, until } from './federation.ts';
 import { bundleProgram } from './programs/bundle.ts';
 import type { LiveResult } from './programs/live-client.ts';
-import { EVENTS, GRPC_PORT, HTTP_PORT } from './programs/live-service.ts';
+import type { ExpectedAnswer } from './programs/http-client.ts';
+import { EVENTS, GRPC_PORT, HEALTH_NAME, HTTP_PORT } from './programs/live-service.ts';
 
 const NAMESPACE = 'e2e-live';
 /** How the server knows its clients: in its own cluster by their names, across clusters by the gateway's. */
 const CLIENT = `live-client.${NAMESPACE}.serviceaccount.identity.linkerd.cluster.local`;
+const INGRESS = `live-ingress.${NAMESPACE}.serviceaccount.identity.linkerd.cluster.local`;
 const GATEWAY = 'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.cluster.local';
 
 interface Program {
   readonly name: string;
   readonly source: string;
   readonly args: readonly string[];
+  /** On the pod. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Merged into the container. */
+  readonly container?: Readonly<Record<string, unknown>>;
 }
 
+/** As the kubelet asks, once a second. */
+const PROBES = {
+  readinessProbe: { grpc: { port: GRPC_PORT }, periodSeconds: 1, timeoutSeconds: 5 },
+  livenessProbe: { grpc: { port: GRPC_PORT, service: HEALTH_NAME }, periodSeconds: 1, timeoutSeconds: 5 },
+};
+/** A pod that lives this long was probed several times. */
+const PROBED_MS = 5_000;
+
 /** A program of one file on the shop's Node. */
-function manifestsOf({ name, source, args }: Program): readonly Manifest[] {
+function manifestsOf({ name, source, args, annotations = {}, container: more = {} }: Program): readonly Manifest[] {
   const labels = { app: name };
   const metadata = { name, namespace: NAMESPACE, labels };
   const container = {
@@ -31,6 +49,7 @@ function manifestsOf({ name, source, args }: Program): readonly Manifest[] {
     imagePullPolicy: 'IfNotPresent',
     command: ['/usr/bin/node', '/etc/e2e/main.mjs', ...args],
     volumeMounts: [{ name: 'program', mountPath: '/etc/e2e' }],
+    ...more,
   };
   return [
     { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'main.mjs': source } },
@@ -42,7 +61,7 @@ function manifestsOf({ name, source, args }: Program): readonly Manifest[] {
         replicas: 1,
         selector: { matchLabels: labels },
         template: {
-          metadata: { labels },
+          metadata: { labels, annotations },
           spec: {
             serviceAccountName: name.startsWith('live-client') ? 'live-client' : name,
             terminationGracePeriodSeconds: 2,
@@ -59,18 +78,34 @@ function serviceAccount(name: string): Manifest {
   return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: NAMESPACE } };
 }
 
-const SERVICE: Manifest = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'live', namespace: NAMESPACE, labels: { 'mirror.linkerd.io/exported': 'true' } },
-  spec: {
-    selector: { app: 'live' },
-    ports: [
-      { name: 'http', port: HTTP_PORT },
-      { name: 'grpc', port: GRPC_PORT },
-    ],
-  },
-};
+function service(name: string, labels: Readonly<Record<string, string>> = {}): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: NAMESPACE, labels },
+    spec: {
+      selector: { app: name },
+      ports: [
+        { name: 'http', port: HTTP_PORT },
+        { name: 'grpc', port: GRPC_PORT },
+      ],
+    },
+  };
+}
+
+const urlOf = (name: string): string => `http://${name}.${NAMESPACE}.svc.cluster.local:${HTTP_PORT}/`;
+
+/** What an ingress sends, always to `live`: the names that it says decide. */
+const INGRESS_REQUESTS: readonly ExpectedAnswer[] = [
+  { name: 'no name', headers: {}, status: 200 },
+  { name: 'the other cluster', headers: override('live-west'), status: 200 },
+  { name: 'a closed service', headers: override('live-closed'), status: 403 },
+  { name: 'nobody', headers: override('live-nobody'), status: 404 },
+].map((request) => ({ ...request, url: urlOf('live') }));
+
+function override(name: string): Readonly<Record<string, string>> {
+  return { 'l5d-dst-override': new URL(urlOf(name)).host };
+}
 
 suite('protocols', () => {
   let federation: Federation;
@@ -79,14 +114,32 @@ suite('protocols', () => {
   before(async () => {
     federation = await Federation.open();
     const { east, west } = federation;
-    const server = { name: 'live', source: bundleProgram('live-server'), args: [] };
+    const source = bundleProgram('live-server');
+    const accessLog = { 'config.linkerd.io/access-log': 'json' };
+    const server = { name: 'live', source, args: [], annotations: accessLog, container: PROBES };
+    const closed = {
+      ...server,
+      name: 'live-closed',
+      annotations: { 'config.linkerd.io/default-inbound-policy': 'deny' },
+    };
+    const ingress = {
+      name: 'live-ingress',
+      source: bundleProgram('http-client'),
+      args: [JSON.stringify(INGRESS_REQUESTS)],
+      annotations: { 'linkerd.io/inject': 'ingress' },
+    };
     const client = bundleProgram('live-client');
     await Promise.all([federation.linkBoth(), federation.namespace(east, SHOP), federation.namespace(west, SHOP)]);
     for (const cluster of [east, west]) {
       await federation.namespace(cluster, NAMESPACE, { annotations: { 'linkerd.io/inject': 'enabled' } });
-      await cluster.apply([serviceAccount('live'), serviceAccount('live-client'), SERVICE, ...manifestsOf(server)]);
+      const exported = service('live', { 'mirror.linkerd.io/exported': 'true' });
+      await cluster.apply([serviceAccount('live'), serviceAccount('live-client'), exported, ...manifestsOf(server)]);
     }
-    await Promise.all([east, west].map((cluster) => rolloutDone(cluster.client, NAMESPACE, ['live'])));
+    for (const { name } of [closed, ingress]) await east.apply([serviceAccount(name), service(name)]);
+    await east.apply([...manifestsOf(closed), ...manifestsOf(ingress)]);
+    await rolloutDone(west.client, NAMESPACE, ['live']);
+    await rolloutDone(east.client, NAMESPACE, ['live', 'live-closed', 'live-ingress']);
+    results.set('ingress', await resultsOf(east, 'live-ingress'));
     await Promise.all(
       ['live', 'live-west'].map(async (target) => {
         const name = `live-client-${target}`;
@@ -126,25 +179,74 @@ suite('protocols', () => {
       assert.deepEqual(late, [], `delays ${delaysMs.join(', ')} ms`);
     });
   }
+
+  test('an ingress reaches the Service that each request names, in this cluster or the other', () => {
+    const told = results.get('ingress') ?? [];
+    assert.deepEqual(
+      told.filter(({ error }) => error !== undefined),
+      [],
+    );
+    const detailOf = (name: string): unknown => told.find((result) => result.name === name)?.detail;
+    assert.equal(detailOf('no name'), INGRESS);
+    assert.equal(detailOf('the other cluster'), GATEWAY);
+    assert.deepEqual([detailOf('a closed service'), detailOf('nobody')], ['', '']);
+  });
+
+  test('gRPC probes pass, whatever the policy', async () => {
+    const { client } = federation.east;
+    for (const name of ['live', 'live-closed']) {
+      const [pod] = await podsOf(client, NAMESPACE, `app=${name}`);
+      assert.ok(pod !== undefined);
+      const startedAt = Date.parse(pod.metadata.creationTimestamp ?? '');
+      await until('the pod to have been probed for a while', () => Date.now() - startedAt > PROBED_MS, {
+        timeoutMs: patience(PROBED_MS),
+      });
+      const { status } = (await client.get(PODS, { namespace: NAMESPACE, name: pod.metadata.name })) ?? {};
+      assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True', name);
+      assert.deepEqual(
+        status.containerStatuses?.map(({ restartCount }) => restartCount),
+        [0],
+        name,
+      );
+    }
+  });
+
+  test('the sidecar tells of requests, with who sent them', async () => {
+    const lines = await logOf(federation.east, 'live', 'linkerd-proxy', (line) => line.includes(INGRESS));
+    const line = JSON.parse(lines.at(-1) ?? '') as Readonly<Record<string, unknown>>;
+    assert.deepEqual(
+      [line['client.id'], line['method'], line['uri'], line['status']],
+      [INGRESS, 'GET', urlOf('live'), 200],
+    );
+  });
 });
 
 /** What a client told, to its last line. */
 async function resultsOf(cluster: HomeCluster, name: string): Promise<readonly LiveResult[]> {
+  const lines = await logOf(cluster, name, 'main', (line) => (JSON.parse(line) as LiveResult).name === 'end');
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as LiveResult);
+}
+
+/** The log of a workload's container, to the first line that is the last one wanted. */
+async function logOf(
+  cluster: HomeCluster,
+  name: string,
+  container: string,
+  isLast: (line: string) => boolean,
+): Promise<readonly string[]> {
   const [pod] = await podsOf(cluster.client, NAMESPACE, `app=${name}`);
   assert.ok(pod !== undefined);
-  const told: LiveResult[] = [];
+  const lines: string[] = [];
   const stop = new AbortController();
   const ref = { namespace: NAMESPACE, name: pod.metadata.name };
-  const followed = cluster.followLogs(ref, 'main', (line) => told.push(JSON.parse(line) as LiveResult), stop.signal);
+  const followed = cluster.followLogs(ref, container, (line) => lines.push(line), stop.signal);
   followed.catch(() => undefined);
   try {
-    await until(
-      `${name} to be through, it has told ${told.length} cases`,
-      () => told.some((result) => result.name === 'end'),
-      { timeoutMs: patience(90_000) },
-    );
+    await until(`${name} to tell the last of what it has to tell`, () => lines.some(isLast), {
+      timeoutMs: patience(90_000),
+    });
   } finally {
     stop.abort();
   }
-  return told.filter((result) => result.name !== 'end');
+  return lines.slice(0, lines.findIndex(isLast) + 1);
 }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { bunBinary } from '@mesh/runtime/testing';
 
 /** @throws Error when the program cannot be bundled, or npm had no Bun for this platform. */
-export function bundleProgram(name: 'live-server' | 'live-client'): string {
+export function bundleProgram(name: 'live-server' | 'live-client' | 'http-client'): string {
   const bun = bunBinary();
   if (bun === undefined)
     throw new Error(`no Bun for ${process.platform} ${process.arch}: the e2e programs are bundled with it`);

@@ -1,11 +1,11 @@
-/** A server of long-lived conversations that knows nothing of a mesh: gRPC, WebSocket, server-sent events. */
+/** A server of long-lived conversations that knows nothing of a mesh: gRPC (with health checks), WebSocket, server-sent events. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { ServerDuplexStream, ServerUnaryCall, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { WebSocketServer } from 'ws';
-import { EVENTS, GRPC_PORT, HTTP_PORT, LIVE } from './live-service.ts';
-import type { Note } from './live-service.ts';
+import { EVENTS, GRPC_PORT, HEALTH, HEALTH_NAME, HTTP_PORT, LIVE } from './live-service.ts';
+import type { HealthAnswer, HealthQuestion, Note } from './live-service.ts';
 
 const implementation = {
   unary(call: ServerUnaryCall<Note, Note>, callback: (error: object | null, note?: Note, trailer?: Metadata) => void) {
@@ -68,6 +68,14 @@ http.listen(HTTP_PORT, '0.0.0.0');
 
 const grpc = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 });
 grpc.addService(LIVE, implementation);
+grpc.addService(HEALTH, {
+  check(
+    call: ServerUnaryCall<HealthQuestion, HealthAnswer>,
+    callback: (error: object | null, answer?: HealthAnswer) => void,
+  ) {
+    callback(null, { serving: ['', HEALTH_NAME].includes(call.request.service) });
+  },
+} satisfies UntypedServiceImplementation);
 grpc.bindAsync(`0.0.0.0:${GRPC_PORT}`, ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
 });

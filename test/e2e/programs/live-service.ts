@@ -40,6 +40,30 @@ export const LIVE = {
   chat: method('Chat', true, true),
 } as const;
 
+/** Empty: the server as a whole. */
+export interface HealthQuestion {
+  readonly service: string;
+}
+export interface HealthAnswer {
+  readonly serving: boolean;
+}
+
+/** Of gRPC's health checking protocol, what probes call; its messages are so small that they are written by hand. */
+export const HEALTH = {
+  check: {
+    path: '/grpc.health.v1.Health/Check',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: ({ service }: HealthQuestion) => Buffer.from([0x0a, service.length, ...Buffer.from(service)]),
+    requestDeserialize: (bytes: Buffer) => ({ service: bytes.subarray(2).toString() }),
+    // Field 1, SERVING or SERVICE_UNKNOWN.
+    responseSerialize: ({ serving }: HealthAnswer) => Buffer.from([0x08, serving ? 1 : 3]),
+    responseDeserialize: (bytes: Buffer) => ({ serving: bytes[1] === 1 }),
+  } satisfies MethodDefinition<HealthQuestion, HealthAnswer>,
+} as const;
+/** The name by which probes ask for the live service. */
+export const HEALTH_NAME = 'live';
+
 export const GRPC_PORT = 9000;
 export const HTTP_PORT = 8080;
 /** Server-sent events of one request to /events, and the time between two of them. */

@@ -34,6 +34,7 @@ export function proxyContainer(context: ContainerContext): Container {
     ...rest,
   });
   const native = proxy.nativeSidecar;
+  const awaited = native && proxy.await;
   return {
     name: 'linkerd-proxy',
     image: proxyImage(values),
@@ -47,8 +48,12 @@ export function proxyContainer(context: ContainerContext): Container {
     ],
     // On a node without CPU to spare, ending proxies that are slow to answer would only make more work.
     livenessProbe: probe('/live', { initialDelaySeconds: 10, timeoutSeconds: PROBE_TIMEOUT_S }),
-    readinessProbe: probe('/ready', { initialDelaySeconds: 2, timeoutSeconds: PROBE_TIMEOUT_S }),
-    ...(native && proxy.await ? { startupProbe: probe('/ready', { periodSeconds: 1, failureThreshold: 120 }) } : {}),
+    // After the startup probe the sidecar is ready: a delay would only make the pod ready later.
+    readinessProbe: probe('/ready', {
+      ...(awaited ? {} : { initialDelaySeconds: 2 }),
+      timeoutSeconds: PROBE_TIMEOUT_S,
+    }),
+    ...(awaited ? { startupProbe: probe('/ready', { periodSeconds: 1, failureThreshold: 120 }) } : {}),
     ...lifecycle(values),
     ...resourceRequirements(proxy.resources),
     securityContext: {
@@ -101,7 +106,7 @@ export function meshVolumes({ values }: PodConfig): readonly Volume[] {
   ];
 }
 
-/** Ports that the application listens on: those of its containers, and those of its HTTP probes. */
+/** Ports that the application listens on: those of its containers, and those of its HTTP and gRPC probes. */
 export function inboundPortsOf(pod: Pick<Pod, 'spec'>): readonly number[] {
   const ports = new Set<number>();
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
@@ -109,7 +114,7 @@ export function inboundPortsOf(pod: Pick<Pod, 'spec'>): readonly number[] {
     const declared = container.ports ?? [];
     for (const port of declared) if ((port.protocol ?? 'TCP') === 'TCP') ports.add(port.containerPort);
     for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) {
-      const port = probe?.httpGet?.port;
+      const port = probe?.httpGet?.port ?? probe?.grpc?.port;
       const number =
         typeof port === 'string' ? (declared.find((one) => one.name === port)?.containerPort ?? Number(port)) : port;
       if (number !== undefined && Number.isInteger(number)) ports.add(number);

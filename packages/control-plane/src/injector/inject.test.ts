@@ -69,6 +69,7 @@ test('the sidecar runs before the application’s own init containers, and is wa
     periodSeconds: 1,
     failureThreshold: 120,
   });
+  assert.equal(proxy?.readinessProbe?.initialDelaySeconds, undefined, 'no pod is ready later than its sidecar');
   assert.deepEqual(proxy?.args, ['proxy']);
   assert.deepEqual(spec.initContainers?.[0]?.command, ['/usr/lib/linkerd/linkerd2-proxy-init']);
 });
@@ -93,6 +94,14 @@ test('ports are those of containers and HTTP probes; default opaque ports are wr
   const named = injected(withAnnotations({ 'config.linkerd.io/opaque-ports': 'http' }));
   assert.equal(envOf(named, 'LINKERD2_PROXY_INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION'), '8080');
   assert.equal(named.metadata.annotations?.['config.linkerd.io/opaque-ports'], 'http');
+});
+
+test('the port of a gRPC probe is known from the start too', () => {
+  const [app] = POD.spec.containers;
+  assert.ok(app !== undefined);
+  const containers = [{ ...app, livenessProbe: { grpc: { port: 9123 } } }];
+  const pod = injected({ ...POD, spec: { ...POD.spec, containers } });
+  assert.match(envOf(pod, 'LINKERD2_PROXY_INBOUND_PORTS') ?? '', /\b9123\b/);
 });
 
 test('labels name the mesh, the workload’s namespace and its owner', () => {

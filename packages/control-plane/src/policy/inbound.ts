@@ -4,6 +4,7 @@ import type { Pod, Probe } from '@mesh/kube';
 import { DEFAULT_POLICIES } from '@mesh/model';
 import type { Cidr, DefaultPolicy, PortSet } from '@mesh/model';
 import { durationFromMs, inbound } from '@mesh/proxy-api';
+import type { httpRoute } from '@mesh/proxy-api';
 import { httpTypes } from '@mesh/proxy-api';
 
 import { DEFAULT_INBOUND_POLICY, REQUIRE_IDENTITY_PORTS } from '../annotations.ts';
@@ -126,9 +127,9 @@ function authorization(name: string, networks: readonly Cidr[], meshed: boolean)
   };
 }
 
-/** A route for everything, and one that lets the kubelet's HTTP probes in whatever the policy. */
+/** A route for everything, and one that lets the kubelet's probes in whatever the policy. */
 function defaultRoutes(pod: Pod, port: number, config: InboundConfig): inbound.HttpRoute[] {
-  const paths = probePaths(pod, port);
+  const matches = probeMatches(pod, port);
   const everything: inbound.HttpRoute = {
     metadata: defaultMetadata('default'),
     hosts: [],
@@ -140,38 +141,41 @@ function defaultRoutes(pod: Pod, port: number, config: InboundConfig): inbound.H
       },
     ],
   };
-  if (paths.length === 0) return [everything];
+  if (matches.length === 0) return [everything];
   const probes: inbound.HttpRoute = {
     metadata: defaultMetadata('probe'),
     hosts: [],
     authorizations: [authorization('probe', config.probeNetworks, false)],
-    rules: [
-      {
-        matches: paths.map((path) => ({
-          path: { kind: { $case: 'exact', value: path } },
-          headers: [],
-          queryParams: [],
-          method: { type: { $case: 'registered', value: httpTypes.HttpMethod_Registered.GET } },
-        })),
-        filters: [],
-      },
-    ],
+    rules: [{ matches: [...matches], filters: [] }],
   };
   return [everything, probes];
 }
 
-function probePaths(pod: Pod, port: number): readonly string[] {
-  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
-  const paths = containers.flatMap((container) =>
-    [container.livenessProbe, container.readinessProbe, container.startupProbe].flatMap((probe) =>
-      probePath(probe, port, pod),
-    ),
+const { GET, POST } = httpTypes.HttpMethod_Registered;
+/** The one method of gRPC's health checking protocol that probes call. Which service they ask about stands in the message. */
+const HEALTH_CHECK = '/grpc.health.v1.Health/Check';
+
+/** Requests of the probes of this port: paths of HTTP, and the health check where a container has a gRPC probe. */
+function probeMatches(pod: Pod, port: number): readonly httpRoute.HttpRouteMatch[] {
+  const probes = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap((container) =>
+    [container.livenessProbe, container.readinessProbe, container.startupProbe].filter((probe) => probe !== undefined),
   );
-  return [...new Set(paths)].toSorted();
+  const paths = new Set(probes.flatMap((probe) => probePath(probe, port, pod)));
+  const matches = [...paths].toSorted().map((path) => exactly(path, GET));
+  return probes.some(({ grpc }) => grpc?.port === port) ? [...matches, exactly(HEALTH_CHECK, POST)] : matches;
 }
 
-function probePath(probe: Probe | undefined, port: number, pod: Pod): readonly string[] {
-  const get = probe?.httpGet;
+function exactly(path: string, method: httpTypes.HttpMethod_Registered): httpRoute.HttpRouteMatch {
+  return {
+    path: { kind: { $case: 'exact', value: path } },
+    headers: [],
+    queryParams: [],
+    method: { type: { $case: 'registered', value: method } },
+  };
+}
+
+function probePath(probe: Probe, port: number, pod: Pod): readonly string[] {
+  const get = probe.httpGet;
   if (get === undefined) return [];
   const number = typeof get.port === 'number' ? get.port : (containerPort(pod, get.port) ?? Number(get.port));
   if (number !== port) return [];

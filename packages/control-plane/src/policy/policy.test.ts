@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { parseCidr, parsePortSet, PortSet } from '@mesh/model';
 import type { inbound, outbound } from '@mesh/proxy-api';
-import { tcpAddress } from '@mesh/proxy-api';
+import { httpTypes, tcpAddress } from '@mesh/proxy-api';
 
 import { ClusterTables } from '../live/cluster-tables.ts';
 import { status } from '../serving/call.ts';
@@ -96,6 +96,30 @@ test('the kubelet’s HTTP probes stay allowed when everything else is denied', 
     ['/live', '/ready'],
   );
   assert.deepEqual(probes?.authorizations[0]?.metadata, { kind: { $case: 'default', value: 'probe' } });
+});
+
+test('the health check of a gRPC probe stays allowed on its port, and nothing else does', () => {
+  const tables = new ClusterTables(throwError);
+  const probed = pod('web-1', '10.42.0.1', {
+    annotations: { 'config.linkerd.io/default-inbound-policy': 'deny' },
+    spec: { containers: [{ name: 'app', readinessProbe: { grpc: { port: 9000, service: 'ready' } } }] },
+  });
+  tables.pods.apply(probed);
+  const routesOf = (port: number) => {
+    const server = messageOf(
+      answerOnce((reads) => inboundServer({ namespace: 'shop', pod: 'web-1' }, port, tables, CONFIG, reads)),
+    );
+    assert.ok(server.protocol?.kind?.$case === 'detect');
+    assert.deepEqual(server.authorizations, []);
+    return server.protocol.kind.value.httpRoutes;
+  };
+  const [, probes] = routesOf(9000);
+  assert.deepEqual(
+    probes?.rules[0]?.matches.map(({ path, method }) => [path?.kind?.value, method?.type?.value]),
+    [['/grpc.health.v1.Health/Check', httpTypes.HttpMethod_Registered.POST]],
+  );
+  assert.deepEqual(probes?.authorizations[0]?.metadata, { kind: { $case: 'default', value: 'probe' } });
+  assert.equal(routesOf(8080).length, 1);
 });
 
 test('unknown pods are NotFound and impossible ports InvalidArgument', () => {
