@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { balanced, endpoint, outboundPolicy } from '../src/testing/fakes.ts';
 import { ask, httpApp, meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
@@ -219,6 +220,27 @@ test('the endless head of a slow client is cut with 408', async () => {
   await until('cut', () => raw.ended, 5000);
   assert.match(raw.text, /^HTTP\/1\.1 408 /);
   raw.socket.destroy();
+});
+
+test('a client that reads the last response of its connection slowly gets all of it', async () => {
+  await using proxy = await single('127.0.32.1');
+  const body = Buffer.alloc(3_000_000, 'x');
+  const app = await httpApp('127.0.32.2', (_req, res) =>
+    res.writeHead(200, { 'content-length': body.length }).end(body),
+  );
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.32.2', port: app.port }));
+  const raw = new RawClient(proxy.outbound);
+  raw.socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+  await once(raw.socket, 'data');
+  raw.socket.pause();
+  // Longer than the proxy waits for clients that have nothing left to read.
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  raw.socket.resume();
+  await until('the end', () => raw.ended || raw.closed, 60_000);
+  assert.equal(raw.error, undefined);
+  assert.ok(raw.text.length > body.length);
+  raw.socket.destroy();
+  await app.close();
 });
 
 test('detection waits for a first line in pieces, knows HTTP/2, passes other bytes on, and gives a silent client up to the server', async () => {

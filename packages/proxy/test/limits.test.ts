@@ -184,3 +184,32 @@ test('a client that sends requests ahead and does not read stops being served, n
   raw.socket.destroy();
   await app.close();
 });
+
+test('clients that give up their requests do not bring down the connection that others are on', async () => {
+  await using proxy = await limited({});
+  let streams = 0;
+  const app = await h2App('127.0.47.2', (stream, headers) => {
+    streams += 1;
+    if (headers[':path'] === '/fast') stream.respond({ ':status': 200 }, { endStream: true });
+    else stream.respond({ ':status': 200 });
+  });
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const lasting = new H2Client(proxy.outbound);
+  const stays = lasting.request({ ':path': '/stays' });
+  let lost = false;
+  stays.on('error', () => (lost = true));
+  stays.on('close', () => (lost = true));
+  await once(stays, 'response');
+  // More than a server on nghttp2 bears on one connection, from more than one client as ours has limits as well.
+  for (let round = 0; round < 14; round += 1) {
+    const hasty = new H2Client(proxy.outbound);
+    const before = streams;
+    for (let n = 0; n < 100; n += 1) hasty.request({ ':path': '/slow' }).on('error', () => undefined);
+    await until('the program has all of them', () => streams === before + 100, DEADLINE_MS);
+    hasty.close();
+    assert.equal((await lasting.ask({ ':path': '/fast' })).headers[':status'], 200);
+  }
+  assert.equal(lost, false);
+  lasting.close();
+  await app.close();
+});

@@ -13,6 +13,7 @@ import type { HttpEngine } from './engine.ts';
 import type { H2Pool } from './h2-pool.ts';
 import { H2Socket } from './h2-socket.ts';
 import { KeepAlive } from './keep-alive.ts';
+import { ResetGuard } from './reset-guard.ts';
 import type { H2Upstream } from './h2-upstream.ts';
 
 /** A server that does not end its half is not waited for. */
@@ -34,6 +35,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
   readonly #pingsIdle: boolean;
   #heldBytes: number;
   readonly #heldBytesMax: number;
+  #resets: ResetGuard | undefined;
 
   /** Dials at once. */
   constructor(pool: H2Pool, engine: HttpEngine, target: ConnectTarget) {
@@ -51,6 +53,7 @@ export class H2Link implements H2Handlers<H2Upstream> {
     this.#pingsIdle = keepAlive.whileIdle;
     this.#heldBytes = 0;
     this.#heldBytesMax = (wanted?.connectionWindowBytes ?? client.connectionWindowBytes) / 2;
+    this.#resets = undefined;
     this.#keepAlive = new KeepAlive(keepAlive, 0);
     this.h2 = new H2Connection<H2Upstream>(
       {
@@ -78,6 +81,11 @@ export class H2Link implements H2Handlers<H2Upstream> {
     return this.open && !this.#leaving && !this.#settings;
   }
 
+  /** No new requests: it ends with its last stream. */
+  get leaving(): boolean {
+    return this.#leaving || this.#over;
+  }
+
   /** A request can be sent at once. */
   get canTake(): boolean {
     if (!this.#opened || this.#leaving || this.#over || !this.h2.canRequest) return false;
@@ -101,6 +109,16 @@ export class H2Link implements H2Handlers<H2Upstream> {
     if (this.h2.streamCount === 0) this.#idleSinceMs = this.#engine.clock.monotonic();
     this.pool.serve();
     this.#closeWhenDone();
+  }
+
+  /** Ends a stream that nobody wants any more. */
+  giveUp(stream: H2Stream<H2Upstream>): void {
+    this.socket.out.reset(stream, H2_ERROR.cancel);
+    // Proxies give streams up themselves, and know why others do.
+    if (this.pool.slot.plan.tls !== undefined) return;
+    const now = this.#engine.clock.monotonic();
+    this.#resets ??= new ResetGuard(now);
+    if (!this.#resets.count(now)) this.retire();
   }
 
   /** No new requests; it ends with its last stream. */

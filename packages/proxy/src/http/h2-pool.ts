@@ -107,7 +107,9 @@ export class H2Pool {
     if (this.queue.waiting === 0 || this.queue.connecting > 0) return;
     // How many streams it takes is about to be known.
     if (this.#links.some((link) => link.unsettled)) return;
-    if (this.#links.length < LINKS_MAX_PER_ENDPOINT) this.#connect();
+    // Those that only finish what they have are not in the way of others.
+    const taking = this.#links.reduce((count, link) => (link.leaving ? count : count + 1), 0);
+    if (taking < LINKS_MAX_PER_ENDPOINT) this.#connect();
   }
 
   #connect(): void {

@@ -18,6 +18,8 @@ import type { HttpConnection, HttpService } from './service.ts';
 
 /** After its last stream the client may still be sending: reading on for this long lets it see the responses. */
 const LINGER_MS = 2000;
+/** A client that reads slowly has the end of its responses before it yet. */
+const SLOW_READER_MS = 30_000;
 /** RFC 9113 §6.5.3: who does not acknowledge our settings in a reasonable time is no HTTP/2 client. */
 const SETTINGS_TIMEOUT_MS = 10_000;
 /** A client that does not answer a PING within this hears the end without having agreed to it. */
@@ -195,7 +197,15 @@ export class H2Session implements HttpConnection, EngineSession, H2Handlers<H2Cl
     this.#announced?.cancel();
     this.socket.end();
     this.socket.conn.resume();
-    this.#linger = setTimeout(() => this.socket.conn.reset(), LINGER_MS);
+    this.#lingerFor(SLOW_READER_MS);
+  }
+
+  /** @param leftMs As long as bytes wait here, the client has so much more time to read them. */
+  #lingerFor(leftMs: number): void {
+    this.#linger = setTimeout(() => {
+      if (this.socket.conn.buffered > 0 && leftMs > 0) this.#lingerFor(leftMs - LINGER_MS);
+      else this.socket.conn.reset();
+    }, LINGER_MS);
     this.#linger.unref();
   }
 }

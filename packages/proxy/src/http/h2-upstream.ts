@@ -230,7 +230,7 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
     this.#held?.done();
     this.#held = undefined;
     this.#giveBack();
-    if (this.#stream?.closed === false) this.#link.socket.out.reset(this.#stream, H2_ERROR.cancel);
+    if (this.#stream?.closed === false) this.#link.giveUp(this.#stream);
     this.#link.streamOver();
   }
 }

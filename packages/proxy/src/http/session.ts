@@ -24,6 +24,11 @@ const TUNNEL = 2;
 
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
 const LINGER_MS = 2000;
+/**
+ * A client that reads slowly has the end of the response before it yet, in the buffers of the kernel, and a reset would take it away. nginx
+ * lingers for as long.
+ */
+const SLOW_READER_MS = 30_000;
 
 export class HttpSession implements HttpConnection, EngineSession {
   readonly conn: Conn<HttpSession>;
@@ -138,7 +143,7 @@ export class HttpSession implements HttpConnection, EngineSession {
   /** After an exchange: close, or go on with what the client sent ahead. */
   next(): void {
     if (this.closeAfter || this.#clientEnded) {
-      this.#close();
+      this.#close(this.#stream.requestDone && !this.engine.draining ? SLOW_READER_MS : LINGER_MS);
       return;
     }
     // Who sends requests ahead and does not read the answers would fill the memory with them.
@@ -189,6 +194,7 @@ export class HttpSession implements HttpConnection, EngineSession {
   onDrain(): void {
     this.#blocked = false;
     this.#drains += 1;
+    if (this.#state === CLOSING) this.#lingerFor(SLOW_READER_MS);
     if (this.#idle) this.next();
     else this.#stream.exchange.clientDrained();
   }
@@ -234,13 +240,24 @@ export class HttpSession implements HttpConnection, EngineSession {
     return more;
   }
 
-  #close(): void {
+  #close(lingerMs: number = LINGER_MS): void {
     if (this.#state === CLOSING || this.conn.closed) return;
     this.#state = CLOSING;
     this.writev([]);
     this.conn.end();
     this.conn.resume();
-    this.#linger = setTimeout(() => this.conn.reset(), LINGER_MS);
+    this.#lingerFor(lingerMs);
+  }
+
+  /** A client that does not end its half by then is reset; as long as bytes wait here, it has the time that readers have. */
+  #lingerFor(ms: number, waitedMs = 0): void {
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(() => {
+      const { options, draining } = this.engine;
+      const mostMs = draining ? SLOW_READER_MS : options.unreadTimeoutMs;
+      if (this.conn.buffered > 0 && waitedMs < mostMs) this.#lingerFor(SLOW_READER_MS, waitedMs + ms);
+      else this.conn.reset();
+    }, ms);
     this.#linger.unref();
   }
 }
