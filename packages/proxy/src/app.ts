@@ -252,6 +252,7 @@ export class ProxyApp implements AsyncDisposable {
         acceptKeepAliveMs: inbound.acceptKeepAliveMs,
         outboundConnectBackoff: outbound.connectBackoff,
         informationalHeaders: outbound.informationalHeaders,
+        hostnameLabels: outbound.hostnameLabels,
         ingress: outbound.ingress,
         inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound, peerLimits) },
         outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound, peerLimits) },

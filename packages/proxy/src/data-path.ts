@@ -40,6 +40,8 @@ export interface DataPathOptions {
   readonly outboundConnectBackoff: BackoffOptions;
   /** Responses that the outbound side makes tell the program why. */
   readonly informationalHeaders: boolean;
+  /** Outbound requests are counted by their hosts too. */
+  readonly hostnameLabels: boolean;
   /** The program is an ingress: its requests say where they go, in `l5d-dst-override`. */
   readonly ingress: boolean;
   readonly inboundHttp: HttpEngineOptions;
@@ -61,6 +63,7 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   acceptKeepAliveMs: 10_000,
   outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitterRatio: 0.1 },
   informationalHeaders: true,
+  hostnameLabels: false,
   ingress: false,
   inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
   outboundHttp: HTTP_ENGINE_DEFAULTS,
@@ -124,7 +127,8 @@ export class DataPath implements Component {
         accessLog,
       });
     });
-    const targetDeps = { backends, discovery, metrics, details: options.informationalHeaders };
+    const { informationalHeaders: details, hostnameLabels } = options;
+    const targetDeps = { backends, discovery, metrics, details, hostnameLabels };
     const idleMs = options.outboundIdleTimeoutMs;
     this.#targets = new Kept(clock, idleMs, addressKey, (address) => new OutboundTarget(address, targetDeps));
     this.#named = options.ingress

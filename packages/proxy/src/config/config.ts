@@ -57,6 +57,8 @@ export interface OutboundConfig extends DirectionConfig {
   readonly tcpQueue: QueueConfig;
   /** `l5d-proxy-error` and the like for the application. */
   readonly informationalHeaders: boolean;
+  /** Requests are counted by their hosts too. */
+  readonly hostnameLabels: boolean;
   /** The application is an ingress, whose requests name their destinations in `l5d-dst-override`. */
   readonly ingress: boolean;
 }
@@ -203,6 +205,7 @@ function readOutbound(reader: ConfigReader, windows: Http2Windows): OutboundConf
     tcpQueue: readQueue(reader, 'OUTBOUND_TCP', 3000),
     // The clients of an ingress are strangers: they are told nothing of the mesh.
     informationalHeaders: !reader.boolean('OUTBOUND_DISABLE_INFORMATIONAL_HEADERS', ingress),
+    hostnameLabels: reader.boolean('OUTBOUND_METRICS_HOSTNAME_LABELS', false),
     ingress,
   };
 }

@@ -81,6 +81,7 @@ test('routes and their backends are counted by status, gRPC ones by its name', (
   const metrics = createProxyMetrics(registry);
   metrics.route('http', { route_name: 'r' }).finished(503, undefined, 'failfast', 0.2, 0.1);
   metrics.route('grpc', { route_name: 'r' }).finished(200, 14, '', 0.2, 0.1);
+  metrics.route('http', { route_name: 'r', hostname: 'a.test' }).finished(200, undefined, '', 0.2, 0.1);
   metrics.routeBackend('http', { route_name: 'r' }).finished(200, undefined, '', 0.03);
   const inbound = metrics.inboundRoute('http', { route_name: 'r' });
   inbound.finished(200, undefined, '', 0.3, 0.2);
@@ -89,6 +90,7 @@ test('routes and their backends are counted by status, gRPC ones by its name', (
   const text = registry.expose();
   for (const line of [
     'outbound_http_route_request_statuses_total{route_name="r",hostname="",http_status="503",error="failfast"} 1',
+    'outbound_http_route_request_statuses_total{route_name="r",hostname="a.test",http_status="200",error=""} 1',
     'outbound_grpc_route_request_statuses_total{route_name="r",hostname="",grpc_status="UNAVAILABLE",error=""} 1',
     'outbound_http_route_request_duration_seconds_bucket{route_name="r",hostname="",le="0.5"} 1',
     'outbound_http_route_backend_response_statuses_total{route_name="r",http_status="200",error=""} 1',

@@ -15,21 +15,21 @@ const ROUTE_BUCKETS = [0.05, 0.5, 1, 10];
 const BACKEND_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 10];
 const FRAME_BUCKETS = [128, 1024, 10_240];
 
+/** @param labels `hostname` only where requests are told apart by it. */
 export function bindRoute(registry: MetricRegistry, protocol: RouteProtocol, labels: Labels): RouteCells {
+  const all = { ...labels, hostname: labels['hostname'] ?? '' };
   const prefix = `outbound_${protocol}_route_request_`;
   const help = 'Time from a request to the end of its response, retries included, seconds.';
-  const seconds = registry
-    .histogram({ name: `${prefix}duration_seconds`, help, buckets: ROUTE_BUCKETS })
-    .bind({ ...labels, hostname: '' });
+  const seconds = registry.histogram({ name: `${prefix}duration_seconds`, help, buckets: ROUTE_BUCKETS }).bind(all);
   const statuses = new StatusCounters(
     registry.counter({ name: `${prefix}statuses_total`, help: 'Requests of a route by their outcome.' }),
     protocol,
-    { ...labels, hostname: '' },
+    all,
   );
   return {
     requestFrameBytes: registry
       .histogram({ name: `${prefix}frame_size_bytes`, help: 'Sizes of request body frames.', buckets: FRAME_BUCKETS })
-      .bind({ ...labels, hostname: '' }),
+      .bind(all),
     responseFrameBytes: undefined,
     finished(httpStatus, grpcStatus, error, elapsed) {
       seconds.observe(elapsed);

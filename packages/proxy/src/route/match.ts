@@ -57,7 +57,7 @@ function describe(facts: RequestFacts): RequestView {
 }
 
 /** Without port and final dot, lower case. */
-function hostOnly(authority: string): string {
+export function hostOnly(authority: string): string {
   const end = authority.startsWith('[') ? authority.indexOf(']') + 1 : authority.lastIndexOf(':');
   const host = end > 0 ? authority.slice(0, end) : authority;
   return (host.endsWith('.') ? host.slice(0, -1) : host).toLowerCase();

@@ -25,6 +25,7 @@ import type { HttpConnection, HttpService, RoutedRequest } from '../http/service
 import type { OutboundDiscovery, ProxyMetrics } from '../ports.ts';
 import { fullRefLabels, routeLabels } from './authorize.ts';
 import { targetLabels } from './inbound-port.ts';
+import { HostnameRules } from './hostname-rules.ts';
 import { matchesAll, selectRoute } from './match.ts';
 import { RouteRetry } from './route-rules.ts';
 import type { RouteRules } from './route-rules.ts';
@@ -36,6 +37,8 @@ interface CompiledRule {
   readonly filters: readonly RouteFilter[];
   readonly dispatcher: Dispatcher;
   readonly rules: RouteRules;
+  /** Set where requests are counted by their hosts. */
+  readonly byHost: HostnameRules | undefined;
 }
 
 interface CompiledTcp {
@@ -69,6 +72,8 @@ export interface OutboundTargetDeps {
   readonly metrics: ProxyMetrics;
   /** Responses made here tell the program why. */
   readonly details: boolean;
+  /** Requests are counted by their hosts too. */
+  readonly hostnameLabels: boolean;
 }
 
 /** Names are only ever those of HTTP requests: what is opaque has no place for one. */
@@ -152,7 +157,7 @@ export class OutboundTarget implements HttpService {
     }
     const required = request.facts.known(HEADER.requireId);
     const dispatcher = required === undefined ? rule.dispatcher : new RequireIdentity(rule.dispatcher, required);
-    request.dispatch(dispatcher, rule.rules);
+    request.dispatch(dispatcher, rule.byHost?.of(request.facts) ?? rule.rules);
   }
 
   failed(code: FailureCode | H2Reason): void {
@@ -246,7 +251,7 @@ export class OutboundTarget implements HttpService {
   }
 
   #compileRule(policy: OutboundPolicy, route: HttpRoute, rule: HttpRule, leases: LeasedDistribution[]): CompiledRule {
-    const { backends, metrics } = this.#deps;
+    const { backends, metrics, hostnameLabels } = this.#deps;
     const protocol = policy.protocol.kind === 'grpc' ? 'grpc' : 'http';
     const lease = backends.lease(rule.backends, policy.parent, 'http', { protocol, ref: route.ref });
     leases.push(lease);
@@ -260,12 +265,16 @@ export class OutboundTarget implements HttpService {
             metrics.routeRetry(protocol, labels),
             backends.random,
           );
+    const rules = { timeouts: rule.timeouts, retry, cells: metrics.route(protocol, labels) };
     return {
       hosts: route.hosts,
       matches: rule.matches,
       filters: rule.filters,
       dispatcher: lease.distribution,
-      rules: { timeouts: rule.timeouts, retry, cells: metrics.route(protocol, labels) },
+      rules,
+      byHost: hostnameLabels
+        ? new HostnameRules(rules, (hostname) => metrics.route(protocol, { ...labels, hostname }))
+        : undefined,
     };
   }
 }
