@@ -25,6 +25,8 @@ LABEL org.opencontainers.image.title="${TITLE}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/usr/sbin:/usr/bin
+# Bun only: functions are compiled once they are hot, not merely lukewarm. 5 MB less for a sidecar with little to do.
+ENV BUN_JSC_thresholdForJITAfterWarmUp=10000
 USER 2102:2102
 EXPOSE 4140 4143 4191
 ENTRYPOINT ["/usr/bin/mesh-runtime", "/usr/lib/mesh/mesh-proxy.js"]

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { destination, tcpAddress } from '@mesh/proxy-api';
 import { bunBinary } from '@mesh/runtime/testing';
+import { BUN_ENVIRONMENT } from '../../packages/proxy/tools/bun-environment.ts';
 import { bundleProxy } from '../../packages/proxy/tools/bundle.ts';
 import { proxyEnv, startPlane, TRUST_DOMAIN } from '../../packages/proxy/test/control-plane-fixture.ts';
 import type { Plane } from '../../packages/proxy/test/control-plane-fixture.ts';
@@ -64,6 +65,7 @@ export async function startSidecar(
   writeFileSync(token, 'token');
   const env = {
     ...proxyEnv(plane, account, token),
+    ...BUN_ENVIRONMENT,
     LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:${INBOUND_PORT}`,
     LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:${OUTBOUND_PORT}`,
     LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,

@@ -34,7 +34,7 @@ function trimmed(): {
       cpuMs += 500;
       bytes = 30 * MB;
     },
-    { cpuMs: () => cpuMs, residentBytes: () => bytes },
+    { cpuMs: () => cpuMs, ownBytes: () => bytes },
   );
   return {
     trim,
@@ -57,6 +57,12 @@ test('memory is given back once per idle time, and again after activity', async 
   assert.equal(after(5), 2);
 });
 
+test('idle is what probes and two requests a second take, not more', async () => {
+  const { trim, after } = trimmed();
+  await trim.start();
+  assert.deepEqual([after(250), after(150), after(150)], [0, 1, 1]);
+});
+
 test('what a trickle leaves behind is given back once it is worth it, not every time', async () => {
   const { trim, trims, after } = trimmed();
   await trim.start();
@@ -66,4 +72,22 @@ test('what a trickle leaves behind is given back once it is worth it, not every 
   assert.equal(after(5, MB), 2);
   for (let i = 0; i < 60; i += 1) after(5, 10_000);
   assert.equal(trims(), 2);
+});
+
+test('this process’s own memory is measured', async () => {
+  const trims: number[] = [];
+  let fire: () => void = () => assert.fail('no timer');
+  const clock: Clock = {
+    now: () => 0,
+    monotonic: () => 0,
+    after: (_delayMs, callback) => {
+      fire = callback;
+      return { cancel: () => undefined };
+    },
+  };
+  const trim = new MemoryTrim(clock, () => void trims.push(1));
+  await trim.start();
+  // What starting the tests took counts as activity.
+  for (let tries = 0; tries < 10 && trims.length === 0; tries += 1) fire();
+  assert.equal(trims.length, 1);
 });
