@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { balanced, endpoint, endpointSet, outboundPolicy } from '../src/testing/fakes.ts';
+import { h2App, H2Client } from './http2-harness.ts';
 import { ask, httpApp, meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 
 const ORIGINAL = 'original.ns.svc.cluster.local:80';
@@ -9,7 +10,7 @@ const SHOP = 'shop.ns.svc.cluster.local:80';
 const OVERRIDE = 'l5d-dst-override';
 
 async function ingress(ip: string): Promise<TestProxy> {
-  return new TestProxy(ip, 'ingress', { ingress: true, informationalHeaders: false, discoveryTimeoutMs: 300 }).start(
+  return new TestProxy(ip, 'ingress', { ingress: true, informationalHeaders: false, discoveryTimeoutMs: 3000 }).start(
     await TestAnchor.create('root'),
   );
 }
@@ -135,4 +136,28 @@ test('what comes in to an ingress does not say where its requests go', async () 
   const answer = await ask(proxy.inbound, { headers: { [OVERRIDE]: SHOP, 'x-other': 'kept' } });
   assert.equal(answer.body, '[null,"kept"]');
   await app.close();
+});
+
+test('streams of one HTTP/2 connection go where each of them says, and wait without holding up each other', async () => {
+  await using proxy = await ingress('127.0.49.1');
+  const seen: unknown[] = [];
+  const here = async (text: string) =>
+    h2App('127.0.49.2', (stream, headers) => {
+      seen.push(headers[OVERRIDE]);
+      stream.respond({ ':status': 200 });
+      stream.end(text);
+    });
+  const [original, shop] = await Promise.all([here('original'), here('shop')]);
+  proxy.routeTo(ORIGINAL, endpoint({ ip: '127.0.49.2', port: original.port }));
+  const client = new H2Client(proxy.outbound);
+  const waiting = client.ask({ [OVERRIDE]: SHOP });
+  await until('asked about', () => proxy.discovery.names.at(SHOP).watchers > 0);
+  assert.equal((await client.ask()).body.toString(), 'original');
+  name(proxy, SHOP, endpoint({ ip: '127.0.49.2', port: shop.port }));
+  assert.equal((await waiting).body.toString(), 'shop');
+  const bad = await client.ask({ [OVERRIDE]: 'a b', 'content-type': 'application/grpc' });
+  assert.deepEqual([bad.headers[':status'], bad.headers['grpc-status']], [200, '3']);
+  assert.deepEqual(seen, [undefined, undefined]);
+  client.close();
+  await Promise.all([original.close(), shop.close()]);
 });
