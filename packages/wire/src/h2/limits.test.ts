@@ -1,65 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { H2_ERROR, H2_PREFACE } from './codes.ts';
+import { frame, frames, GET, PING, POST, server, SETTINGS } from '../testing/h2-peer.ts';
+import { H2_ERROR } from './codes.ts';
 import { H2Connection } from './connection.ts';
-import type { H2Handlers, H2Options } from './handlers.ts';
 import type { H2Limits } from './limits.ts';
-import type { H2Stream } from './stream.ts';
-
-/** Frame bytes by hand. */
-function frame(type: number, flags: number, id: number, payload: readonly number[] = []): Uint8Array {
-  const n = payload.length;
-  return Uint8Array.of(n >> 16, n >> 8, n, type, flags, id >>> 24, id >>> 16, id >>> 8, id, ...payload);
-}
-const SETTINGS = frame(4, 0, 0);
-const PING = frame(6, 0, 0, Array(8).fill(0));
-/** :method GET, :scheme http, :path /, all from the static table. */
-const GET = [0x82, 0x86, 0x84];
-const POST = [0x83, 0x86, 0x84];
-
-interface Peer {
-  readonly connection: H2Connection<null>;
-  readonly log: string[];
-  readonly sent: Uint8Array[];
-  readonly streams: H2Stream<null>[];
-}
-
-/** A server that has had the preface and SETTINGS. */
-function server(limits: Partial<H2Limits> = {}, options: Partial<H2Options<null>> = {}): Peer {
-  const log: string[] = [];
-  const sent: Uint8Array[] = [];
-  const streams: H2Stream<null>[] = [];
-  const handlers: H2Handlers<null> = {
-    write: (_, parts) => void sent.push(...parts),
-    headers(stream, _fields, kind, end) {
-      log.push(`${kind} ${stream.id}${end ? ' end' : ''}`);
-      streams.push(stream);
-    },
-    data: (stream, bytes, end) => void log.push(`data ${stream.id} ${bytes.length}${end ? ' end' : ''}`),
-    reset: (stream, code, byPeer, reason) => void log.push(`reset ${stream.id} ${code} ${byPeer ? 'peer' : reason}`),
-    writable: (stream) => void log.push(`writable ${stream.id}`),
-    goaway: (_, last) => void log.push(`goaway ${last}`),
-    pong: () => void log.push('pong'),
-    settings: () => undefined,
-    failed: (_, code, reason) => void log.push(`failed ${code} ${reason}`),
-    refused: (_, reason) => void log.push(`refused ${reason}`),
-  };
-  const connection = new H2Connection<null>({ role: 'server', initStream: () => null, limits, ...options }, handlers);
-  connection.start();
-  connection.receive(H2_PREFACE, 0);
-  connection.receive(SETTINGS, 0);
-  sent.length = 0;
-  return { connection, log, sent, streams };
-}
-
-/** The frames that were sent, as `type flags stream length`. */
-function frames(peer: Peer): string[] {
-  const bytes = Buffer.concat(peer.sent);
-  const list: string[] = [];
-  for (let at = 0; at < bytes.length; at += 9 + bytes.readUIntBE(at, 3))
-    list.push(`${bytes[at + 3]} ${bytes[at + 4]} ${bytes.readUInt32BE(at + 5)} ${bytes.readUIntBE(at, 3)}`);
-  return list;
-}
 
 const CALM = H2_ERROR.enhanceYourCalm;
 
@@ -385,41 +329,4 @@ test('a peer may give up all of its streams at once, however many they are', () 
   peer.connection.receive(Buffer.concat(ids.map((id) => frame(3, 0, id, [0, 0, 0, 8]))), 0);
   assert.equal(peer.connection.failed, false);
   assert.equal(peer.connection.streamCount, 0);
-});
-
-test('what a peer begins must arrive in time: a frame, a header block in pieces, a piece of a body', () => {
-  const begun: readonly (readonly [string, readonly Uint8Array[]])[] = [
-    ['half a frame head', [PING.subarray(0, 5)]],
-    ['half a frame', [PING.subarray(0, 12)]],
-    ['half a header block', [frame(1, 0, 3, POST)]],
-    ['a header block that drips', [frame(1, 0, 3, POST), frame(9, 0, 3), frame(9, 0, 3)]],
-    ['half a body frame', [frame(0, 0, 1, [1, 2, 3]).subarray(0, 10)]],
-    ['half a frame behind a whole one', [Buffer.concat([PING, PING.subarray(0, 5)])]],
-  ];
-  for (const [what, pieces] of begun) {
-    const peer = server({ frameTimeoutMs: 1000 });
-    peer.connection.receive(frame(1, 4, 1, POST), 0);
-    for (const [index, piece] of pieces.entries()) peer.connection.receive(piece, 100 + index * 400);
-    const sinceMs = what === 'a header block that drips' ? 100 : 100 + (pieces.length - 1) * 400;
-    peer.connection.checkProgress(sinceMs + 999);
-    assert.equal(peer.connection.failed, false, what);
-    peer.connection.checkProgress(sinceMs + 1000);
-    assert.equal(peer.log.at(-1), `failed ${CALM} frame_timeout`, what);
-  }
-});
-
-test('a connection between frames may be silent, and a body frame may be slow as long as it moves', () => {
-  const peer = server({ frameTimeoutMs: 1000 });
-  peer.connection.receive(frame(1, 4, 1, POST), 0);
-  peer.connection.checkProgress(1_000_000);
-  const body = frame(0, 0, 1, Array(100).fill(7));
-  for (let at = 0; at < body.length; at += 10) {
-    peer.connection.receive(body.subarray(at, at + 10), 2_000_000 + at * 90);
-    peer.connection.checkProgress(2_000_000 + at * 90 + 899);
-  }
-  peer.connection.receive(frame(1, 0, 3, POST), 3_000_000);
-  peer.connection.receive(frame(9, 4, 3), 3_000_900);
-  peer.connection.receive(PING.subarray(0, 3), 3_000_950);
-  peer.connection.checkProgress(3_001_900);
-  assert.equal(peer.connection.failed, false);
 });

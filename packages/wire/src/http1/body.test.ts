@@ -100,3 +100,23 @@ test('trailers that frame, route, authenticate or control are refused, those tha
     assert.equal(body.advance(bytes, 0, bytes.length), bytes.length, name);
   }
 });
+
+test('more is owed of a declared length and of a chunk that was begun, not between chunks', () => {
+  for (const [text, owed] of [
+    ['', false],
+    ['5', true],
+    ['5\r\nhel', true],
+    ['5\r\nhello', true],
+    ['5\r\nhello\r\n', false],
+    ['0\r\n', true],
+    ['0\r\n\r\n', false],
+  ] as const)
+    assert.equal(chunked(text).owed, owed, JSON.stringify(text));
+  const body = new BodyCursor();
+  body.reset(FRAMING.length, 3);
+  assert.equal(body.owed, true);
+  body.advance(Buffer.from('abc'), 0, 3);
+  assert.equal(body.owed, false);
+  body.reset(FRAMING.close, 0);
+  assert.equal(body.owed, false);
+});
