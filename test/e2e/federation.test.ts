@@ -91,7 +91,8 @@ test('an active-active service stays at home, survives the death of the local si
     await labelService(cluster, 'catalog', { 'mirror.linkerd.io/federated': 'member' });
   await Promise.all(federation.home.clusters.map((cluster) => serviceExists(cluster, 'catalog-federated', true)));
   await federation.customer('load-federated', { federated: 'http://web/browse?store=federated' });
-  await federation.request('federated', 0);
+  // The federated Service exists before both of its members are in it.
+  await federation.request('federated', 0, (record) => isOk(record) && record.cluster === 'east');
   const calm = await federation.watch('federated', 25);
   assert.deepEqual(failures(calm), []);
   assert.ok(

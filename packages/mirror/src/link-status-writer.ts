@@ -1,5 +1,5 @@
 /** Collects what became of each Service of each Link, and writes it onto the Link: seldom, and only when it differs. */
-import { isKubeError, LINKS } from '@mesh/kube';
+import { isKubeError, keyOf, LINKS } from '@mesh/kube';
 import type { Condition, EventRecorder, Link, ReconcileResult } from '@mesh/kube';
 import type { Clock, Logger } from '@mesh/runtime';
 import type { Outcome } from './desired.ts';
@@ -102,14 +102,17 @@ export class LinkStatusWriter {
     return undefined;
   }
 
-  /** What turned bad, or good again, is an Event too: it shows in `kubectl describe`, with its time. */
+  /** What turned bad, or good again, is an Event too: it shows in `kubectl describe`, with its time. The log has it for longer. */
   #announce(link: Link, conditions: readonly Condition[]): void {
     for (const { type, status, reason, message } of conditions) {
       const before = link.status?.conditions?.find((condition) => condition.type === type)?.status;
-      if (status === 'False' && before !== 'False')
-        this.#deps.events.record(link, { type: 'Warning', reason, message: `${type}: ${message}` });
-      if (status === 'True' && before === 'False')
-        this.#deps.events.record(link, { type: 'Normal', reason, message: `${type}: ${message}` });
+      const isBad = status === 'False' && before !== 'False';
+      const isGoodAgain = status === 'True' && before === 'False';
+      if (!isBad && !isGoodAgain) continue;
+      this.#deps.events.record(link, { type: isBad ? 'Warning' : 'Normal', reason, message: `${type}: ${message}` });
+      const fields = { link: keyOf(link.metadata), condition: type, status, reason, message };
+      if (isBad) this.#deps.logger.warn('link condition changed', fields);
+      else this.#deps.logger.info('link condition changed', fields);
     }
   }
 

@@ -106,6 +106,16 @@ test('another status, another protocol and silence are failures of their own', a
   assert.equal(failureOf(await third.probe()), 'timeout');
 });
 
+test('a prober that stood still does not blame the gateway', async () => {
+  await using port = await ProbePort.start(READY);
+  using session = await port.session({ timeoutMs: 250 });
+  assert.equal(failureOf(await session.probe()), 'none');
+  const asked = session.probe();
+  // The whole process stands still for longer than the limit, as on a machine without a processor to spare.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  assert.equal(failureOf(await asked), 'none');
+});
+
 test('an answer that says close is a success on a connection of its own', async () => {
   await using port = await ProbePort.start('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   let lost = 0;

@@ -1,6 +1,7 @@
 /** One probe connection: mTLS with the gateway's identity, `GET path` over it, kept for the next probe. Status 200 is success. */
 import type { Closed, Conn, Driver, Handlers, PeerInfo, TlsContext } from '@mesh/net';
 import type { Clock, Timer } from '@mesh/runtime';
+import { afterAwake } from './awake-timer.ts';
 import type { ProbeConnector, ProbeFailure, ProbeResult, ProbeSession, ProbeTarget } from './gateway-prober.ts';
 
 export interface MtlsProbeDeps {
@@ -12,6 +13,8 @@ export interface MtlsProbeDeps {
 
 /** A status line and some headers; an admin server sends a few hundred bytes. */
 const HEAD_BYTES_MAX = 8 * 1024;
+/** The probe's own time limit ends connecting before this. */
+const CONNECT_MAX_MS = 60_000;
 
 export function createMtlsProbe(deps: MtlsProbeDeps): ProbeConnector {
   return (target, onLost) => new MtlsSession(deps, target, onLost);
@@ -51,14 +54,18 @@ class MtlsSession implements ProbeSession {
       });
     }
     const { promise, resolve } = Promise.withResolvers<ProbeResult>();
-    const timer = clock.after(timeoutMs, () =>
+    const timer = afterAwake(clock, timeoutMs, () =>
       this.#fail('timeout', `no answer from ${ip}:${port} within ${timeoutMs} ms`),
     );
     this.#waiting = { startedMs: clock.monotonic(), resolve, timer };
     this.#received = Buffer.alloc(0);
     if (this.#conn === undefined) {
       const tls = { context, serverName: identity };
-      this.#conn = driver.connect<MtlsSession>({ address: { ip, port }, timeoutMs, tls }, HANDLERS, this);
+      this.#conn = driver.connect<MtlsSession>(
+        { address: { ip, port }, timeoutMs: CONNECT_MAX_MS, tls },
+        HANDLERS,
+        this,
+      );
     } else if (this.#secure) this.#send();
     return promise;
   }
