@@ -28,7 +28,7 @@ export const PROXY_SPEC = group('the sidecar', {
   await: flag(true, 'start the application only when the sidecar is ready'),
   uid: integer(2102, 'user of the sidecar; its own connections are not redirected'),
   gid: integer(-1, 'group of the sidecar; below 0: none set', -1),
-  cores: integer(0, 'worker threads; 0: decided by the CPU limit', 0, 256),
+  cores: integer(0, 'known to Linkerd’s charts; no effect, as the sidecar has one thread', 0, 256),
   cpuRatioLimit: text('', 'share of the processors of a node that a sidecar may use; empty: no bound', {
     mayBeNumber: true,
     pattern: { source: '^(0(\\.[0-9]+)?|1(\\.0+)?)$', words: 'a number from 0 to 1, such as 0.25' },
