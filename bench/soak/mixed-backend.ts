@@ -8,15 +8,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { createServer } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { BODY_BYTES } from '../lib/protocols.ts';
 
 const SMALL = Buffer.alloc(BODY_BYTES.small, 'x');
 const LARGE = Buffer.alloc(BODY_BYTES['1m'], 'x');
+const PIECE_BYTES = 16 * 1024;
 
 function answer(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void {
-  const body = request.url === '/1m' ? LARGE : SMALL;
-  response.setHeader('content-length', body.length);
-  response.end(body);
+  const isLarge = request.url === '/1m';
+  response.setHeader('content-length', (isLarge ? LARGE : SMALL).length);
+  if (!isLarge) response.end(SMALL);
+  // In pieces: node:http2 counts what it was given and could not send as the session's memory for ever when the client gives the stream up, and
+  // refuses streams (100, by ENHANCE_YOUR_CALM, before it ends the session) once that is too much.
+  else pipeline(Readable.from(pieces()), response, () => undefined);
+}
+
+function* pieces(): Generator<Buffer> {
+  for (let at = 0; at < LARGE.length; at += PIECE_BYTES) yield LARGE.subarray(at, at + PIECE_BYTES);
 }
 
 const http1 = createHttp1({ keepAliveTimeout: 0, requestTimeout: 0 }, answer);
