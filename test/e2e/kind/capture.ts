@@ -10,8 +10,18 @@ import type { Segment } from './pcap.ts';
 
 const INTERFACE = 'eth0';
 
-/** TCP segments that pass the node's interface to the Docker network and match `filter` (of pcap-filter) while `action` runs. */
-export async function capture(node: string, filter: string, action: () => Promise<void>): Promise<readonly Segment[]> {
+/** What was captured so far. It comes a while after it passed. */
+export type Seen = () => readonly Segment[];
+
+/**
+ * TCP segments that pass the node's interface to the Docker network and match `filter` (of pcap-filter) while `action` runs, which
+ * waits for those that it expects.
+ */
+export async function capture(
+  node: string,
+  filter: string,
+  action: (seen: Seen) => Promise<void>,
+): Promise<readonly Segment[]> {
   const name = `mesh-e2e-capture-${randomBytes(4).toString('hex')}`;
   const beside = ['--rm', '--name', name, '--network', `container:${node}`, '--cap-add', 'NET_RAW', '--user', '0'];
   const listen = ['tcpdump', '--immediate-mode', '-i', INTERFACE, '-s', '0', '-U', '-w', '-', filter];
@@ -23,7 +33,8 @@ export async function capture(node: string, filter: string, action: () => Promis
   container.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   try {
     await listening(container.stderr, ended);
-    await action();
+    // The file's own header comes with the first packet at the latest.
+    await action(() => (chunks.length === 0 ? [] : tcpSegments(Buffer.concat(chunks))));
   } finally {
     await tryProgram('docker', ['kill', '--signal', 'INT', name]);
     await ended;

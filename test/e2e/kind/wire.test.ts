@@ -5,6 +5,7 @@ import { gatewayAddress } from '../../../scripts/home/install-mesh.ts';
 import type { KindHome } from '../../../scripts/home/kind-home.ts';
 import { runProgram } from '../../../scripts/home/program.ts';
 import { labelService, serviceExists, SHOP } from '../../../scripts/home/shop.ts';
+import { until } from '../federation.ts';
 import type { Federation } from '../federation.ts';
 import { capture } from './capture.ts';
 import { ensureImage } from './images.ts';
@@ -18,6 +19,10 @@ const GATEWAY_PORT = 4143;
 const TLS_HANDSHAKE = 0x16;
 /** Where kube-proxy answers for its health, without TLS. */
 const CLEAR_PORT = 10256;
+/** Of fifty requests and their answers, under TLS. */
+const CROSSING_BYTES_MIN = 10_000;
+/** What passed is in the capture a moment later, on a busy machine a long one. */
+const CAPTURED_MS = 60_000;
 
 suite('wire', { skip: SKIP }, () => {
   let federation: Federation;
@@ -37,26 +42,29 @@ suite('wire', { skip: SKIP }, () => {
 
   test('requests between clusters cross the network under TLS, from the first byte of every connection', async () => {
     const address = await gatewayAddress(home.cluster('west'));
-    const segments = await capture('east-control-plane', `tcp and host ${address}`, async () => {
+    const segments = await capture('east-control-plane', `tcp and host ${address}`, async (seen) => {
       // A new sidecar makes new connections: their first bytes are the interesting ones.
       await restart(federation.east, SHOP, 'web');
       await federation.request('west', Date.now());
       await federation.watch('west', 50);
+      await until(
+        'a new connection and what crossed on it to be captured',
+        () => crossingOf(seen()).some(opens) && bytesOf(crossingOf(seen())) > CROSSING_BYTES_MIN,
+        { timeoutMs: CAPTURED_MS },
+      );
     });
-    const crossing = segments.filter(
-      ({ source, target }) => source.port === GATEWAY_PORT || target.port === GATEWAY_PORT,
-    );
-    const bytes = crossing.reduce((sum, segment) => sum + segment.payload.length, 0);
-    assert.ok(bytes > 10_000, `captured ${bytes} bytes of ${crossing.length} segments to and from ${address}`);
+    const crossing = crossingOf(segments);
+    const bytes = bytesOf(crossing);
     assert.ok(
-      crossing.some(({ payload }) => payload[0] === TLS_HANDSHAKE),
-      'no connection was opened meanwhile',
+      bytes > CROSSING_BYTES_MIN,
+      `captured ${bytes} bytes of ${crossing.length} segments to and from ${address}`,
     );
+    assert.ok(crossing.some(opens), 'no connection was opened meanwhile');
     assert.deepEqual(readable(crossing), []);
   });
 
   test('the listener would have seen requests in clear', async () => {
-    const segments = await capture('west-control-plane', `tcp port ${CLEAR_PORT}`, async () => {
+    const segments = await capture('west-control-plane', `tcp port ${CLEAR_PORT}`, async (seen) => {
       await runProgram('docker', [
         'exec',
         'east-control-plane',
@@ -64,13 +72,27 @@ suite('wire', { skip: SKIP }, () => {
         '-s',
         `http://west-control-plane:${CLEAR_PORT}/`,
       ]);
+      await until('the request to be captured', () => wordsOf(seen()).size === 2, { timeoutMs: CAPTURED_MS });
     });
-    assert.deepEqual(
-      new Set(readable(segments).map((found) => found.split(' from ')[0])),
-      new Set(['HTTP/1.1', 'GET /']),
-    );
+    assert.deepEqual(wordsOf(segments), new Set(['HTTP/1.1', 'GET /']));
   });
 });
+
+function crossingOf(segments: readonly Segment[]): readonly Segment[] {
+  return segments.filter(({ source, target }) => source.port === GATEWAY_PORT || target.port === GATEWAY_PORT);
+}
+
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, segment) => sum + segment.payload.length, 0);
+}
+
+function opens({ payload }: Segment): boolean {
+  return payload[0] === TLS_HANDSHAKE;
+}
+
+function wordsOf(segments: readonly Segment[]): ReadonlySet<string | undefined> {
+  return new Set(readable(segments).map((found) => found.split(' from ')[0]));
+}
 
 function readable(segments: readonly Segment[]): readonly string[] {
   return segments.flatMap(({ source, target, payload }) => {
