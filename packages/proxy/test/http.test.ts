@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { LINGER_MS } from '../src/http/session.ts';
 import { balanced, endpoint, outboundPolicy } from '../src/testing/fakes.ts';
 import { ask, httpApp, meshedEndpoint, RawClient, tcpApp, TestAnchor, TestProxy, until } from './harness.ts';
 
@@ -233,8 +234,8 @@ test('a client that reads the last response of its connection slowly gets all of
   raw.socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
   await once(raw.socket, 'data');
   raw.socket.pause();
-  // Longer than the proxy waits for clients that have nothing left to read.
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  // The client's slowness is what this is about: longer than the proxy waits for clients that have nothing left to read.
+  await new Promise((resolve) => setTimeout(resolve, LINGER_MS + 1000));
   raw.socket.resume();
   await until('the end', () => raw.ended || raw.closed, 60_000);
   assert.equal(raw.error, undefined);

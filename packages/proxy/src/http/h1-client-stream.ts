@@ -36,7 +36,7 @@ export class H1ClientStream implements ClientStream {
   #counted: boolean;
   /** How a response that came as HTTP/2 goes on: one of FRAMING. */
   #framing: number;
-  /** The upstream takes nothing for now, or there is none. */
+  /** The upstream's buffers are full, or there is no upstream. */
   #heldBack: boolean;
   #stall: Stall | undefined;
 

@@ -23,7 +23,7 @@ const CLOSING = 1;
 const TUNNEL = 2;
 
 /** After a last response the client may still be sending: reading on for this long lets it see the response. */
-const LINGER_MS = 2000;
+export const LINGER_MS = 2000;
 /**
  * A client that reads slowly has the end of the response before it yet, in the buffers of the kernel, and a reset would take it away. nginx
  * lingers for as long.
@@ -47,7 +47,7 @@ export class HttpSession implements HttpConnection, EngineSession {
   #pumping: boolean;
   #linger: NodeJS.Timeout | undefined;
   #held: HeldHead | undefined;
-  /** The client takes nothing for now. */
+  /** The client's buffers are full, until `drain`. */
   #blocked: boolean;
   /** How often it did again. */
   #drains: number;
