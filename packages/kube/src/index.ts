@@ -16,7 +16,9 @@ export type * from './core-types.ts';
 export { isKubeError, KubeError } from './errors.ts';
 export type { KubeErrorCode, KubeErrorInfo } from './errors.ts';
 export * from './kinds.ts';
+export type * from './federation-types.ts';
 export type * from './link.ts';
+export type * from './mcs-types.ts';
 export type * from './mesh-types.ts';
 export { keyOf, parseKey } from './object.ts';
 export type {

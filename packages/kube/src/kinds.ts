@@ -18,7 +18,9 @@ import type {
   WebhookConfiguration,
   CustomResourceDefinition,
 } from './core-types.ts';
+import type { ExportedEndpoints, ExportedService, ExportPolicy, Peer } from './federation-types.ts';
 import type { Link } from './link.ts';
+import type { ServiceExport, ServiceImport } from './mcs-types.ts';
 import type {
   AuthorizationPolicy,
   EgressNetwork,
@@ -116,6 +118,28 @@ export const CUSTOM_RESOURCE_DEFINITIONS = define<CustomResourceDefinition>(
 );
 
 export const LINKS = define<Link>('multicluster.linkerd.io/v1alpha3', 'links', 'Link');
+export const PEERS = define<Peer>('federation.mesh.dev/v1alpha1', 'peers', 'Peer');
+export const EXPORT_POLICIES = define<ExportPolicy>('federation.mesh.dev/v1alpha1', 'exportpolicies', 'ExportPolicy');
+export const EXPORTED_SERVICES = define<ExportedService>(
+  'federation.mesh.dev/v1alpha1',
+  'exportedservices',
+  'ExportedService',
+);
+export const EXPORTED_ENDPOINTS = define<ExportedEndpoints>(
+  'federation.mesh.dev/v1alpha1',
+  'exportedendpoints',
+  'ExportedEndpoints',
+);
+export const SERVICE_EXPORTS = define<ServiceExport>(
+  'multicluster.x-k8s.io/v1beta1',
+  'serviceexports',
+  'ServiceExport',
+);
+export const SERVICE_IMPORTS = define<ServiceImport>(
+  'multicluster.x-k8s.io/v1beta1',
+  'serviceimports',
+  'ServiceImport',
+);
 export const SERVERS = define<Server>('policy.linkerd.io/v1beta3', 'servers', 'Server');
 export const SERVER_AUTHORIZATIONS = define<ServerAuthorization>(
   'policy.linkerd.io/v1beta1',

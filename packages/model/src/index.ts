@@ -4,6 +4,8 @@ export { PeakEwma, pickTwoChoices, pickWeighted } from './balance/peak-ewma.ts';
 export type { Loaded } from './balance/peak-ewma.ts';
 export { DEFAULT_POLICIES } from './default-policy.ts';
 export type { DefaultPolicy } from './default-policy.ts';
+export { allowedPorts, isForEveryone } from './federation/export-rules.ts';
+export type { ExportedPort, ExportRule } from './federation/export-rules.ts';
 export { formatWorkloadIdentity, isDnsName, matchesIdentitySuffix, parseWorkloadIdentity } from './identity-name.ts';
 export type { WorkloadIdentity } from './identity-name.ts';
 export {

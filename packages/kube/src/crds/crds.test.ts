@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LINKS, SERVERS, POLICY_HTTP_ROUTES } from '../kinds.ts';
+import {
+  EXPORT_POLICIES,
+  EXPORTED_ENDPOINTS,
+  EXPORTED_SERVICES,
+  LINKS,
+  PEERS,
+  POLICY_HTTP_ROUTES,
+  SERVERS,
+  SERVICE_EXPORTS,
+  SERVICE_IMPORTS,
+} from '../kinds.ts';
+import { FEDERATION_CRDS } from './federation-crds.ts';
 import { LINK_CRD } from './link-crd.ts';
+import { MCS_CRDS } from './mcs-crds.ts';
 import { MESH_CRDS } from './policy-crds.ts';
 import type { Schema } from './schema.ts';
 
-const ALL = [LINK_CRD, ...MESH_CRDS];
+const ALL = [LINK_CRD, ...MESH_CRDS, ...FEDERATION_CRDS, ...MCS_CRDS];
 
 test('each definition has exactly one storage version, and it is served', () => {
   for (const crd of ALL) {
@@ -43,7 +55,18 @@ test('every schema is structural', () => {
 });
 
 test('the kinds that we read are storage or served versions', () => {
-  for (const kind of [LINKS, SERVERS, POLICY_HTTP_ROUTES]) {
+  const kinds = [
+    LINKS,
+    SERVERS,
+    POLICY_HTTP_ROUTES,
+    PEERS,
+    EXPORT_POLICIES,
+    EXPORTED_SERVICES,
+    EXPORTED_ENDPOINTS,
+    SERVICE_EXPORTS,
+    SERVICE_IMPORTS,
+  ];
+  for (const kind of kinds) {
     const crd = ALL.find((entry) => entry.spec.group === kind.group && entry.spec.names.plural === kind.plural);
     assert.equal(crd?.spec.versions.find((version) => version.name === kind.version)?.served, true, kind.plural);
   }
