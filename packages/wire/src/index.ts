@@ -16,7 +16,14 @@ export {
   TRANSPORT_HEADER_BYTES_MAX,
   TransportHeaderReader,
 } from './transport-header/transport-header.ts';
+export {
+  CLIENT_CLUSTER_FIELD,
+  CLIENT_IDENTITY_FIELD,
+  isClientIdentity,
+  isClusterName,
+} from './transport-header/conveyed-client.ts';
 export type {
+  SentTransportHeader,
   SessionProtocol,
   TransportHeader,
   TransportHeaderError,

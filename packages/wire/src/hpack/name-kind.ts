@@ -5,17 +5,17 @@ import { classOf } from './string-reader.ts';
 
 /** All kinds stay below 31, so that a set of them is one integer. */
 export const PSEUDO = {
-  method: 20,
-  scheme: 21,
-  authority: 22,
-  path: 23,
-  protocol: 24,
-  status: 25,
+  method: 22,
+  scheme: 23,
+  authority: 24,
+  path: 25,
+  protocol: 26,
+  status: 27,
   /** A name with a colon in front that nobody defined. */
-  unknown: 26,
+  unknown: 28,
 } as const;
 /** A name with a byte that is not allowed, upper case included. */
-export const INVALID_NAME = 27;
+export const INVALID_NAME = 29;
 
 const KINDS: ReadonlyMap<string, number> = new Map([
   ...HEADER_NAMES,

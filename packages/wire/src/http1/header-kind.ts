@@ -1,4 +1,5 @@
 /** The few header fields that a proxy must know, found by comparing bytes, without making strings. */
+import { CLIENT_CLUSTER_FIELD, CLIENT_IDENTITY_FIELD } from '../transport-header/conveyed-client.ts';
 
 export const HEADER = {
   other: 0,
@@ -23,6 +24,9 @@ export const HEADER = {
   /** Our own, from proxy to proxy: nothing of the request reached the program. */
   undelivered: 18,
   dstOverride: 19,
+  /** Who a gateway's client is: see `conveyed-client.ts`. */
+  clientIdentity: 20,
+  clientCluster: 21,
 } as const;
 
 /** Bit of a kind, for the sets that a writer drops. */
@@ -60,6 +64,8 @@ export const HEADER_NAMES: readonly (readonly [string, number])[] = [
   ['l5d-require-id', HEADER.requireId],
   ['l5d-orig-proto', HEADER.origProto],
   ['mesh-undelivered', HEADER.undelivered],
+  [CLIENT_IDENTITY_FIELD, HEADER.clientIdentity],
+  [CLIENT_CLUSTER_FIELD, HEADER.clientCluster],
 ];
 
 const LONGEST = 20;

@@ -4,8 +4,12 @@
  *
  *   "transport.l5d.io/v1" CRLF CRLF | length: 4 bytes, big endian | protobuf Header | application bytes
  *
- *   Header { 1 port: int32, 2 name: string, 3 session_protocol: { oneof 1 http1: {} | 2 http2: {} } }
+ *   Header { 1 port: int32, 2 name: string, 3 session_protocol: { oneof 1 http1: {} | 2 http2: {} },
+ *            1001 client_identity: string, 1002 client_cluster: string, 1003 hops: uint32 }
+ *
+ * The last three are ours (ADR 0020): a gateway says with them who its client is. Readers that do not know them skip them.
  */
+import { isClientIdentity, isClusterName } from './conveyed-client.ts';
 
 export const TRANSPORT_ALPN = 'transport.l5d.io/v1';
 /** Prefix, length and message together. */
@@ -20,9 +24,26 @@ export interface TransportHeader {
   readonly name: string;
   /** undefined: opaque. */
   readonly session: SessionProtocol;
+  /** Who the client behind the sending gateway is, by {@link isClientIdentity}; "" when nobody says. To be believed from gateways only. */
+  readonly clientIdentity: string;
+  /** The cluster of that client, by {@link isClusterName}; "" when nobody says. */
+  readonly clientCluster: string;
+  /** Gateways that the connection has passed, the sender included: 32 bits, unsigned. */
+  readonly hops: number;
 }
 
-export type TransportHeaderError = 'bad_prefix' | 'too_large' | 'bad_message' | 'bad_port' | 'bad_name';
+/** What a sender must say, and what it may leave out. */
+export type SentTransportHeader = Pick<TransportHeader, 'port' | 'name' | 'session'> & Partial<TransportHeader>;
+
+export type TransportHeaderError =
+  | 'bad_prefix'
+  | 'too_large'
+  | 'bad_message'
+  | 'bad_port'
+  | 'bad_name'
+  | 'bad_client_identity'
+  | 'bad_client_cluster'
+  | 'bad_hops';
 
 export type TransportHeaderResult =
   | { readonly kind: 'incomplete' }
@@ -33,16 +54,23 @@ const PREFIX = Buffer.from(`${TRANSPORT_ALPN}\r\n\r\n`);
 const LENGTH_BYTES = 4;
 const INCOMPLETE: TransportHeaderResult = { kind: 'incomplete' };
 
-/** Throws a RangeError for a port or name that no receiver would take. */
-export function encodeTransportHeader(header: TransportHeader): Uint8Array {
-  if (!isPort(header.port)) throw new RangeError(`transport header: port ${header.port} is not in 1..65535`);
-  if (header.name !== '' && !isName(header.name)) {
-    throw new RangeError(`transport header: name ${JSON.stringify(header.name)} is not a DNS name`);
-  }
-  const name = Buffer.from(header.name, 'latin1');
-  const message: number[] = [0x08, ...varint(header.port)];
-  if (name.length > 0) message.push(0x12, ...varint(name.length), ...name);
-  if (header.session !== undefined) message.push(0x1a, 2, header.session === 'http1' ? 0x0a : 0x12, 0);
+const FIELD = { port: 1, name: 2, session: 3, clientIdentity: 1001, clientCluster: 1002, hops: 1003 } as const;
+/** Protobuf's wire types (its encoding guide, "Message Structure"). */
+const WIRE = { varint: 0, bytes: 2 } as const;
+const HOPS_MAX = 0xffff_ffff;
+
+/** Throws a RangeError for what no receiver would take. */
+export function encodeTransportHeader(header: SentTransportHeader): Uint8Array {
+  const { port, name, session, clientIdentity = '', clientCluster = '', hops = 0 } = header;
+  const problem = checkFields(port, name, clientIdentity, clientCluster, hops);
+  if (problem !== undefined) throw new RangeError(`transport header: ${problem}: ${JSON.stringify(header)}`);
+  const message: number[] = [];
+  putNumber(message, FIELD.port, port);
+  putText(message, FIELD.name, name);
+  if (session !== undefined) message.push(0x1a, 2, session === 'http1' ? 0x0a : 0x12, 0);
+  putText(message, FIELD.clientIdentity, clientIdentity);
+  putText(message, FIELD.clientCluster, clientCluster);
+  putNumber(message, FIELD.hops, hops);
   const out = Buffer.alloc(PREFIX.length + LENGTH_BYTES + message.length);
   out.set(PREFIX, 0);
   out.writeUInt32BE(message.length, PREFIX.length);
@@ -84,22 +112,66 @@ function decodeMessage(bytes: Uint8Array): TransportHeader | TransportHeaderErro
   let port = 0;
   let name = '';
   let session: SessionProtocol;
+  let clientIdentity = '';
+  let clientCluster = '';
+  let hops = 0;
   while (reader.next()) {
-    if (reader.field === 1 && reader.wire === 0) port = reader.number;
-    else if (reader.field === 2 && reader.wire === 2) name = Buffer.from(reader.payload).toString('latin1');
-    else if (reader.field === 3 && reader.wire === 2) {
-      const inner = new FieldReader(reader.payload);
-      while (inner.next()) {
-        if (inner.field === 1 && inner.wire === 2) session = 'http1';
-        else if (inner.field === 2 && inner.wire === 2) session = 'http2';
+    if (reader.wire === WIRE.varint) {
+      if (reader.field === FIELD.port) port = reader.number;
+      else if (reader.field === FIELD.hops) hops = reader.number;
+    } else if (reader.wire === WIRE.bytes) {
+      if (reader.field === FIELD.name) name = textOf(reader.payload);
+      else if (reader.field === FIELD.clientIdentity) clientIdentity = textOf(reader.payload);
+      else if (reader.field === FIELD.clientCluster) clientCluster = textOf(reader.payload);
+      else if (reader.field === FIELD.session) {
+        const found = decodeSession(reader.payload);
+        if (found === 'bad_message') return found;
+        session = found ?? session;
       }
-      if (inner.broken) return 'bad_message';
     }
   }
   if (reader.broken) return 'bad_message';
+  const problem = checkFields(port, name, clientIdentity, clientCluster, hops);
+  return problem ?? { port, name, session, clientIdentity, clientCluster, hops };
+}
+
+function decodeSession(bytes: Uint8Array): SessionProtocol | 'bad_message' {
+  const reader = new FieldReader(bytes);
+  let session: SessionProtocol;
+  while (reader.next()) {
+    if (reader.field === 1 && reader.wire === WIRE.bytes) session = 'http1';
+    else if (reader.field === 2 && reader.wire === WIRE.bytes) session = 'http2';
+  }
+  return reader.broken ? 'bad_message' : session;
+}
+
+function checkFields(
+  port: number,
+  name: string,
+  clientIdentity: string,
+  clientCluster: string,
+  hops: number,
+): TransportHeaderError | undefined {
   if (!isPort(port)) return 'bad_port';
   if (name !== '' && !isName(name)) return 'bad_name';
-  return { port, name, session };
+  if (clientIdentity !== '' && !isClientIdentity(clientIdentity)) return 'bad_client_identity';
+  if (clientCluster !== '' && !isClusterName(clientCluster)) return 'bad_client_cluster';
+  return Number.isInteger(hops) && hops >= 0 && hops <= HOPS_MAX ? undefined : 'bad_hops';
+}
+
+/** Absent when it is 0, as proto3 has it. */
+function putNumber(message: number[], field: number, value: number): void {
+  if (value !== 0) message.push(...varint(field * 8 + WIRE.varint), ...varint(value));
+}
+
+function putText(message: number[], field: number, text: string): void {
+  if (text === '') return;
+  const bytes = Buffer.from(text, 'latin1');
+  message.push(...varint(field * 8 + WIRE.bytes), ...varint(bytes.length), ...bytes);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** Walks protobuf fields; unknown ones are skipped, as the format wants. */
