@@ -9,7 +9,6 @@ import { ClusterTables, trimPod } from '../live/cluster-tables.ts';
 import { status } from '../serving/call.ts';
 import { FakeSubscriber } from '../testing/fake-subscriber.ts';
 import { endpointOf, node, pod, service, slice } from '../testing/objects.ts';
-import { noRemoteClusters } from './remote-clusters.ts';
 import { watchEndpoints, watchProfile } from './service.ts';
 
 const CONFIG = {
@@ -359,7 +358,7 @@ function addMirror(tables: ClusterTables): void {
 }
 
 function sources(tables: ClusterTables) {
-  return { tables, remoteClusters: noRemoteClusters, config: CONFIG, clusterDomain: 'cluster.local' };
+  return { tables, config: CONFIG, clusterDomain: 'cluster.local' };
 }
 
 function request(path: string, context: object = {}): destination.GetDestination {

@@ -1,10 +1,9 @@
 /** One address as discovery tells it: who is there, how to reach it, and the labels of its metrics. */
-import type { Endpoint, EndpointSlice, Pod } from '@mesh/kube';
+import type { Endpoint, Pod } from '@mesh/kube';
 import type { PortSet } from '@mesh/model';
 import { durationFromMs, tcpAddress } from '@mesh/proxy-api';
 import type { destination } from '@mesh/proxy-api';
 
-import { MIRROR_CLUSTER_NAME, REMOTE_FQ_NAME, REMOTE_GATEWAY_IDENTITY } from '../annotations.ts';
 import {
   controlPlaneOf,
   identityOf,
@@ -27,10 +26,10 @@ export interface EndpointConfig {
 export const ENDPOINT_WEIGHT = 10_000;
 
 /** Ports of a sidecar's own servers, which take no transport header. */
-const PROXY_OWN_PORTS: ReadonlySet<number> = new Set([4190, 4191]);
+export const PROXY_OWN_PORTS: ReadonlySet<number> = new Set([4190, 4191]);
 
 /** What meshed clients are told about HTTP/2 connections to meshed peers. */
-const MESHED_HTTP2: destination.Http2ClientParams = {
+export const MESHED_HTTP2: destination.Http2ClientParams = {
   flowControl: undefined,
   keepAlive: { interval: durationFromMs(10_000), timeout: durationFromMs(3_000), whileIdle: true },
   internals: undefined,
@@ -52,7 +51,7 @@ export function podAddress(
     metricLabels: podLabels(pod),
     tlsIdentity:
       meshed && controlPlaneOf(pod) === config.controlPlaneNamespace
-        ? dnsIdentity(identityOf(pod, config.trustDomain), true)
+        ? identityOfName(identityOf(pod, config.trustDomain), true)
         : undefined,
     protocolHint: meshed ? hintFor(pod, port, config) : undefined,
     authorityOverride: undefined,
@@ -76,52 +75,6 @@ export function plainAddress(ip: string, port: number): destination.WeightedAddr
         http2: undefined,
         resourceRef: undefined,
       };
-}
-
-/** A Service of another cluster, reached through that cluster's gateway. */
-export interface GatewayRoute {
-  readonly identity: string;
-  /** `<svc>.<ns>.svc.<domain of the other cluster>`. */
-  readonly fqName: string;
-  readonly cluster: string;
-}
-
-/** What a slice's annotations say about a gateway; undefined for slices of this cluster's own endpoints. */
-export function gatewayRouteOf(slice: EndpointSlice): GatewayRoute | undefined {
-  const { annotations = {}, labels = {} } = slice.metadata;
-  const identity = annotations[REMOTE_GATEWAY_IDENTITY];
-  if (identity === undefined || identity === '') return undefined;
-  return { identity, fqName: annotations[REMOTE_FQ_NAME] ?? '', cluster: labels[MIRROR_CLUSTER_NAME] ?? '' };
-}
-
-/** @param servicePort The port that the client asked for: the name at the gateway keeps it. */
-export function gatewayAddress(
-  route: GatewayRoute,
-  ip: string,
-  port: number,
-  servicePort: number,
-  config: EndpointConfig,
-): destination.WeightedAddr | undefined {
-  const plain = plainAddress(ip, port);
-  if (plain === undefined) return undefined;
-  return {
-    ...plain,
-    metricLabels: targetLabels(route),
-    tlsIdentity: dnsIdentity(route.identity, false),
-    protocolHint: config.enableH2Upgrade
-      ? { protocol: { $case: 'h2', value: {} }, opaqueTransport: undefined }
-      : undefined,
-    authorityOverride: route.fqName === '' ? undefined : { authorityOverride: `${route.fqName}:${servicePort}` },
-  };
-}
-
-/** Labels that tell which Service of which cluster stands behind a gateway. */
-export function targetLabels(route: GatewayRoute): Record<string, string> {
-  const [service = '', namespace = ''] = route.fqName.split('.');
-  return {
-    ...(route.cluster === '' ? {} : { target_cluster: route.cluster }),
-    ...(service === '' ? {} : { target_service: service, target_service_namespace: namespace }),
-  };
 }
 
 /** Absent conditions count as ready (KEP-752). */
@@ -151,7 +104,10 @@ function hintFor(pod: Pod, port: number, config: EndpointConfig): destination.Pr
   };
 }
 
-function dnsIdentity(name: string, withServerName: boolean): destination.TlsIdentity {
+/** @param withServerName Its server takes the name as SNI, too; gateways are asked for it in any case. */
+export function identityOfName(name: string, withServerName: boolean): destination.TlsIdentity {
+  if (name.includes('://'))
+    return { strategy: { $case: 'uriLikeIdentity', value: { uri: name } }, serverName: undefined };
   return {
     strategy: { $case: 'dnsLikeIdentity', value: { name } },
     serverName: withServerName ? { name } : undefined,

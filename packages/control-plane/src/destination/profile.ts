@@ -1,6 +1,6 @@
 /** Profiles: what a proxy should know about a destination besides its addresses. Pure over what it reads. */
 import { keyOf } from '@mesh/kube';
-import type { Pod, Service } from '@mesh/kube';
+import type { EndpointSlice, Pod, Service } from '@mesh/kube';
 import { durationFromMs } from '@mesh/proxy-api';
 import { destination } from '@mesh/proxy-api';
 
@@ -12,8 +12,9 @@ import { answer, noAnswer } from '../serving/watch.ts';
 import type { Answer } from '../serving/watch.ts';
 import { opaquePortsOf, portsFrom } from '../workload.ts';
 import { plainAddress, podAddress } from './endpoint.ts';
-import type { EndpointSources } from './service-endpoints.ts';
-import { zoneOf } from './service-endpoints.ts';
+import { flatAddress, isOpaque, remoteRouteOf } from './remote-route.ts';
+import type { EndpointSources, RoutedSlice } from './service-endpoints.ts';
+import { ownFirst, zoneOf } from './service-endpoints.ts';
 import type { Target } from './target.ts';
 
 export type Profile = Answer<destination.DestinationProfile>;
@@ -37,15 +38,28 @@ export function profileFor(target: Target, sources: ProfileSources, reads: Reads
         // A name whose Service does not exist (yet) has a profile all the same: discovery of its endpoints reports it missing.
         return serviceProfile(service, target.namespace, target.service, target.port, sources);
       }
-      const pod = podByHostname(target.namespace, target.service, target.hostname, sources, reads);
-      return pod === undefined
-        ? noAnswer(
-            status.NOT_FOUND,
-            `Service ${target.namespace}/${target.service} has no pod called ${target.hostname}`,
-          )
-        : endpointProfile(pod, pod.status?.podIP ?? '', target.port, sources, reads);
+      return profileForHostname(target.namespace, target.service, target.hostname, target.port, sources, reads);
     }
   }
+}
+
+function profileForHostname(
+  namespace: string,
+  service: string,
+  hostname: string,
+  port: number,
+  sources: ProfileSources,
+  reads: Reads,
+): Profile {
+  const slices = sources.tables.slices.byIndex('service', keyOf({ namespace, name: service }), reads);
+  const pod = podByHostname(slices, namespace, hostname, sources, reads);
+  if (pod !== undefined) return endpointProfile(pod, pod.status?.podIP ?? '', port, sources, reads);
+  for (const { slice } of routed(slices)) {
+    const ip = slice.endpoints?.find((endpoint) => endpoint.hostname === hostname)?.addresses[0];
+    const imported = ip === undefined ? undefined : importedProfile([slice], ip, port, sources);
+    if (imported !== undefined) return imported;
+  }
+  return noAnswer(status.NOT_FOUND, `Service ${namespace}/${service} has no pod called ${hostname}`);
 }
 
 function profileForIp(ip: string, port: number, sources: ProfileSources, reads: Reads): Profile {
@@ -61,6 +75,8 @@ function profileForIp(ip: string, port: number, sources: ProfileSources, reads: 
   }
   const [pod] = pods;
   if (pod !== undefined) return endpointProfile(pod, ip, port, sources, reads);
+  const imported = importedProfile(tables.slices.byIndex('importedIp', ip, reads), ip, port, sources);
+  if (imported !== undefined) return imported;
   const endpoint = plainAddress(ip, port);
   return profile({
     ...EMPTY,
@@ -125,14 +141,41 @@ function endpointProfile(pod: Pod, ip: string, port: number, sources: ProfileSou
   });
 }
 
+/** A pod of another cluster, at a port that some slice has: of its other ports nobody knows whether they skip its proxy. */
+function importedProfile(
+  slices: readonly EndpointSlice[],
+  ip: string,
+  port: number,
+  { config }: ProfileSources,
+): Profile | undefined {
+  for (const { slice, route } of routed(slices)) {
+    if (route?.kind !== 'flat' || slice.ports?.some((one) => one.port === port) !== true) continue;
+    const found = slice.endpoints.find((endpoint) => endpoint.addresses.includes(ip));
+    const address = found === undefined ? undefined : flatAddress(route, ip, port, false, config);
+    if (found === undefined || address === undefined) continue;
+    return profile({
+      ...EMPTY,
+      retryBudget: RETRY_BUDGET,
+      endpoint: { ...address, metricLabels: { ...address.metricLabels, zone: found.zone ?? '' } },
+      opaqueProtocol: isOpaque(route, port, config),
+    });
+  }
+  return undefined;
+}
+
+function routed(slices: readonly EndpointSlice[]): readonly RoutedSlice[] {
+  return slices.map((slice) => ({ slice, route: remoteRouteOf(slice) })).toSorted(ownFirst);
+}
+
 function podByHostname(
+  slices: readonly EndpointSlice[],
   namespace: string,
-  service: string,
   hostname: string,
   sources: ProfileSources,
   reads: Reads,
 ): Pod | undefined {
-  for (const slice of sources.tables.slices.byIndex('service', keyOf({ namespace, name: service }), reads)) {
+  for (const { slice, route } of routed(slices)) {
+    if (route !== undefined) continue;
     const reference = slice.endpoints?.find((endpoint) => endpoint.hostname === hostname)?.targetRef;
     if (reference?.kind !== 'Pod') continue;
     const pod = sources.tables.pods.get(

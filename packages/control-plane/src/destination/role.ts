@@ -10,19 +10,13 @@ import type { RoleDeps, RunningRole } from '../role.ts';
 import { GrpcServer } from '../serving/grpc-server.ts';
 import type { GrpcService } from '../serving/grpc-server.ts';
 import { serverIdentityOf, workloadIdentityFor } from '../serving/workload-server-identity.ts';
-import { noRemoteClusters } from './remote-clusters.ts';
 import { destinationService } from './service.ts';
 
 export function runDestination(config: DestinationConfig, deps: RoleDeps, signal: AbortSignal): Promise<RunningRole> {
   const tables = new ClusterTables((key, error) =>
     deps.logger.error('answer not recomputed; the last one stays', { key, error }),
   );
-  const sources = {
-    tables,
-    remoteClusters: noRemoteClusters,
-    config: config.endpoints,
-    clusterDomain: config.clusterDomain,
-  };
+  const sources = { tables, config: config.endpoints, clusterDomain: config.clusterDomain };
   return runDiscovery(config, tables, (counts) => [destinationService(sources, counts)], deps, signal);
 }
 

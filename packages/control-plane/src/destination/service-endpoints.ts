@@ -4,19 +4,20 @@ import type { Endpoint, EndpointSlice, Service, ServicePort } from '@mesh/kube';
 import type { destination } from '@mesh/proxy-api';
 import { formatTcpAddress } from '@mesh/proxy-api';
 
-import {
-  LOCAL_DISCOVERY,
-  MIRROR_CLUSTER_NAME,
-  REMOTE_DISCOVERY,
-  REMOTE_FQ_NAME,
-  REMOTE_SERVICE,
-  ZONE_LABEL,
-} from '../annotations.ts';
+import { FEDERATION_SERVICE_IMPORT, LOCAL_DISCOVERY, REMOTE_FQ_NAME, ZONE_LABEL } from '../annotations.ts';
 import type { ClusterTables } from '../live/cluster-tables.ts';
 import type { Reads } from '../live/table.ts';
-import { gatewayAddress, gatewayRouteOf, isReady, plainAddress, podAddress, targetLabels } from './endpoint.ts';
+import { isReady, plainAddress, podAddress } from './endpoint.ts';
 import type { EndpointConfig } from './endpoint.ts';
-import type { RemoteClusters } from './remote-clusters.ts';
+import {
+  flatAddress,
+  gatewayAddress,
+  isOpaqueService,
+  mirroredBy,
+  remoteRouteOf,
+  targetLabels,
+} from './remote-route.ts';
+import type { RemoteRoute } from './remote-route.ts';
 
 /** One address, before it is fitted to a client. */
 export interface EndpointEntry {
@@ -53,7 +54,6 @@ export interface ServiceQuery {
 
 export interface EndpointSources {
   readonly tables: ClusterTables;
-  readonly remoteClusters: RemoteClusters;
   readonly config: EndpointConfig;
 }
 
@@ -65,19 +65,12 @@ export function serviceEndpoints(query: ServiceQuery, sources: EndpointSources, 
     return { kind: 'invalid', message: `Service ${namespace}/${name} is of type ExternalName and has no endpoints` };
   }
   const entries = new Map<string, EndpointEntry>();
-  const flatCluster = service.metadata.labels?.[REMOTE_DISCOVERY];
-  if (flatCluster !== undefined) {
-    const remoteName = service.metadata.labels?.[REMOTE_SERVICE] ?? name;
-    const found = sources.remoteClusters.endpoints(flatCluster, namespace, remoteName, query.port, reads);
-    if (found === undefined)
-      return { kind: 'not_found', message: `Cluster ${flatCluster} of Service ${namespace}/${name} is not known here` };
-    addAll(entries, found);
-  }
+  // The first to name an address keeps it: the local member before all that the mirror wrote.
+  addAll(entries, localMember(service, query, sources, reads));
   addAll(entries, entriesOf(service, query, sources, reads));
-  addFederationMembers(entries, service, query, sources, reads);
   return {
     kind: 'endpoints',
-    labels: { namespace, service: name, ...mirrorLabels(service) },
+    labels: { namespace, service: name, ...standsFor(service) },
     entries,
     nodeLocal: service.spec?.internalTrafficPolicy === 'Local',
   };
@@ -99,63 +92,76 @@ export function sameEndpoints(before: ServiceEndpoints, after: ServiceEndpoints)
   return true;
 }
 
-/** The members that a federated Service's annotations name, besides the slices attached to it. */
-function addFederationMembers(
-  entries: Map<string, EndpointEntry>,
+/** Endpoints of the member in this cluster that a federated Service's annotation names; the others are slices of the Service itself. */
+function localMember(
   service: Service,
   query: ServiceQuery,
   sources: EndpointSources,
   reads: Reads,
-): void {
-  const { annotations = {} } = service.metadata;
-  const local = annotations[LOCAL_DISCOVERY] ?? '';
-  if (local !== '' && local !== query.service) {
-    const member = sources.tables.services.get(keyOf({ namespace: query.namespace, name: local }), reads);
-    // A member that lacks the port contributes nothing.
-    if (member !== undefined && portOf(member, query.port) !== undefined) {
-      addAll(entries, entriesOf(member, { ...query, service: local }, sources, reads));
-    }
-  }
-  for (const item of (annotations[REMOTE_DISCOVERY] ?? '').split(',')) {
-    const [remote = '', cluster = ''] = item.trim().split('@');
-    if (remote === '' || cluster === '') continue;
-    addAll(entries, sources.remoteClusters.endpoints(cluster, query.namespace, remote, query.port, reads) ?? []);
-  }
+): readonly EndpointEntry[] {
+  const local = service.metadata.annotations?.[LOCAL_DISCOVERY] ?? '';
+  if (local === '' || local === query.service) return [];
+  const member = sources.tables.services.get(keyOf({ namespace: query.namespace, name: local }), reads);
+  // A member that lacks the port contributes nothing.
+  if (member === undefined || portOf(member, query.port) === undefined) return [];
+  return entriesOf(member, { ...query, service: local }, sources, reads);
 }
 
 function entriesOf(service: Service, query: ServiceQuery, sources: EndpointSources, reads: Reads): EndpointEntry[] {
   const key = keyOf({ namespace: query.namespace, name: query.service });
   const slices = sources.tables.slices.byIndex('service', key, reads);
-  const ready = slices.filter((slice) => slice.addressType !== 'FQDN');
   const found: EndpointEntry[] = [];
-  for (const slice of ready) {
+  const routed = slices.map((slice) => ({ slice, route: routeOf(slice, service) })).toSorted(ownFirst);
+  for (const { slice, route } of routed) {
+    if (slice.addressType === 'FQDN') continue;
     const port = targetPort(service, slice, query.port);
     if (port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       if (!isReady(endpoint)) continue;
       if (query.hostname !== undefined && endpoint.hostname !== query.hostname) continue;
-      found.push(...endpointEntries(endpoint, slice, port, service, query, sources, reads));
+      found.push(
+        ...(route === undefined
+          ? ownEntries(endpoint, port, query, sources, reads)
+          : remoteEntries(endpoint, port, route, isOpaqueService(service, query.port), query, sources.config)),
+      );
     }
   }
   return found;
 }
 
-function endpointEntries(
+/** A slice with what it says about another cluster. */
+export interface RoutedSlice {
+  readonly slice: EndpointSlice;
+  readonly route: RemoteRoute | undefined;
+}
+
+/**
+ * A fixed order: what is said to a proxy names an endpoint by its address alone, so an address that several clusters have (their
+ * networks may overlap) must always belong to the same of them, to this one if it is among them.
+ */
+export function ownFirst(a: RoutedSlice, b: RoutedSlice): number {
+  return order(a.route?.cluster ?? '', b.route?.cluster ?? '') || order(a.slice.metadata.name, b.slice.metadata.name);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function routeOf(slice: EndpointSlice, service: Service): RemoteRoute | undefined {
+  const route = remoteRouteOf(slice);
+  if (route === undefined || route.fqName !== '') return route;
+  return { ...route, fqName: service.metadata.annotations?.[REMOTE_FQ_NAME] ?? '' };
+}
+
+function ownEntries(
   endpoint: Endpoint,
-  slice: EndpointSlice,
   port: number,
-  service: Service,
   query: ServiceQuery,
   sources: EndpointSources,
   reads: Reads,
 ): EndpointEntry[] {
   const { tables, config } = sources;
   const reference = endpoint.targetRef;
-  const found = gatewayRouteOf(slice);
-  const route =
-    found === undefined || found.fqName !== ''
-      ? found
-      : { ...found, fqName: service.metadata.annotations?.[REMOTE_FQ_NAME] ?? '' };
   const pod =
     reference?.kind === 'Pod'
       ? tables.pods.get(keyOf({ namespace: reference.namespace ?? query.namespace, name: reference.name ?? '' }), reads)
@@ -163,33 +169,38 @@ function endpointEntries(
   const nodeName = endpoint.nodeName ?? pod?.spec.nodeName ?? '';
   const zone = endpoint.zone ?? zoneOf(nodeName, tables, reads);
   return endpoint.addresses.flatMap((ip) => {
+    const address = pod === undefined ? plainAddress(ip, port) : podAddress(pod, ip, port, config);
+    return address === undefined ? [] : [entry(address, endpoint, nodeName, zone, false)];
+  });
+}
+
+/** Nothing of this cluster's is looked up for them: a pod or node of the same name is another. */
+function remoteEntries(
+  endpoint: Endpoint,
+  port: number,
+  route: RemoteRoute,
+  opaque: boolean,
+  query: ServiceQuery,
+  config: EndpointConfig,
+): EndpointEntry[] {
+  return endpoint.addresses.flatMap((ip) => {
     const address =
-      route !== undefined && pod === undefined
+      route.kind === 'gateway'
         ? gatewayAddress(route, ip, port, query.port, config)
-        : pod === undefined
-          ? plainAddress(ip, port)
-          : podAddress(pod, ip, port, config);
-    if (address === undefined) return [];
-    return [
-      entry(
-        { ...address, metricLabels: { ...address.metricLabels, zone } },
-        endpoint,
-        nodeName,
-        zone,
-        route !== undefined,
-      ),
-    ];
+        : flatAddress(route, ip, port, opaque, config);
+    return address === undefined ? [] : [entry(address, endpoint, '', endpoint.zone ?? '', true)];
   });
 }
 
 function entry(
-  address: destination.WeightedAddr,
+  plain: destination.WeightedAddr,
   endpoint: Endpoint,
   nodeName: string,
   zone: string,
   remote: boolean,
 ): EndpointEntry {
   const forZones = endpoint.hints?.forZones?.map((one) => one.name);
+  const address = { ...plain, metricLabels: { ...plain.metricLabels, zone } };
   return {
     address,
     nodeName,
@@ -227,11 +238,12 @@ function targetPort(service: Service, slice: EndpointSlice, port: number): numbe
   return typeof numeric === 'number' && (slice.ports ?? []).length === 0 ? numeric : undefined;
 }
 
-function mirrorLabels(service: Service): Record<string, string> {
-  const cluster = service.metadata.labels?.[MIRROR_CLUSTER_NAME];
-  const fqName = service.metadata.annotations?.[REMOTE_FQ_NAME];
-  if (cluster === undefined || fqName === undefined) return {};
-  return targetLabels({ identity: '', cluster, fqName });
+/** For what a Service stands that the mirror made: a Service of another cluster, or a ServiceImport. */
+function standsFor(service: Service): Record<string, string> {
+  const mirrored = mirroredBy(service);
+  if (mirrored !== undefined) return targetLabels(mirrored);
+  const name = service.metadata.labels?.[FEDERATION_SERVICE_IMPORT];
+  return name === undefined ? {} : { service_import: name };
 }
 
 function addAll(entries: Map<string, EndpointEntry>, more: readonly EndpointEntry[]): void {

@@ -2,6 +2,7 @@
 import { keyOf } from '@mesh/kube';
 import type { EndpointSlice, KubeObject, Node, Pod, Service } from '@mesh/kube';
 
+import { FEDERATION_IDENTITY, FEDERATION_PATH, FEDERATION_SERVICE_NAME } from '../annotations.ts';
 import { LiveQueries } from './live-queries.ts';
 import { Table } from './table.ts';
 
@@ -20,7 +21,12 @@ export class ClusterTables {
     this.queries = new LiveQueries(onError);
     const onChange = this.queries.changed;
     this.services = new Table({ name: 'services', key: keyOfObject, indexes: { clusterIp: clusterIpsOf }, onChange });
-    this.slices = new Table({ name: 'slices', key: keyOfObject, indexes: { service: serviceOfSlice }, onChange });
+    this.slices = new Table({
+      name: 'slices',
+      key: keyOfObject,
+      indexes: { service: serviceOfSlice, importedIp: importedIpsOf },
+      onChange,
+    });
     this.pods = new Table({ name: 'pods', key: keyOfObject, indexes: { ip: ipsOfPod, hostIp: hostIpOfPod }, onChange });
     this.nodes = new Table({ name: 'nodes', key: keyOfObject, onChange });
   }
@@ -88,9 +94,17 @@ function clusterIpsOf(service: Service): readonly string[] {
   return [...new Set([clusterIP ?? '', ...clusterIPs])].filter((ip) => ip !== '' && ip !== 'None');
 }
 
-function serviceOfSlice(slice: EndpointSlice): readonly string[] {
-  const name = slice.metadata.labels?.[SERVICE_NAME_LABEL];
-  return name === undefined ? [] : [keyOf({ namespace: slice.metadata.namespace, name })];
+/** Slices for clients without a proxy lead past the mesh: nothing of them is told to proxies (ADR 0019). */
+function serviceOfSlice({ metadata: { namespace, labels } }: EndpointSlice): readonly string[] {
+  if (labels?.[FEDERATION_PATH] === 'bridge') return [];
+  const name = labels?.[FEDERATION_SERVICE_NAME] ?? labels?.[SERVICE_NAME_LABEL];
+  return name === undefined ? [] : [keyOf({ namespace, name })];
+}
+
+/** Meshed pods of other clusters: clients of headless Services dial them by their addresses. */
+function importedIpsOf(slice: EndpointSlice): readonly string[] {
+  if (slice.metadata.annotations?.[FEDERATION_IDENTITY] === undefined) return [];
+  return [...new Set((slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses))];
 }
 
 /** Pods that share their node's addresses are found by port, not by address: see `hostIp`. */
