@@ -1,8 +1,6 @@
 /** Labels and annotations that discovery, policy and injection read; the spellings are Linkerd's. */
 
-export const CONTROL_PLANE_NS_LABEL = 'linkerd.io/control-plane-ns';
-export const OPAQUE_PORTS = 'config.linkerd.io/opaque-ports';
-export const SKIP_INBOUND_PORTS = 'config.linkerd.io/skip-inbound-ports';
+export { CONTROL_PLANE_NS_LABEL, OPAQUE_PORTS, SKIP_INBOUND_PORTS } from '@mesh/model';
 export const DEFAULT_INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
 export const REQUIRE_IDENTITY_PORTS = 'config.linkerd.io/proxy-require-identity-inbound-ports';
 

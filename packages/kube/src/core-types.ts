@@ -23,6 +23,7 @@ export interface ServiceSpec {
   readonly externalName?: string;
   readonly publishNotReadyAddresses?: boolean;
   readonly sessionAffinity?: string;
+  readonly sessionAffinityConfig?: Readonly<Record<string, unknown>>;
   readonly trafficDistribution?: string;
   readonly loadBalancerClass?: string;
   readonly loadBalancerIP?: string;

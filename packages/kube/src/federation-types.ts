@@ -59,14 +59,14 @@ export interface ExportPolicy extends KubeObject {
 export type ExportedMode = 'gateway' | 'flat' | 'federated' | 'mcs';
 
 /**
- * One exported Service in a view. The object is called `SERVICE.NAMESPACE` and lies in the extension's namespace when all peers see
- * the same of it, else in the namespace of each peer that may see it.
+ * One exported Service in a view, called `SERVICE.NAMESPACE`. What everybody may see of it lies in the extension's namespace; a peer that
+ * may see more has a copy of its own, which stands in place of the other.
  */
 export interface ExportedService extends KubeObject {
   readonly spec: {
     readonly service: { readonly namespace: string; readonly name: string };
     readonly modes: readonly ExportedMode[];
-    /** All of the Service's labels and annotations but those of tools; the importer selects by them and copies some. */
+    /** All of the Service's labels but those of tools, by which importers select, and of its annotations those that concern the mesh. */
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly headless?: boolean;
@@ -100,13 +100,13 @@ export interface ExportedEndpoint {
   readonly identity?: string;
   /** Port of its proxy for opaque transport; absent when it is not meshed. */
   readonly inboundPort?: number;
-  /** The pod's opaque ports, as in its annotation. */
+  /** The pod's opaque ports as numbers and ranges; absent when it does not say. */
   readonly opaquePorts?: string;
   readonly podName?: string;
 }
 
 /**
- * Part of the endpoints of an exported Service, labelled `federation.mesh.dev/exported-service: SERVICE.NAMESPACE`. Written only where
+ * Part of the endpoints of an exported Service, those with the same ports, labelled `federation.mesh.dev/exported-service: SERVICE.NAMESPACE`. Written only where
  * peers need addresses: flat, federated, headless and `mcs` exports.
  */
 export interface ExportedEndpoints extends KubeObject {

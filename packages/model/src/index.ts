@@ -77,3 +77,20 @@ export type {
   TlsIdentity,
   Watched,
 } from './discovery.ts';
+export {
+  CONTROL_PLANE_NS_LABEL,
+  containerPort,
+  controlPlaneOf,
+  DEFAULT_INBOUND_PORT,
+  identityOf,
+  INBOUND_LISTEN_VARIABLE,
+  OPAQUE_PORTS,
+  opaquePortsOf,
+  portsFrom,
+  PROXY_CONTAINER,
+  proxyInboundPort,
+  serviceAccountOf,
+  SKIP_INBOUND_PORTS,
+  skippedInboundPorts,
+} from './workload.ts';
+export type { WorkloadContainer, WorkloadPod } from './workload.ts';
