@@ -1,2 +1,2 @@
-/** The one version of the whole mesh: CLI, images, manifests. */
-export const MESH_VERSION = '0.1.0';
+/** The version that the command line prints, and that manifests carry. */
+export { MESH_VERSION } from '@mesh/runtime';

@@ -39,6 +39,7 @@ export { Informer, withoutManagedFields } from './informer.ts';
 export type { Change, ChangeHandler, InformerDeps, InformerOptions, Store } from './informer.ts';
 export { kubeConfigText, listContexts, loadKubeConfig } from './kubeconfig.ts';
 export type { ClusterAccess, KubeConfigOptions } from './kubeconfig.ts';
+export { kubeConfigToken, kubeConfigWithToken } from './kubeconfig-token.ts';
 export type { Credentials, RequestAuth } from './credentials.ts';
 export { DEFAULT_LEASE_DURATION_MS, DEFAULT_RENEW_MS, LeaderElection } from './leader-election.ts';
 export type { LeaderElectionDeps, LeaderElectionOptions } from './leader-election.ts';

@@ -16,6 +16,7 @@ export { createRequest, parseRequest } from './csr.ts';
 export type { CertificateRequest } from './csr.ts';
 export { isPkiError, PkiError } from './errors.ts';
 export type { PkiErrorCode, PkiErrorInfo } from './errors.ts';
+export { authorityKeyId, subjectKeyId } from './key-identifiers.ts';
 export { createKeyPair, keyPairOf } from './key-pair.ts';
 export type { KeyPair } from './key-pair.ts';
 export { parseCertificate, parseCertificates, parsePrivateKey, privateKeyPem } from './pem.ts';

@@ -17,3 +17,4 @@ export { MetricFamily, SERIES_MAX_DEFAULT } from './metrics/family.ts';
 export type { FamilyOptions, MetricLabels, MetricType } from './metrics/family.ts';
 export { registerProcessMetrics } from './metrics/process.ts';
 export { METRICS_CONTENT_TYPE, MetricRegistry, RETAIN_IDLE_MS } from './metrics/registry.ts';
+export { MESH_VERSION } from './version.ts';

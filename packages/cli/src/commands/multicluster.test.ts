@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CONFIG_MAPS, LINKS, PODS, SECRETS, SERVICES } from '@mesh/kube';
-import type { Link } from '@mesh/kube';
-import { FakeApi } from '@mesh/kube/testing';
+import { LINKS, PODS, SECRETS, SERVICES } from '@mesh/kube';
 import { multiclusterManifests } from '../manifests/multicluster.ts';
 import { defaultMulticlusterValues, highAvailabilityMulticluster } from '../values/multicluster.ts';
 import type { MulticlusterValues } from '../values/multicluster.ts';
 import { CLI_VERSION } from '../values/installed.ts';
 import { matchGolden, mesh } from '../testing/harness.ts';
+import { installed, link, MC } from '../testing/multicluster-cluster.ts';
 import { parseManifests, printManifests } from '../yaml.ts';
-
-const MC = 'linkerd-multicluster';
 
 function fixedValues(): MulticlusterValues {
   return {
@@ -19,47 +16,6 @@ function fixedValues(): MulticlusterValues {
     installNamespace: true,
     identityTrustAnchorsPEM: 'ANCHORS\n',
   };
-}
-
-/** A cluster with the control plane, the extension, and a gateway that has an address. */
-function installed(options: { readonly ingress?: boolean } = {}): FakeApi {
-  const api = new FakeApi();
-  api.seed(CONFIG_MAPS, {
-    metadata: { namespace: 'linkerd', name: 'linkerd-config' },
-    data: { values: 'clusterDomain: west.local\nidentityTrustDomain: mesh.example\nlinkerdVersion: 0.1.0\n' },
-  });
-  api.seed(CONFIG_MAPS, {
-    metadata: { namespace: 'linkerd', name: 'linkerd-identity-trust-roots' },
-    data: { 'ca-bundle.crt': 'ANCHORS\n' },
-  });
-  api.seed(SECRETS, {
-    metadata: { namespace: MC, name: 'linkerd-service-mirror-remote-access-default-token' },
-    data: { token: Buffer.from('TOKEN').toString('base64'), 'ca.crt': Buffer.from('CA\n').toString('base64') },
-  });
-  api.seed(SERVICES, {
-    metadata: {
-      namespace: MC,
-      name: 'linkerd-gateway',
-      annotations: {
-        'mirror.linkerd.io/gateway-identity':
-          'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.mesh.example',
-        'mirror.linkerd.io/probe-path': '/ready',
-        'mirror.linkerd.io/probe-period': '3',
-      },
-    },
-    spec: {
-      type: 'LoadBalancer',
-      ports: [
-        { name: 'mc-gateway', port: 4143 },
-        { name: 'mc-probe', port: 4191 },
-      ],
-    },
-    status:
-      options.ingress === false
-        ? {}
-        : { loadBalancer: { ingress: [{ ip: '198.51.100.7' }, { hostname: 'gw.example' }] } },
-  });
-  return api;
 }
 
 test('the default manifests are the golden ones', () =>
@@ -92,55 +48,6 @@ test('--gateway=false leaves the gateway out', async () => {
   const { stdout } = await mesh('mc install --gateway=false', { api: installed() });
   assert.doesNotMatch(stdout, /mc-gateway/);
   assert.match(stdout, /linkerd-service-mirror/);
-});
-
-test('link prints credentials and a Link', async () => {
-  const { code, stdout } = await mesh('multicluster link --cluster-name west', { api: installed() });
-  assert.equal(code, 0);
-  await matchGolden('link.yaml', stdout);
-});
-
-test('link and link-gen print the same', async () => {
-  const api = installed();
-  const [link, gen] = await Promise.all([
-    mesh('mc link --cluster-name west', { api }),
-    mesh('mc link-gen --cluster-name west', { api }),
-  ]);
-  assert.equal(link.stdout, gen.stdout);
-});
-
-test('link refuses a gateway without address and says what to do', async () => {
-  const { code, stderr, stdout } = await mesh('mc link --cluster-name west', { api: installed({ ingress: false }) });
-  assert.equal(code, 1);
-  assert.equal(stdout, '');
-  assert.match(stderr, /linkerd-multicluster\/linkerd-gateway .*--gateway-addresses/);
-});
-
-test('link without gateway has no selector for exported services', async () => {
-  const { stdout } = await mesh('mc link --cluster-name west --gateway=false', { api: installed({ ingress: false }) });
-  const link = parseManifests(stdout).find((object) => object.kind === 'Link') as unknown as Link;
-  assert.equal(link.spec.selector, undefined);
-  assert.equal(link.spec.gatewayAddress, undefined);
-});
-
-test('link names the account that is missing', async () => {
-  const { code, stderr } = await mesh('mc link --cluster-name west --service-account-name nobody', {
-    api: installed(),
-  });
-  assert.equal(code, 1);
-  assert.match(stderr, /mesh multicluster allow --service-account-name nobody/);
-});
-
-test('link refuses names that cannot be part of a Service name', async () => {
-  const { code, stderr } = await mesh('mc link --cluster-name West_1', { api: installed() });
-  assert.equal(code, 1);
-  assert.match(stderr, /--cluster-name West_1/);
-});
-
-test('link refuses a selector that is none', async () => {
-  const { code, stderr } = await mesh(['mc', 'link', '--cluster-name', 'west', '-l', 'a=b,??'], { api: installed() });
-  assert.equal(code, 1);
-  assert.match(stderr, /--selector a=b,\?\?/);
 });
 
 test('unlink prints the Link before its credentials', async () => {
@@ -226,16 +133,6 @@ test('check fails with the controller words when a Link condition is bad, and ex
   assert.match(stdout, /Status check results are ×/);
 });
 
-test('allow prints one account with its own binding', async () => {
-  const { stdout } = await mesh('mc allow --service-account-name east-access', { api: installed() });
-  const objects = parseManifests(stdout);
-  assert.deepEqual(
-    objects.map((object) => object.kind),
-    ['ServiceAccount', 'Secret', 'ClusterRole', 'ClusterRoleBinding'],
-  );
-  assert.ok(objects.every((object) => object.metadata.name?.includes('east-access')));
-});
-
 test('proxy-metrics of something that is not meshed says so', async () => {
   const api = installed();
   api.seed(PODS, { metadata: { namespace: 'shop', name: 'plain' }, spec: { containers: [{ name: 'app' }] } });
@@ -243,19 +140,6 @@ test('proxy-metrics of something that is not meshed says so', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /no running pod of pod\/plain/);
 });
-
-function link(name: string): Link {
-  return {
-    metadata: { namespace: MC, name },
-    spec: {
-      targetClusterName: name,
-      targetClusterDomain: 'cluster.local',
-      clusterCredentialsSecret: `cluster-credentials-${name}`,
-      gatewayAddress: '198.51.100.7',
-      gatewayPort: '4143',
-    },
-  };
-}
 
 function condition(type: string, status: 'True' | 'False') {
   return {

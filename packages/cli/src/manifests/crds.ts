@@ -1,5 +1,5 @@
 /** The custom resource definitions, by product. */
-import { LINK_CRD, MESH_CRDS } from '@mesh/kube/crds';
+import { FEDERATION_CRDS, LINK_CRD, MCS_CRDS, MESH_CRDS } from '@mesh/kube/crds';
 import type { CustomResourceDefinition } from '@mesh/kube';
 import type { Manifest } from './object.ts';
 
@@ -11,6 +11,16 @@ export function crdManifests(): readonly Manifest[] {
 /** What `mesh multicluster install` prints first. */
 export function linkCrdManifest(): Manifest {
   return manifestOf(LINK_CRD);
+}
+
+/** Exports, and the peers that may see them. */
+export function federationCrdManifests(): readonly Manifest[] {
+  return FEDERATION_CRDS.map(manifestOf);
+}
+
+/** The Multi-Cluster Services API, which other products install too. */
+export function mcsCrdManifests(): readonly Manifest[] {
+  return MCS_CRDS.map(manifestOf);
 }
 
 function manifestOf(crd: CustomResourceDefinition): Manifest {

@@ -19,10 +19,18 @@ const NAME = extension('gateway.name');
 const LABELS: Labels = { ...EXTENSION_LABELS, app: NAME };
 const SELECTOR: Labels = { app: NAME };
 
-/** The gateway forwards to exported Services only, so it must see which are. */
-export const GATEWAY_RULES: readonly RbacRule[] = [rule('', ['services'], WATCH)];
-/** Peers are those that a Link names. */
-export const GATEWAY_LINK_RULES: readonly RbacRule[] = [rule('multicluster.linkerd.io', ['links'], WATCH)];
+/** The gateway forwards to exported Services only, so it must see which are, for whom, and which bridges it serves. */
+export const GATEWAY_RULES: readonly RbacRule[] = [
+  rule('', ['services'], WATCH),
+  rule('discovery.k8s.io', ['endpointslices'], WATCH),
+  rule('federation.mesh.dev', ['exportpolicies'], WATCH),
+  rule('multicluster.x-k8s.io', ['serviceexports'], WATCH),
+];
+/** Peers are those that a Link or a Peer names. */
+export const GATEWAY_LINK_RULES: readonly RbacRule[] = [
+  rule('multicluster.linkerd.io', ['links'], WATCH),
+  rule('federation.mesh.dev', ['peers'], WATCH),
+];
 
 export function gatewayManifests(): readonly unknown[] {
   const account = { name: NAME, namespace: NAMESPACE };
@@ -75,6 +83,7 @@ function gatewayContainer(): unknown {
     gid: extension('gateway.GID'),
     env: [
       ...extensionEnv({ level: extension('controllerLogLevel'), format: extension('controllerLogFormat') }),
+      { name: 'MESH_CLUSTER_NAME', value: extension('clusterName') },
       { name: 'MESH_GATEWAY_PORT', value: asText(extension('gateway.port')) },
       { name: 'MESH_GATEWAY_PROBE_PORT', value: asText(extension('gateway.probe.port')) },
       { name: 'MESH_GATEWAY_PROBE_PATH', value: extension('gateway.probe.path') },

@@ -1,7 +1,8 @@
 /** `mesh multicluster link`: the Link and its credentials, to apply in the cluster that wants to reach this one. */
 import type { LabelSelector } from '@mesh/kube';
-import { base64 } from './object.ts';
+import { base64, namespacedAccess, rule } from './object.ts';
 import type { Manifest } from './object.ts';
+import { evaluateManifests } from './template.ts';
 import { toYaml } from '../yaml.ts';
 
 export interface GatewayFacts {
@@ -21,6 +22,12 @@ export interface LinkFacts {
   /** Base64 DER or PEM bundle, as kubeconfig's `certificate-authority-data` holds it. */
   readonly apiServer: { readonly url: string; readonly certificateAuthorityData: string };
   readonly token: string;
+  /** The token expires, and the mirror of the other cluster replaces it. */
+  readonly isRenewed: boolean;
+  /** What this cluster calls the other one. */
+  readonly peer?: string;
+  /** Where this cluster shows its exports to the other one; empty: the other one reads Services and endpoints. */
+  readonly exportNamespaces: readonly string[];
   /** Absent for a link without gateway. */
   readonly gateway?: GatewayFacts;
   readonly selector: LabelSelector;
@@ -56,8 +63,25 @@ export function linkManifests(facts: LinkFacts): readonly Manifest[] {
       type,
       data: { kubeconfig },
     },
+    ...(facts.isRenewed ? renewalRights(facts) : []),
     link(facts),
   ];
+}
+
+/** Name of the rights of {@link renewalRights}. */
+export function renewalName(clusterName: string): string {
+  return `linkerd-service-mirror-credentials-${clusterName}`;
+}
+
+/** The mirror keeps the copy in the control plane's namespace current too: this one Secret there, and no other. */
+function renewalRights({ clusterName, namespace, controlPlaneNamespace }: LinkFacts): readonly Manifest[] {
+  const subject = { name: 'linkerd-service-mirror', namespace };
+  const rules = [rule('', ['secrets'], ['get', 'patch'], [credentialsName(clusterName)])];
+  const labels = { 'multicluster.linkerd.io/cluster-name': clusterName };
+  return evaluateManifests(namespacedAccess(renewalName(clusterName), controlPlaneNamespace, subject, labels, rules), {
+    values: {},
+    namespace,
+  });
 }
 
 function link(facts: LinkFacts): Manifest {
@@ -68,7 +92,13 @@ function link(facts: LinkFacts): Manifest {
     metadata: {
       name: facts.clusterName,
       namespace: facts.namespace,
-      annotations: { 'linkerd.io/created-by': facts.createdBy },
+      annotations: {
+        'linkerd.io/created-by': facts.createdBy,
+        ...(facts.peer === undefined ? {} : { 'federation.mesh.dev/peer': facts.peer }),
+        ...(facts.exportNamespaces.length === 0
+          ? {}
+          : { 'federation.mesh.dev/export-namespaces': facts.exportNamespaces.join(',') }),
+      },
     },
     spec: {
       clusterCredentialsSecret: credentialsName(facts.clusterName),

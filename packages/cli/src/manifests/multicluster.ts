@@ -1,26 +1,23 @@
-/** The multi-cluster extension's objects: gateway, mirror controller and what a linked cluster may read here. */
-import { defaultMulticlusterValues } from '../values/multicluster.ts';
+/** The multi-cluster extension's objects: definitions, gateway, mirror controller and what a linked cluster may read here. */
 import type { MulticlusterValues } from '../values/multicluster.ts';
 import type { TemplateFile } from './chart-template.ts';
-import { linkCrdManifest } from './crds.ts';
+import { federationCrdManifests, linkCrdManifest, mcsCrdManifests } from './crds.ts';
 import { CONTROL_PLANE_NAMESPACE, EXTENSION_LABELS, extensionEnv } from './extension.ts';
 import { gatewayManifests } from './gateway.ts';
 import type { Labels, Manifest, RbacRule } from './object.ts';
 import { clusterAccess, EVENT_RULES, namespace, namespacedAccess, rule, serviceAccount, WATCH } from './object.ts';
 import { CREATED_BY } from './provenance.ts';
+import { remoteAccess } from './remote-access.ts';
 import type { Text } from './template.ts';
 import {
   asText,
   both,
-  choose,
-  equals,
   evaluateManifests,
   Expression,
   extension,
   isAbove,
   NAMESPACE,
   orElse,
-  text,
   when,
   withNewline,
 } from './template.ts';
@@ -34,73 +31,41 @@ import {
   TRUST_ROOTS_VOLUME,
 } from './workload.ts';
 
-const REMOTE_ACCESS = 'linkerd-service-mirror-remote-access-default';
-
-/** Every object of the extension, the Link CRD first. */
+/** Every object of the extension, definitions first. */
 export function multiclusterManifests(values: MulticlusterValues, ns: string): readonly Manifest[] {
   const scope = { values, namespace: ns };
   return MULTICLUSTER_FILES.flatMap(({ manifests }) => evaluateManifests(manifests, scope));
 }
 
-/**
- * One ServiceAccount that a linked cluster's mirror uses here, with a token that does not expire and the right to read Services
- * and their endpoints. One account per linked cluster makes access revocable one by one (`mesh multicluster allow`).
- */
-export function remoteAccessManifests(account: string, ns: string, cliVersion: string): readonly Manifest[] {
-  const values: MulticlusterValues = {
-    ...defaultMulticlusterValues(),
-    cliVersion,
-    remoteMirrorServiceAccountName: account,
-  };
-  return evaluateManifests(remoteAccess(), { values, namespace: ns });
-}
-
-/** What the mirror of a linked cluster watches here, and what `check` compares. */
-export const REMOTE_ACCESS_RULES: readonly RbacRule[] = [
-  rule('', ['services', 'endpoints'], ['get', ...WATCH]),
-  rule('discovery.k8s.io', ['endpointslices'], ['get', ...WATCH]),
-  rule('', ['configmaps'], ['get'], ['linkerd-config', 'linkerd-identity-trust-roots']),
-];
-
-function remoteAccess(): readonly unknown[] {
-  const account = extension('remoteMirrorServiceAccountName');
-  const role = choose<string>(
-    equals(account, REMOTE_ACCESS),
-    account,
-    text`linkerd-service-mirror-remote-access-${account}`,
-  );
-  return [
-    serviceAccount(account, NAMESPACE, EXTENSION_LABELS),
-    {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: {
-        name: text`${account}-token`,
-        namespace: NAMESPACE,
-        annotations: { ...CREATED_BY, 'kubernetes.io/service-account.name': account },
-        labels: EXTENSION_LABELS,
-      },
-      type: 'kubernetes.io/service-account-token',
-    },
-    ...clusterAccess(role, { name: account, namespace: NAMESPACE }, EXTENSION_LABELS, REMOTE_ACCESS_RULES),
-  ];
-}
-
 const WRITE = ['create', 'update', 'delete'] as const;
+const STATUS = ['patch', 'update'] as const;
+const MCS = 'multicluster.x-k8s.io';
 
-/** Mirrors are Services with EndpointSlices of ours, in any namespace; single ones are read again after a conflict. */
+/**
+ * Mirrors and imports are Services with EndpointSlices of ours, in any namespace; single ones are read again after a conflict. Exports are read
+ * where they are, and written into the namespaces of views.
+ */
 export const MIRROR_RULES: readonly unknown[] = [
   rule('', ['services'], ['get', ...WATCH, ...WRITE]),
   rule('discovery.k8s.io', ['endpointslices'], ['get', ...WATCH, ...WRITE]),
   rule('', ['namespaces'], [...WATCH, when(extension('enableNamespaceCreation'), 'create')]),
+  rule('', ['pods', 'nodes'], WATCH),
+  rule('federation.mesh.dev', ['exportpolicies'], WATCH),
+  rule('federation.mesh.dev', ['exportedservices', 'exportedendpoints'], ['get', ...WATCH, ...WRITE]),
+  rule(MCS, ['serviceexports'], ['get', ...WATCH]),
+  rule(MCS, ['serviceimports'], ['get', ...WATCH, ...WRITE]),
+  rule(MCS, ['serviceexports/status', 'serviceimports/status'], STATUS),
+  rule('about.k8s.io', ['clusterproperties'], ['get', ...WATCH]),
   ...EVENT_RULES,
 ];
 
-/** In its own namespace: Links with finalizer and status, credentials, and the Lease that decides who works. */
+/** In its own namespace: Links with finalizer and status, credentials and their renewal, peers, and the Lease that decides who works. */
 export const MIRROR_LINK_RULES: readonly RbacRule[] = [
-  rule('', ['secrets'], WATCH),
+  rule('', ['secrets'], [...WATCH, 'patch']),
   rule('multicluster.linkerd.io', ['links'], [...WATCH, 'patch']),
   rule('multicluster.linkerd.io', ['links/status'], ['patch']),
+  rule('federation.mesh.dev', ['peers'], ['get', ...WATCH]),
+  rule('federation.mesh.dev', ['peers/status'], STATUS),
   rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
 ];
 
@@ -151,6 +116,7 @@ function mirrorContainer(): unknown {
         format: orCommon(extension('controllerDefaults.logFormat'), extension('controllerLogFormat')),
       }),
       { name: 'MESH_NAMESPACE', value: NAMESPACE },
+      { name: 'MESH_CLUSTER_NAME', value: extension('clusterName') },
       { name: 'MESH_ENABLE_NAMESPACE_CREATION', value: asText(extension('enableNamespaceCreation')) },
     ],
     mounts: [TRUST_ROOTS_MOUNT, IDENTITY_TOKEN_MOUNT],
@@ -196,6 +162,8 @@ const TRUST_ROOTS = {
 
 export const MULTICLUSTER_FILES: readonly TemplateFile[] = [
   { name: 'link-crd', manifests: [linkCrdManifest()] },
+  { name: 'federation-crds', manifests: federationCrdManifests() },
+  { name: 'mcs-crds', manifests: mcsCrdManifests().map((crd) => when(extension('installMcsCrds'), crd)) },
   {
     name: 'namespace',
     manifests: [

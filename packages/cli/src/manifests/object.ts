@@ -58,8 +58,12 @@ export function namespace(name: Text, labels: Labels, annotations?: Labels): Man
   };
 }
 
-export function serviceAccount(name: Text, ns: Text, labels: Labels): ManifestTemplate {
-  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: ns, labels } };
+export function serviceAccount(name: Text, ns: Text, labels: Labels, annotations?: Labels): ManifestTemplate {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace: ns, ...(annotations === undefined ? {} : { annotations }), labels },
+  };
 }
 
 export interface Subject {

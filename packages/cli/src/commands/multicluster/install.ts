@@ -13,6 +13,7 @@ import {
   MULTICLUSTER_SPEC,
 } from '../../values/multicluster.ts';
 import type { MulticlusterValues } from '../../values/multicluster.ts';
+import { installedClusterName, newerMcsCrds } from './installed-extension.ts';
 import { applyValuesFlags, connectWith, manifestOutput, valuesFlags, writeManifests } from '../shared.ts';
 import type { ManifestFlags, ValuesFlags } from '../shared.ts';
 
@@ -25,6 +26,7 @@ interface Flags extends ManifestFlags, ValuesFlags, GlobalFlags {
   readonly gatewayServiceType: string;
   readonly gatewayHealthcheckNodeport: number;
   readonly serviceMirrorCredentials: boolean;
+  readonly clusterName?: string;
   readonly ha?: boolean;
   readonly ignoreCluster?: boolean;
 }
@@ -34,6 +36,7 @@ export function addMulticlusterInstall(parent: Command, io: CliIo): void {
     .command('install')
     .description('print the manifests of the multi-cluster extension')
     .option('--namespace <namespace>', 'namespace of the extension', 'linkerd-multicluster')
+    .option('--cluster-name <name>', 'name of this cluster among its peers; Multi-Cluster Services need it')
     .option('--gateway', 'with a gateway', true)
     .option('--no-gateway', 'without a gateway: other clusters cannot send traffic here through one')
     .option('--gateway-port <port>', 'port of the gateway', integer('--gateway-port', 1, 65_535), 4143)
@@ -66,8 +69,8 @@ export function addMulticlusterInstall(parent: Command, io: CliIo): void {
     .option('--ignore-cluster', "don't look at the cluster; trust domain and anchors come from the flags");
   manifestOutput(valuesFlags(command)).action(async (_options: unknown, self: Command) => {
     const flags = self.optsWithGlobals<Flags>();
-    const config = flags.ignoreCluster === true ? undefined : await installedMesh(self, io, flags.linkerdNamespace);
-    const values = await applyValuesFlags(MULTICLUSTER_SPEC, valuesOf(flags, config), flags, io);
+    const found = flags.ignoreCluster === true ? undefined : await lookAround(self, io, flags);
+    const values = await applyValuesFlags(MULTICLUSTER_SPEC, valuesOf(flags, found), flags, io);
     if (values.identityTrustAnchorsPEM === '') {
       throw new CliError(
         { code: 'bad_value', field: 'identityTrustAnchorsPEM' },
@@ -78,12 +81,25 @@ export function addMulticlusterInstall(parent: Command, io: CliIo): void {
   });
 }
 
-async function installedMesh(command: Command, io: CliIo, ns: string): Promise<MeshConfig> {
-  using connection = await connectWith(command, io);
-  return readMeshConfig(connection.client, ns);
+/** What the cluster says that the manifests depend on. */
+interface Found {
+  readonly config: MeshConfig;
+  readonly clusterName: string;
+  readonly newerMcsCrds: readonly string[];
 }
 
-function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterValues {
+async function lookAround(command: Command, io: CliIo, flags: Flags): Promise<Found> {
+  using connection = await connectWith(command, io);
+  const { client } = connection;
+  const config = await readMeshConfig(client, flags.linkerdNamespace);
+  const newer = await newerMcsCrds(client);
+  if (newer.length > 0)
+    io.stderr(`mesh: ${newer.join(' and ')} of this cluster are newer than ours and stay as they are\n`);
+  return { config, clusterName: await installedClusterName(client, flags.namespace), newerMcsCrds: newer };
+}
+
+function valuesOf(flags: Flags, found: Found | undefined): MulticlusterValues {
+  const config = found?.config;
   const defaults = { ...defaultMulticlusterValues(), cliVersion: CLI_VERSION, installNamespace: true };
   const base = flags.ha === true ? highAvailabilityMulticluster(defaults) : defaults;
   return {
@@ -99,6 +115,8 @@ function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterVal
           ...asInstalled(config.values),
         }),
     linkerdNamespace: flags.linkerdNamespace,
+    clusterName: checkedClusterName(flags.clusterName ?? found?.clusterName ?? ''),
+    installMcsCrds: (found?.newerMcsCrds ?? []).length === 0,
     remoteMirrorServiceAccount: flags.serviceMirrorCredentials,
     gateway: {
       ...base.gateway,
@@ -109,6 +127,14 @@ function valuesOf(flags: Flags, config: MeshConfig | undefined): MulticlusterVal
       probe: { ...base.gateway.probe, port: flags.gatewayProbePort, seconds: flags.gatewayProbeSeconds },
     },
   };
+}
+
+function checkedClusterName(name: string): string {
+  if (/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/.test(name)) return name;
+  throw new CliError(
+    { code: 'usage', flag: '--cluster-name' },
+    `--cluster-name ${name}: it becomes part of DNS names, so use lower-case letters, digits and dashes, at most 63`,
+  );
 }
 
 /** How images are pulled and where pods may run is decided once, for the control plane. */

@@ -5,7 +5,7 @@ import type { KubeClient } from '@mesh/kube';
 import { CliError } from '../../errors.ts';
 import { findLabelled, present, reference } from '../../inventory.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
-import { linkCrdManifest } from '../../manifests/crds.ts';
+import { federationCrdManifests, linkCrdManifest } from '../../manifests/crds.ts';
 import type { Manifest } from '../../manifests/object.ts';
 import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
@@ -43,6 +43,11 @@ async function listLinks(client: KubeClient): Promise<readonly string[]> {
 async function extensionObjects(client: KubeClient): Promise<readonly Manifest[]> {
   return [
     ...(await findLabelled(client, 'linkerd.io/extension=multicluster', ['namespaced', 'cluster'])),
-    ...(await present(client, [[CUSTOM_RESOURCE_DEFINITIONS, reference(linkCrdManifest())]])),
+    ...(await findLabelled(client, 'federation.mesh.dev/peer', ['cluster'])),
+    // The Multi-Cluster Services API stays: others may use it, and its objects are the users'.
+    ...(await present(
+      client,
+      [linkCrdManifest(), ...federationCrdManifests()].map((crd) => [CUSTOM_RESOURCE_DEFINITIONS, reference(crd)]),
+    )),
   ];
 }

@@ -1,13 +1,19 @@
 /** `mesh multicluster unlink`: the Link and its credentials, to delete; the controller then removes every mirror of it. */
 import type { Command } from 'commander';
-import { LINKS, SECRETS } from '@mesh/kube';
+import { dynamicKind, LINKS, SECRETS } from '@mesh/kube';
 import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
 import { present } from '../../inventory.ts';
-import { credentialsName } from '../../manifests/link.ts';
+import { credentialsName, renewalName } from '../../manifests/link.ts';
 import type { Manifest } from '../../manifests/object.ts';
 import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
+
+/** With which the mirror renewed the credentials. */
+const RIGHTS = [
+  dynamicKind('rbac.authorization.k8s.io/v1', 'rolebindings', 'RoleBinding', true),
+  dynamicKind('rbac.authorization.k8s.io/v1', 'roles', 'Role', true),
+] as const;
 
 interface Flags extends ManifestFlags, GlobalFlags {
   readonly clusterName: string;
@@ -44,6 +50,10 @@ export function addUnlink(parent: Command, io: CliIo): void {
     const secrets = [flags.namespace, flags.linkerdNamespace].map(
       (namespace) => [SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace } }] as const,
     );
-    writeManifests(io, [manifest, ...(await present(connection.client, secrets))], flags);
+    const rights = RIGHTS.map((kind) => {
+      const metadata = { name: renewalName(flags.clusterName), namespace: flags.linkerdNamespace };
+      return [kind, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: kind.kind, metadata }] as const;
+    });
+    writeManifests(io, [manifest, ...(await present(connection.client, [...secrets, ...rights]))], flags);
   });
 }
