@@ -29,6 +29,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'proxy-init': [...L0, 'runtime', 'net'],
   gateway: [...L0, ...L1, ...L2, 'proxy'],
   mirror: [...L0, ...L1, ...L2],
+  'clusterset-dns': ['model', 'runtime', 'kube'],
   'control-plane': [...L0, ...L1, ...L2],
   // The pure injection function is the product of control-plane; the command line prints its result (ADR 0002).
   cli: [...L0, ...L1, ...L2, 'control-plane/inject'],

@@ -9,6 +9,7 @@ const ROLES: Readonly<Record<string, () => Promise<unknown>>> = {
   injector: () => import('../../packages/control-plane/src/main.ts'),
   mirror: () => import('../../packages/mirror/src/main.ts'),
   gateway: () => import('../../packages/gateway/src/main.ts'),
+  dns: () => import('../../packages/clusterset-dns/src/main.ts'),
   cli: () => import('../../packages/cli/src/main.ts'),
   probe: () => import('../../packages/cli/src/probe/main.ts'),
 };

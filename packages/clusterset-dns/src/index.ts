@@ -1,0 +1,2 @@
+export { ClustersetDns } from './app.ts';
+export type { ClustersetDnsDeps, ClustersetDnsOptions } from './app.ts';
