@@ -8,6 +8,7 @@ import { BODIES, PROTOCOLS } from './lib/protocols.ts';
 import { benchMirror, mirrorBenchTable } from './mirror/bench.ts';
 import { benchProxy, isGood, proxyBenchTable } from './proxy/bench.ts';
 import { LOADS, PROXIES, RUNTIME_NAMES, SCENARIOS } from './proxy/matrix.ts';
+import { benchScale, scaleBenchTable } from './scale/bench.ts';
 import { benchSoak, soakReport } from './soak/bench.ts';
 
 const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--FLAG VALUE]…
@@ -21,6 +22,8 @@ const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--FLAG VALUE]…
         soak: mixed load through a pair with mutual TLS while certificates and endpoints change; ends with a verdict
           --minutes 30   --runtimes bun (${RUNTIME_NAMES.join(',')})
         mirror: the service mirror with --services N exported Services (10000)
+        scale: one importer with many peers, --links 100 of --services 100 each, then --endpoints 10000 of a flat Service
+          --duration 10 (seconds of quiet, and of a burst of changes that are not exported)
         kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency
           --duration 4   --rounds 3`;
 
@@ -42,6 +45,8 @@ function readArguments() {
         proxies: text,
         runtimes: text,
         services: text,
+        links: text,
+        endpoints: text,
         minutes: text,
       },
     });
@@ -90,6 +95,16 @@ const BENCHMARKS: Readonly<Record<string, (values: Values) => Promise<Outcome>>>
   async mirror(values) {
     const result = await benchMirror({ services: positive('services', values.services ?? '10000'), say });
     return { result, table: mirrorBenchTable(result), isGood: true };
+  },
+  async scale(values) {
+    const result = await benchScale({
+      links: positive('links', values.links ?? '100'),
+      services: positive('services', values.services ?? '100'),
+      endpoints: positive('endpoints', values.endpoints ?? '10000'),
+      durationS: positive('duration', values.duration ?? '10'),
+      say,
+    });
+    return { result, table: scaleBenchTable(result), isGood: true };
   },
   async kind(values) {
     const result = await benchKind({

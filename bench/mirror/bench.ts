@@ -6,18 +6,14 @@
  *   flip          from a change of the Link that concerns every mirror until the last slice has it
  *   second sync   a new process against the result: until it knows everything, with the writes that it took (none)
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ENDPOINT_SLICES, kubeConfigText, LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
 import type { EndpointSlice, Link, Service } from '@mesh/kube';
 import { eventually, FakeApi, FakeApiServer } from '@mesh/kube/testing';
-import { cpuTimeUs, treeMemory } from '../lib/process-cost.ts';
-import type { Memory } from '../lib/process-cost.ts';
 import { formatTable, round } from '../lib/report.ts';
+import { MIRROR_DEADLINE_MS, MIRROR_NAMESPACE, MirrorProcess } from './mirror-process.ts';
 
 export interface MirrorBenchOptions {
   readonly services: number;
@@ -41,11 +37,9 @@ export interface MirrorBenchResult {
   readonly rows: readonly MirrorBenchRow[];
 }
 
-const MAIN = fileURLToPath(new URL('../../packages/mirror/src/main.ts', import.meta.url));
-const NAMESPACE = 'linkerd-multicluster';
+const NAMESPACE = MIRROR_NAMESPACE;
 /** Services are spread over this many namespaces. */
 const NAMESPACES_COUNT = 50;
-const DEADLINE_MS = 300_000;
 
 export async function benchMirror(options: MirrorBenchOptions): Promise<MirrorBenchResult> {
   await using world = await World.create(options.services);
@@ -166,7 +160,7 @@ class World implements AsyncDisposable {
     const from = this.home.calls.length;
     const cpuBefore = mirror.cpuMs;
     const startedMs = phase.endsWith('sync') ? mirror.startedMs : performance.now();
-    await eventually(phase, async () => (await isDone()) !== false, DEADLINE_MS);
+    await eventually(phase, async () => (await isDone()) !== false, MIRROR_DEADLINE_MS);
     const ms = performance.now() - startedMs;
     const writes = this.home.calls
       .slice(from)
@@ -202,59 +196,6 @@ class World implements AsyncDisposable {
       endpoints: [{ addresses: ['10.1.0.1'], conditions: { ready: true } }],
       ports: [{ name: 'http', port: 8080 }],
     });
-  }
-}
-
-/** The mirror's own process. */
-class MirrorProcess implements AsyncDisposable {
-  readonly startedMs = performance.now();
-  readonly #child: ChildProcess;
-  readonly #adminPort = 40_000 + Math.floor(Math.random() * 20_000);
-
-  constructor(kubeconfig: string) {
-    const env = {
-      PATH: process.env['PATH'],
-      MESH_NAMESPACE: NAMESPACE,
-      MESH_ADMIN_ADDRESS: `127.0.0.1:${this.#adminPort}`,
-      MESH_LOG_LEVEL: 'warn',
-      _pod_name: 'bench',
-    };
-    this.#child = spawn(process.execPath, [MAIN, '--kubeconfig', kubeconfig], {
-      env,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-  }
-
-  get cpuMs(): number {
-    return cpuTimeUs(this.#child.pid ?? 0) / 1000;
-  }
-
-  get memory(): Memory {
-    return treeMemory(this.#child.pid ?? 0);
-  }
-
-  /** Resolves once it leads, knows its peers, and has nothing to do. */
-  async quiet(): Promise<void> {
-    await eventually(
-      'quiet',
-      async () => {
-        // Seldom enough that asking costs nothing.
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        const response = await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`);
-        const text = await response.text();
-        const value = (name: string): number =>
-          Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-        const isQuiet = value('mesh_mirror_queue_depth') === 0 && value('mesh_mirror_leading') === 1;
-        return isQuiet && value('mesh_mirror_peer_reachable') === 1 && value('mesh_mirror_services') > 0;
-      },
-      DEADLINE_MS,
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGTERM');
-    await exited;
   }
 }
 
