@@ -1,6 +1,7 @@
 /** The multi-cluster extension's objects: definitions, gateway, mirror controller and what a linked cluster may read here. */
 import type { MulticlusterValues } from '../values/multicluster.ts';
 import type { TemplateFile } from './chart-template.ts';
+import { clustersetDnsManifests } from './clusterset-dns.ts';
 import { federationCrdManifests, linkCrdManifest, mcsCrdManifests } from './crds.ts';
 import { CONTROL_PLANE_NAMESPACE, EXTENSION_LABELS, extensionEnv } from './extension.ts';
 import { gatewayManifests } from './gateway.ts';
@@ -185,4 +186,5 @@ export const MULTICLUSTER_FILES: readonly TemplateFile[] = [
     manifests: remoteAccess().map((object) => when(extension('remoteMirrorServiceAccount'), object)),
   },
   { name: 'service-mirror', manifests: mirrorManifests() },
+  { name: 'clusterset-dns', manifests: clustersetDnsManifests() },
 ];

@@ -79,6 +79,15 @@ const PROCESSES: readonly Process[] = [
     },
   },
   {
+    serviceAccount: 'linkerd-clusterset-dns',
+    source: ['clusterset-dns/src'],
+    uses: {
+      // ZoneCaches: an informer for each.
+      'serviceimports.multicluster.x-k8s.io': 'list watch',
+      'endpointslices.discovery.k8s.io': 'list watch',
+    },
+  },
+  {
     serviceAccount: 'linkerd-service-mirror',
     source: ['mirror/src'],
     atPeers: ['configmaps'],

@@ -8,6 +8,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface ContainerPort {
   readonly name: string;
   readonly containerPort: number | Expression<number>;
+  /** Default TCP. */
+  readonly protocol?: 'UDP';
 }
 
 /** Requests and limits by value. */
@@ -42,7 +44,7 @@ export function container(spec: ContainerSpec): Fields {
     imagePullPolicy: shared('imagePullPolicy'),
     args: spec.args,
     env: spec.env,
-    ports: spec.ports.map((port) => ({ ...port, protocol: 'TCP' })),
+    ports: spec.ports.map((port) => ({ ...port, protocol: port.protocol ?? 'TCP' })),
     livenessProbe: {
       httpGet: { path: '/live', port: spec.adminPort },
       initialDelaySeconds: 10,

@@ -92,6 +92,14 @@ export const MULTICLUSTER_SPEC = group('values of the multi-cluster extension', 
     GID: integer(-1, 'group; below 0: none set', -1),
     resources: resources('requests and limits'),
   }),
+  clustersetDns: group('the name server of imported Services (clusterset.local)', {
+    enabled: flag(true, "with it; the cluster's resolver has to forward to it (mesh multicluster dns)"),
+    replicas: integer(1, 'pods', 0, 100),
+    clusterIP: text('', 'address of its Service, which resolvers are told; empty: chosen by the cluster'),
+    UID: integer(2103, 'user', 1),
+    GID: integer(-1, 'group; below 0: none set', -1),
+    resources: resources('requests and limits'),
+  }),
 });
 
 export type MulticlusterValues = ValuesOf<typeof MULTICLUSTER_SPEC>;
@@ -100,7 +108,7 @@ export function defaultMulticlusterValues(): MulticlusterValues {
   return defaultsOf(MULTICLUSTER_SPEC);
 }
 
-/** What `--ha` and `values-ha.yaml` change: three gateways and two mirror controllers, one of them a warm standby, kept apart. */
+/** What `--ha` and `values-ha.yaml` change: three gateways, two mirror controllers, one of them a warm standby, and two name servers, kept apart. */
 export const HA_MULTICLUSTER_VALUES: PartialValues<MulticlusterValues> = {
   enablePodAntiAffinity: true,
   gateway: {
@@ -110,6 +118,10 @@ export const HA_MULTICLUSTER_VALUES: PartialValues<MulticlusterValues> = {
   controllerDefaults: {
     replicas: 2,
     resources: { cpu: { request: '100m' }, memory: { request: '50Mi', limit: '500Mi' } },
+  },
+  clustersetDns: {
+    replicas: 2,
+    resources: { cpu: { request: '50m' }, memory: { request: '50Mi', limit: '300Mi' } },
   },
 };
 
