@@ -1,61 +1,61 @@
-/**
- * The desired state, as pure functions: what the peers export, what their gateways are worth now, and what must therefore
- * exist here. Nothing else decides what is written or deleted.
- */
-import type { EndpointPort, EndpointSlice, Service, ServicePort } from '@mesh/kube';
+/** What must exist here for one Service that a peer exports to a mirror of its own. Pure: caches in, objects out. */
+import type { EndpointSlice, KubeObject, Service } from '@mesh/kube';
 import { copiedAnnotations, copiedLabels } from './copy-rules.ts';
+import { desiredHeadless, podsByName } from './desired-headless.ts';
+import type { EndpointMirror } from './desired-headless.ts';
+import { gatewaySlices, remoteName } from './gateway-slices.ts';
+import type { GatewayAddress } from './gateway-slices.ts';
 import type { LinkPlan } from './link-plan.ts';
 import {
-  ANNOTATION_FEDERATED_OF,
-  ANNOTATION_GATEWAY_IDENTITY,
   ANNOTATION_LINK,
-  ANNOTATION_LOCAL_MEMBER,
-  ANNOTATION_REMOTE_MEMBERS,
   ANNOTATION_REMOTE_NAME,
   ANNOTATION_REMOTE_VERSION,
-  federatedName,
-  fullyQualified,
+  fullMirrorName,
+  fullNameEntry,
   LABEL_CLUSTER,
-  LABEL_MANAGED_BY,
+  LABEL_HEADLESS,
   LABEL_MIRRORED,
+  LABEL_REMOTE_DISCOVERY,
+  LABEL_REMOTE_SERVICE,
   LABEL_SERVICE_NAME,
-  memberSliceName,
   mirrorName,
-  SERVICE_NAME_MAX,
-  SLICE_MANAGER,
 } from './names.ts';
-
-/** One address of a peer's gateway. */
-export interface GatewayAddress {
-  readonly ip: string;
-  readonly alive: boolean;
-}
-
-/** An exported Service as seen at the peer. */
-export interface RemoteService {
-  readonly service: Service;
-  /** At least one of its endpoints is ready. */
-  readonly hasReady: boolean;
-  /** False until its endpoints were looked at: then nothing is written yet. */
-  readonly isKnown: boolean;
-}
+import { podSlices } from './pod-slices.ts';
+import { isHeadless } from './remote-cluster.ts';
+import type { RemoteService } from './remote-cluster.ts';
+import { portsOf } from './service-ports.ts';
 
 export const MIRROR_REASONS = [
   'Mirrored',
   'InvalidService',
   'MissingNamespace',
-  'NameTooLong',
   'NameConflict',
   'NoGatewayAddress',
-  'NotSupported',
   'Error',
 ] as const;
 export type MirrorReason = (typeof MIRROR_REASONS)[number];
+
+/** In what a member of a federated Service differs from the one that decides. */
+export interface Conflict {
+  /** CamelCase, of the first difference. */
+  readonly reason: string;
+  /** All differences. */
+  readonly message: string;
+}
 
 /** What the Link's status says about one Service. */
 export interface Outcome {
   readonly reason: MirrorReason;
   readonly message: string;
+  readonly conflict?: Conflict;
+  /** What has the name that the mirror needs. */
+  readonly foreign?: KubeObject;
+}
+
+/** A Service with its slices. */
+export interface DesiredPart {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
 }
 
 /** What must exist here for one mirror or federated Service. */
@@ -64,137 +64,111 @@ export interface Desired {
   readonly service: Service | undefined;
   readonly slices: readonly EndpointSlice[];
   readonly outcome: Outcome;
+  /** Services that the mirror itself points to: one per pod behind a headless Service. */
+  readonly parts?: readonly DesiredPart[];
 }
 
 export const MIRRORED: Outcome = { reason: 'Mirrored', message: '' };
 
-/** One Service of one peer in gateway mode. */
-export function desiredMirror(plan: LinkPlan, remote: RemoteService, addresses: readonly GatewayAddress[]): Desired {
-  const { service } = remote;
-  const { name, namespace = '' } = service.metadata;
-  const refused = refusal(service, mirrorName(name, plan.cluster));
+/** What exists here already and decides how a mirror looks. */
+export interface MirrorContext {
+  /** The mirror. */
+  readonly live: Service | undefined;
+  /** Its slices. */
+  readonly slices: readonly EndpointSlice[];
+  /** The mirror of one pod, by the pod's name: how it is called, and its address once it has one. */
+  readonly endpointMirror: (hostname: string) => EndpointMirror;
+}
+
+/** A mirror whose endpoints are the peer's gateway. */
+export function desiredMirror(
+  plan: LinkPlan,
+  remote: RemoteService,
+  addresses: readonly GatewayAddress[],
+  context: MirrorContext,
+): Desired {
+  const refused = refusal(remote.service);
   if (refused !== undefined) return { service: undefined, slices: [], outcome: refused };
-  const localName = mirrorName(name, plan.cluster);
-  const desired: Service = {
+  const outcome = plan.gateway === undefined ? noGateway(plan, remote.service) : MIRRORED;
+  if (isHeadless(remote.service)) {
+    const pods = podsByName(remote);
+    // Pods that are all gone at the moment had names, and will have them again.
+    const hadNames = remote.endpoints.length === 0 && context.live !== undefined && isHeadless(context.live);
+    if (pods.size > 0 || hadNames) {
+      const service = mirrorOf(plan, remote.service, {});
+      return { ...desiredHeadless(plan, remote, addresses, { ...context, service, pods }), outcome };
+    }
+  }
+  const service = mirrorOf(plan, remote.service, {});
+  const { name } = service.metadata;
+  const slices = gatewaySlices(plan, remote, addresses, { serviceName: name, sliceName: name });
+  return { service: { ...service, spec: { type: 'ClusterIP', ports: portsOf(remote.service) } }, slices, outcome };
+}
+
+/** A mirror whose endpoints are the peer's pods: for networks in which they can be reached. */
+export function desiredFlat(plan: LinkPlan, remote: RemoteService, context: Pick<MirrorContext, 'slices'>): Desired {
+  const { service } = remote;
+  const refused = refusal(service);
+  if (refused !== undefined) return { service: undefined, slices: [], outcome: refused };
+  const mirror = mirrorOf(plan, service, {
+    [LABEL_REMOTE_DISCOVERY]: plan.cluster,
+    [LABEL_REMOTE_SERVICE]: service.metadata.name,
+  });
+  const { name, namespace = '' } = mirror.metadata;
+  const slices = podSlices({
+    endpoints: remote.endpoints,
+    portNames: new Set(portsOf(service).map((port) => port.name ?? '')),
+    live: context.slices,
+    name,
+    namespace,
+    labels: {
+      [LABEL_SERVICE_NAME]: name,
+      [LABEL_MIRRORED]: 'true',
+      [LABEL_CLUSTER]: plan.cluster,
+      ...(isHeadless(service) ? { [LABEL_HEADLESS]: '' } : {}),
+    },
+    annotations: { [ANNOTATION_REMOTE_NAME]: remoteName(plan, service.metadata) },
+  });
+  return { service: { ...mirror, spec: specOf(service) }, slices, outcome: MIRRORED };
+}
+
+/** The specification that a Service for pods takes over. */
+export function specOf(service: Service): NonNullable<Service['spec']> {
+  return {
+    type: 'ClusterIP',
+    ...(isHeadless(service) ? { clusterIP: 'None' } : {}),
+    ports: portsOf(service),
+    ...(service.spec?.sessionAffinity === 'ClientIP' ? { sessionAffinity: 'ClientIP' } : {}),
+  };
+}
+
+function mirrorOf(plan: LinkPlan, service: Service, labels: Readonly<Record<string, string>>): Service {
+  const { name, namespace = '' } = service.metadata;
+  return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
-      name: localName,
+      name: mirrorName(name, plan.cluster),
       namespace,
       labels: {
         ...copiedLabels(service.metadata.labels, plan.excludedLabels),
         [LABEL_MIRRORED]: 'true',
         [LABEL_CLUSTER]: plan.cluster,
+        ...labels,
       },
       annotations: {
         ...copiedAnnotations(service.metadata.annotations, plan.excludedAnnotations),
         [ANNOTATION_REMOTE_VERSION]: service.metadata.resourceVersion ?? '',
-        [ANNOTATION_REMOTE_NAME]: fullyQualified(name, namespace, plan.domain),
+        [ANNOTATION_REMOTE_NAME]: remoteName(plan, service.metadata),
         [ANNOTATION_LINK]: plan.key,
+        ...fullNameEntry(fullMirrorName(name, plan.cluster)),
       },
     },
-    spec: { type: 'ClusterIP', ports: portsOf(service) },
   };
-  const slices = gatewaySlices(plan, remote, addresses, { serviceName: localName, sliceName: localName });
-  return { service: desired, slices, outcome: gatewayOutcome(plan) };
-}
-
-/** A peer's membership in a federated Service. */
-export interface Member {
-  readonly plan: LinkPlan;
-  readonly remote: RemoteService;
-  readonly addresses: readonly GatewayAddress[];
-}
-
-export interface DesiredFederated {
-  readonly service: Service | undefined;
-  readonly slices: readonly EndpointSlice[];
-  /** By `LinkPlan.key`. */
-  readonly outcomes: ReadonlyMap<string, Outcome>;
-}
-
-/**
- * The union of a local Service and its namesakes at the peers. The local member, or else the member of the oldest Link, gives
- * ports, labels and annotations.
- */
-export function desiredFederated(
-  name: string,
-  namespace: string,
-  local: Service | undefined,
-  members: readonly Member[],
-): DesiredFederated {
-  const outcomes = new Map<string, Outcome>();
-  const admitted: Member[] = [];
-  for (const member of members) {
-    const refused = refusal(member.remote.service, federatedName(name));
-    outcomes.set(member.plan.key, refused ?? gatewayOutcome(member.plan));
-    if (refused === undefined) admitted.push(member);
-  }
-  admitted.sort(byAge);
-  const localMember = local !== undefined && refusal(local, federatedName(name)) === undefined ? local : undefined;
-  const model = localMember ?? admitted[0]?.remote.service;
-  if (model === undefined) return { service: undefined, slices: [], outcomes };
-  const excluded = localMember === undefined ? admitted[0]?.plan : undefined;
-  const ports = portsOf(model);
-  // Members behind no gateway are for discovery in their own cluster's API, in Linkerd's notation.
-  const flat = admitted
-    .filter((member) => member.plan.gateway === undefined)
-    .map((member) => `${name}@${member.plan.cluster}`);
-  const service: Service = {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: {
-      name: federatedName(name),
-      namespace,
-      labels: { ...copiedLabels(model.metadata.labels, excluded?.excludedLabels ?? []), [LABEL_MIRRORED]: 'true' },
-      annotations: {
-        ...copiedAnnotations(model.metadata.annotations, excluded?.excludedAnnotations ?? []),
-        [ANNOTATION_FEDERATED_OF]: name,
-        ...(localMember === undefined ? {} : { [ANNOTATION_LOCAL_MEMBER]: name }),
-        ...(flat.length === 0 ? {} : { [ANNOTATION_REMOTE_MEMBERS]: flat.join(',') }),
-      },
-    },
-    spec: { type: 'ClusterIP', ports },
-  };
-  const slices = admitted.flatMap((member) => {
-    noteMissingPorts(member, ports, outcomes);
-    return gatewaySlices(member.plan, member.remote, member.addresses, {
-      serviceName: federatedName(name),
-      sliceName: memberSliceName(name, member.plan.cluster),
-      onlyPorts: ports,
-    });
-  });
-  return { service, slices, outcomes };
-}
-
-function byAge(a: Member, b: Member): number {
-  return a.plan.createdAt.localeCompare(b.plan.createdAt) || a.plan.key.localeCompare(b.plan.key);
-}
-
-function noteMissingPorts(member: Member, ports: readonly ServicePort[], outcomes: Map<string, Outcome>): void {
-  const missing = ports
-    .filter((port) => !hasPort(member.remote.service, port))
-    .map((port) => port.name ?? String(port.port));
-  const outcome = outcomes.get(member.plan.key);
-  if (missing.length === 0 || outcome?.reason !== 'Mirrored') return;
-  outcomes.set(member.plan.key, {
-    reason: 'Mirrored',
-    message: `port ${missing.join(', ')} of the federated Service does not exist in cluster ${member.plan.cluster}, which takes no traffic on it`,
-  });
-}
-
-function hasPort(service: Service, wanted: ServicePort): boolean {
-  return (service.spec?.ports ?? []).some((port) => samePort(port, wanted));
 }
 
 /** Why a Service cannot be mirrored at all. */
-function refusal(service: Service, localName: string): Outcome | undefined {
-  if (service.spec?.clusterIP === 'None') {
-    return {
-      reason: 'InvalidService',
-      message: 'the Service is headless, and headless Services are not mirrored: export one with a cluster IP',
-    };
-  }
+export function refusal(service: Service): Outcome | undefined {
   if (service.spec?.type === 'ExternalName') {
     return {
       reason: 'InvalidService',
@@ -204,113 +178,12 @@ function refusal(service: Service, localName: string): Outcome | undefined {
   if ((service.spec?.ports ?? []).length === 0) {
     return { reason: 'InvalidService', message: 'the Service has no ports: add at least one' };
   }
-  if (localName.length > SERVICE_NAME_MAX) {
-    return {
-      reason: 'NameTooLong',
-      message: `the local name ${localName} has ${localName.length} characters, and ${SERVICE_NAME_MAX} is the limit: shorten the Service's or the cluster's name`,
-    };
-  }
   return undefined;
 }
 
-function gatewayOutcome(plan: LinkPlan): Outcome {
-  if (plan.gateway !== undefined) return MIRRORED;
+export function noGateway(plan: LinkPlan, service: Service): Outcome {
   return {
     reason: 'NoGatewayAddress',
-    message: `the Link has no gateway: set spec.gatewayAddress, gatewayPort and gatewayIdentity of ${plan.key}, or generate the Link again once the gateway Service there has an address`,
+    message: `the Link has no gateway: set spec.gatewayAddress, gatewayPort and gatewayIdentity of ${plan.key}, or generate the Link again once the gateway Service there has an address; where pods of the clusters reach each other, Service ${service.metadata.name} can do without (label mirror.linkerd.io/exported: remote-discovery)`,
   };
-}
-
-function portsOf(service: Service): readonly ServicePort[] {
-  return (service.spec?.ports ?? []).map((port) => ({
-    ...(port.name === undefined || port.name === '' ? {} : { name: port.name }),
-    protocol: port.protocol ?? 'TCP',
-    port: port.port,
-    targetPort: port.targetPort ?? port.port,
-    ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-  }));
-}
-
-interface SliceNames {
-  readonly serviceName: string;
-  readonly sliceName: string;
-  /** Only ports that are among these. */
-  readonly onlyPorts?: readonly ServicePort[];
-}
-
-/** The gateway's addresses as endpoints: one slice per address family, without endpoints while the peer has none ready. */
-function gatewaySlices(
-  plan: LinkPlan,
-  remote: RemoteService,
-  addresses: readonly GatewayAddress[],
-  names: SliceNames,
-): readonly EndpointSlice[] {
-  const { gateway } = plan;
-  if (gateway === undefined) return [];
-  const families = [
-    { addressType: 'IPv4' as const, suffix: '', ips: addresses.filter(({ ip }) => !ip.includes(':')) },
-    { addressType: 'IPv6' as const, suffix: '-v6', ips: addresses.filter(({ ip }) => ip.includes(':')) },
-  ];
-  // The IPv4 slice exists even when it is empty, so that readers see that the mirror has an owner.
-  return families
-    .filter(({ addressType, ips }) => ips.length > 0 || (addressType === 'IPv4' && addresses.length === 0))
-    .map(({ addressType, suffix, ips }) =>
-      gatewaySlice(plan, remote, {
-        ...names,
-        sliceName: names.sliceName + suffix,
-        addressType,
-        ips,
-        port: gateway.port,
-        identity: gateway.identity,
-      }),
-    );
-}
-
-function gatewaySlice(
-  plan: LinkPlan,
-  remote: RemoteService,
-  slice: SliceNames & {
-    readonly addressType: 'IPv4' | 'IPv6';
-    readonly ips: readonly GatewayAddress[];
-    readonly port: number;
-    readonly identity: string;
-  },
-): EndpointSlice {
-  const { name, namespace = '' } = remote.service.metadata;
-  const ports = portsOf(remote.service).filter(
-    (port) => slice.onlyPorts === undefined || slice.onlyPorts.some((wanted) => samePort(wanted, port)),
-  );
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      name: slice.sliceName,
-      namespace,
-      labels: {
-        [LABEL_SERVICE_NAME]: slice.serviceName,
-        [LABEL_MANAGED_BY]: SLICE_MANAGER,
-        [LABEL_MIRRORED]: 'true',
-        [LABEL_CLUSTER]: plan.cluster,
-      },
-      annotations: {
-        [ANNOTATION_REMOTE_NAME]: fullyQualified(name, namespace, plan.domain),
-        [ANNOTATION_GATEWAY_IDENTITY]: slice.identity,
-      },
-    },
-    addressType: slice.addressType,
-    endpoints: (remote.hasReady ? slice.ips : []).map(({ ip, alive }) => ({
-      addresses: [ip],
-      conditions: { ready: alive, serving: alive, terminating: false },
-    })),
-    ports: ports.map((port): EndpointPort => ({
-      name: port.name ?? '',
-      protocol: port.protocol ?? 'TCP',
-      port: slice.port,
-      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-    })),
-  };
-}
-
-function samePort(a: ServicePort, b: ServicePort): boolean {
-  return a.port === b.port && (a.name ?? '') === (b.name ?? '') && (a.protocol ?? 'TCP') === (b.protocol ?? 'TCP');
 }

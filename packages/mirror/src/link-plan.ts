@@ -1,7 +1,19 @@
 /** Reads a Link into what the mirror works with, and says in sentences what is wrong with it. */
 import { isEmptySelector, keyOf } from '@mesh/kube';
 import type { LabelSelector, Link } from '@mesh/kube';
-import { isDnsName, parseIp } from '@mesh/model';
+import { isDnsName, parseIp, parseWorkloadIdentity } from '@mesh/model';
+import { ANNOTATION_PATH, ANNOTATION_PEER, ANNOTATION_VIEWS } from './names.ts';
+
+/** How a federated member is reached: through its gateway, or pod to pod. */
+export type MemberPath = 'gateway' | 'flat';
+
+/** What a peer writes down for us (ADR 0018). */
+export interface ViewPlan {
+  /** Our Peer's name there; absent: only what every peer sees. */
+  readonly peer: string | undefined;
+  /** The most specific last. */
+  readonly namespaces: readonly string[];
+}
 
 export interface GatewayPlan {
   /** IP literals and DNS names. */
@@ -35,6 +47,14 @@ export interface LinkPlan {
   readonly federatedSelector: LabelSelector | undefined;
   readonly excludedAnnotations: readonly string[];
   readonly excludedLabels: readonly string[];
+  /** Absent: the peer is followed through its Services, as Linkerd does it. */
+  readonly view: ViewPlan | undefined;
+  /** What the Link says; absent: through the gateway where it has one. */
+  readonly path: MemberPath | undefined;
+  /** Where the peer's control plane is. */
+  readonly controlPlaneNamespace: string;
+  /** Of the peer's identities, as far as the Link tells. */
+  readonly trustDomain: string;
   /** RFC 3339; the oldest Link decides about the metadata of federated Services. */
   readonly createdAt: string;
 }
@@ -49,6 +69,9 @@ const DEFAULT_PERIOD_MS = 3_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_FAILURE_THRESHOLD = 3;
 const DEFAULT_DOMAIN = 'cluster.local';
+const DEFAULT_CONTROL_PLANE = 'linkerd';
+/** A peer's own view is there. */
+const VIEW_PREFIX = 'mesh-peer-';
 
 export function parseLink(link: Link): ParsedLink {
   const { spec, metadata } = link;
@@ -76,6 +99,11 @@ export function parseLink(link: Link): ParsedLink {
     federatedSelector: selectorOf(spec.federatedServiceSelector),
     excludedAnnotations: spec.excludedAnnotations ?? [],
     excludedLabels: spec.excludedLabels ?? [],
+    view: parseView(link, problems),
+    path: parsePath(link, problems),
+    controlPlaneNamespace: spec.targetClusterLinkerdNamespace || DEFAULT_CONTROL_PLANE,
+    trustDomain:
+      parseWorkloadIdentity(spec.gatewayIdentity ?? '')?.trustDomain ?? (spec.targetClusterDomain || DEFAULT_DOMAIN),
     createdAt: metadata.creationTimestamp ?? '',
   };
   return { plan: usable ? plan : undefined, problems };
@@ -84,6 +112,28 @@ export function parseLink(link: Link): ParsedLink {
 /** Empty selectors of a Link select nothing, unlike elsewhere in Kubernetes. */
 function selectorOf(selector: LabelSelector | undefined): LabelSelector | undefined {
   return isEmptySelector(selector) ? undefined : selector;
+}
+
+function parseView({ metadata }: Link, problems: string[]): ViewPlan | undefined {
+  const text = metadata.annotations?.[ANNOTATION_VIEWS] ?? '';
+  const peer = metadata.annotations?.[ANNOTATION_PEER] || undefined;
+  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  for (const name of names) {
+    if (!isDnsLabel(name))
+      problems.push(`annotation ${ANNOTATION_VIEWS} holds "${name}", which is no namespace's name`);
+  }
+  const valid = names.filter(isDnsLabel);
+  if (valid.length === 0) return undefined;
+  // What the peer keeps for us alone replaces what it shows to all.
+  const own = `${VIEW_PREFIX}${peer ?? ''}`;
+  return { peer, namespaces: valid.toSorted((a, b) => Number(a === own) - Number(b === own)) };
+}
+
+function parsePath({ metadata }: Link, problems: string[]): MemberPath | undefined {
+  const text = metadata.annotations?.[ANNOTATION_PATH];
+  if (text === undefined || text === 'gateway' || text === 'flat') return text;
+  problems.push(`annotation ${ANNOTATION_PATH} is "${text}": write gateway or flat`);
+  return undefined;
 }
 
 function parseGateway(link: Link, problems: string[]): GatewayPlan | undefined {

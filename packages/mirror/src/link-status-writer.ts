@@ -4,14 +4,14 @@ import type { Condition, EventRecorder, Link, ReconcileResult } from '@mesh/kube
 import type { Clock, Logger } from '@mesh/runtime';
 import type { Outcome } from './desired.ts';
 import { findingsOf } from './link-conditions.ts';
-import type { MirrorSummary } from './link-conditions.ts';
+import type { MirrorSummary } from './link-facts.ts';
 import type { LinkRegistry } from './link-registry.ts';
 import { desiredStatus, summarize } from './link-status.ts';
 import type { LinkWorker } from './link-worker.ts';
 import type { LocalCluster } from './local-cluster.ts';
 import { isSame } from './merge.ts';
 import type { MirrorMetrics } from './metrics.ts';
-import { EXPORT_MODES } from './remote-cluster.ts';
+import { MIRROR_MODES } from './remote-cluster.ts';
 
 export interface LinkStatusWriterDeps {
   readonly local: LocalCluster;
@@ -52,14 +52,28 @@ export class LinkStatusWriter {
   report(kind: OutcomeKind, link: string, service: string, outcome: Outcome | undefined): void {
     const ofLink = this.#outcomes[kind].get(link) ?? new Map<string, Outcome>();
     const before = ofLink.get(service);
-    if (before?.reason === outcome?.reason && before?.message === outcome?.message) return;
+    if (isSame(before && stated(before), outcome && stated(outcome))) return;
     if (outcome === undefined) ofLink.delete(service);
     else ofLink.set(service, outcome);
     this.#outcomes[kind].set(link, ofLink);
     if (outcome !== undefined && outcome.reason !== 'Mirrored') {
-      this.#deps.logger.warn('service not mirrored', { link, service, ...outcome });
+      this.#deps.logger.warn('service not mirrored', { link, service, ...stated(outcome) });
     }
+    if (outcome?.reason === 'NameConflict' && before?.message !== outcome.message)
+      this.#noteConflict(link, service, outcome);
     this.#deps.onChange(link);
+  }
+
+  /** Whoever looks at either side of a conflict finds it there. */
+  #noteConflict(link: string, service: string, { message, foreign }: Outcome): void {
+    const { local, events } = this.#deps;
+    const object = local.links.get(link);
+    if (object !== undefined)
+      events.record(object, { type: 'Warning', reason: 'NameConflict', message: `Service ${service}: ${message}` });
+    if (foreign !== undefined) {
+      const text = `Link ${link} wants to mirror Service ${service} under this name, and leaves this object as it is`;
+      events.record(foreign, { type: 'Warning', reason: 'NameConflict', message: text });
+    }
   }
 
   counts(link: string): MirrorSummary {
@@ -129,7 +143,7 @@ export class LinkStatusWriter {
     if (!credentials.ok) return credentials.reason !== 'Pending';
     if (remote?.synced !== true) return remote?.error !== undefined;
     const known = this.#of('mirror', key).size + this.#of('federated', key).size;
-    return worker.settled && known >= EXPORT_MODES.reduce((sum, mode) => sum + worker.remoteCount(mode), 0);
+    return worker.settled && known >= MIRROR_MODES.reduce((sum, mode) => sum + worker.remoteCount(mode), 0);
   }
 
   #statusInput(key: string, worker: LinkWorker): Parameters<typeof desiredStatus>[1] {
@@ -150,6 +164,11 @@ export class LinkStatusWriter {
 }
 
 const NONE: ReadonlyMap<string, Outcome> = new Map();
+
+/** What a status says of an outcome. */
+function stated({ reason, message, conflict }: Outcome): Omit<Outcome, 'foreign'> {
+  return { reason, message, ...(conflict === undefined ? {} : { conflict }) };
+}
 
 /** The status as we would write it, so that an equal one compares equal. */
 function normalStatus(link: Link): unknown {

@@ -1,9 +1,13 @@
-/** The status of a Link in Linkerd's shape: one item per Service with one condition `Mirrored`, and our Link-level conditions. Pure. */
+/**
+ * The status of a Link in Linkerd's shape: one item per Service with the condition `Mirrored`, and ours: `Conflict` on members of federated
+ * Services that differ from the one that decides, and conditions of the Link as a whole. Pure.
+ */
 import type { Condition, Link, LinkStatus, MirrorCondition, MirroredServiceStatus } from '@mesh/kube';
 import { parseKey } from '@mesh/kube';
 import type { Outcome } from './desired.ts';
-import { conditionsFrom, rfc3339 } from './link-conditions.ts';
-import type { Finding, MirrorSummary } from './link-conditions.ts';
+import { conditionsFrom } from './link-conditions.ts';
+import { rfc3339 } from './link-facts.ts';
+import type { Finding, MirrorSummary } from './link-facts.ts';
 import { CONTROLLER_NAME, federatedName, mirrorName } from './names.ts';
 
 /**
@@ -67,22 +71,35 @@ function items(
     const { name, namespace = '' } = parseKey(key);
     const isMirrored = outcome.reason === 'Mirrored';
     const ref = { group: '', kind: 'Service', namespace };
-    const condition: Omit<MirrorCondition, 'lastTransitionTime'> = {
+    const mirrored: Unsettled = {
       type: 'Mirrored',
       status: isMirrored ? 'True' : 'False',
       reason: outcome.reason,
       message: outcome.message,
       ...(isMirrored ? { localRef: { ...ref, name: localName(name) } } : {}),
     };
+    const conditions: readonly Unsettled[] =
+      outcome.conflict === undefined
+        ? [mirrored]
+        : [mirrored, { type: 'Conflict', status: 'True', ...outcome.conflict }];
+    const previously = before.get(key)?.conditions ?? [];
     return {
       controllerName: CONTROLLER_NAME,
       remoteRef: { ...ref, name },
-      conditions: [
-        { ...condition, lastTransitionTime: sinceOf(before.get(key)?.conditions[0], condition.status, nowMs) },
-      ],
+      conditions: conditions.map((condition) => ({
+        ...condition,
+        lastTransitionTime: sinceOf(
+          previously.find(({ type }) => type === condition.type),
+          condition.status,
+          nowMs,
+        ),
+      })),
     };
   });
 }
+
+/** A condition that does not know yet since when it holds. */
+type Unsettled = Omit<MirrorCondition, 'lastTransitionTime'>;
 
 function rank(outcome: Outcome): number {
   return outcome.reason === 'Mirrored' ? 1 : 0;

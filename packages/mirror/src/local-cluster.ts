@@ -12,11 +12,14 @@ import {
 import type { EndpointSlice, KubeClient, Link, Namespace, Secret, Service } from '@mesh/kube';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import { isMeshAnnotation } from './copy-rules.ts';
+import { ANNOTATION_PATH, LABEL_SERVICE_IMPORT } from './exports/names.ts';
 import type { MirrorMetrics } from './metrics.ts';
 import {
   ANNOTATION_LINK,
   LABEL_CLUSTER,
+  LABEL_FEDERATED,
   LABEL_MANAGED_BY,
+  LABEL_MCS_SERVICE,
   LABEL_MIRRORED,
   LABEL_SERVICE_NAME,
   SLICE_MANAGER,
@@ -42,6 +45,8 @@ export class LocalCluster implements Component {
   readonly namespaces: Informer<Namespace>;
   readonly services: WrittenStore<Service>;
   readonly slices: WrittenStore<EndpointSlice>;
+  /** Kubernetes' slices of members of federated Services. */
+  readonly memberSlices: Informer<EndpointSlice>;
 
   /** @param namespace Where Links and their Secrets are. */
   constructor(namespace: string, deps: LocalClusterDeps) {
@@ -63,14 +68,24 @@ export class LocalCluster implements Component {
       },
       deps,
     );
+    const byService = ({ metadata }: EndpointSlice): readonly string[] => {
+      const name = metadata.labels?.[LABEL_SERVICE_NAME];
+      return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
+    };
+    // Slices inherit the labels of their Service.
+    this.memberSlices = new Informer<EndpointSlice>(
+      { kind: ENDPOINT_SLICES, labelSelector: `${LABEL_FEDERATED}=member`, indexes: { service: byService } },
+      deps,
+    );
     const slices = new Informer<EndpointSlice>(
       {
         kind: ENDPOINT_SLICES,
         labelSelector: `${LABEL_MANAGED_BY}=${SLICE_MANAGER}`,
         indexes: {
           cluster: (slice) => valueOf(slice.metadata.labels?.[LABEL_CLUSTER]),
-          service: ({ metadata }) => {
-            const name = metadata.labels?.[LABEL_SERVICE_NAME];
+          service: byService,
+          import: ({ metadata }) => {
+            const name = metadata.labels?.[LABEL_MCS_SERVICE];
             return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
           },
         },
@@ -152,7 +167,7 @@ export class LocalCluster implements Component {
   }
 
   #informers(): readonly Pick<Informer<Link>, 'start' | 'connected' | typeof Symbol.asyncDispose>[] {
-    return [this.links, this.secrets, this.namespaces, this.services.informer, this.slices.informer];
+    return [this.links, this.secrets, this.namespaces, this.services.informer, this.slices.informer, this.memberSlices];
   }
 }
 
@@ -168,12 +183,13 @@ function sourceOf(service: Service): readonly string[] {
   return link === undefined || name === undefined ? [] : [`${link}|${keyOf({ namespace, name })}`];
 }
 
-/** Mirrors are kept whole, since they are replaced whole. Of other Services only what conflicts and federation need. */
+/** Mirrors and the Services of imports are kept whole, since they are replaced whole. Of other Services only what conflicts, federation and exports need. */
 function trimService(service: Service): Service {
   const { name, namespace, uid, resourceVersion, labels, annotations, deletionTimestamp } = service.metadata;
-  if (labels?.[LABEL_MIRRORED] === 'true') return withoutManagedFields(service);
-  const { type, clusterIP, ports } = service.spec ?? {};
-  const kept = Object.entries(annotations ?? {}).filter(([key]) => isMeshAnnotation(key));
+  if (labels?.[LABEL_MIRRORED] === 'true' || labels?.[LABEL_SERVICE_IMPORT] !== undefined)
+    return withoutManagedFields(service);
+  const { selector: _selector, ...spec } = service.spec ?? {};
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => isMeshAnnotation(key) || key === ANNOTATION_PATH);
   return {
     metadata: {
       name,
@@ -184,11 +200,7 @@ function trimService(service: Service): Service {
       ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     },
-    spec: {
-      ...(type === undefined ? {} : { type }),
-      ...(clusterIP === undefined ? {} : { clusterIP }),
-      ...(ports === undefined ? {} : { ports }),
-    },
+    spec,
   };
 }
 

@@ -26,10 +26,15 @@ export function mergeService(desired: Service, live: Service): Service | undefin
       without(live.metadata.annotations, ANNOTATION_REMOTE_VERSION),
     ) &&
     isSame(ports, (live.spec?.ports ?? []).map(normalPort)) &&
+    affinityOf(desired) === affinityOf(live) &&
     isEmpty(live.spec?.selector);
   if (same) return undefined;
-  const { selector: _dropped, ...spec } = live.spec ?? {};
-  return { ...live, metadata: { ...live.metadata, labels, annotations }, spec: { ...spec, ports } };
+  const { selector: _dropped, sessionAffinityConfig: _config, ...spec } = live.spec ?? {};
+  return {
+    ...live,
+    metadata: { ...live.metadata, labels, annotations },
+    spec: { ...spec, ports, sessionAffinity: affinityOf(desired) },
+  };
 }
 
 export function mergeSlice(
@@ -59,6 +64,11 @@ export function mergeSlice(
     endpoints: desired.endpoints,
     ports: desired.ports ?? [],
   };
+}
+
+/** The API fills in its default. */
+function affinityOf(service: Service): string {
+  return service.spec?.sessionAffinity ?? 'None';
 }
 
 /** Keys that only mirrors carry: those that we no longer want must go. */

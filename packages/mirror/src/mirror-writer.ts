@@ -1,12 +1,14 @@
 /** Writes the difference between what should be and what is, on objects that are ours and on no others. */
 import { isKubeError, keyOf, NAMESPACES, SERVICES } from '@mesh/kube';
-import type { EndpointSlice, OwnerReference, Service } from '@mesh/kube';
-import type { Desired, Outcome } from './desired.ts';
+import type { EndpointSlice, KubeObject, OwnerReference, Service } from '@mesh/kube';
+import type { DesiredPart, Outcome } from './desired.ts';
+import { MIRRORED } from './desired.ts';
 import type { LocalCluster } from './local-cluster.ts';
 import { mergeService, mergeSlice } from './merge.ts';
 import type { MirrorMetrics } from './metrics.ts';
 import { LABEL_CLUSTER, LABEL_MIRRORED } from './names.ts';
 import { isFederated, isMirrorOf, isOurSlice } from './ownership.ts';
+import { isHeadless } from './remote-cluster.ts';
 
 /** One run of a reconcile. */
 export interface Work {
@@ -22,6 +24,9 @@ export interface MirrorWriterDeps {
   readonly enableNamespaceCreation: boolean;
 }
 
+/** Whose a Service must be to be written: a mirror of that cluster, or a federated one (`undefined`). */
+export type Owner = string | undefined;
+
 export class MirrorWriter {
   readonly #deps: MirrorWriterDeps;
 
@@ -30,29 +35,26 @@ export class MirrorWriter {
   }
 
   /** Makes `desired` so, unless something of that name is not ours. */
-  async realize(
-    localKey: string,
-    desired: Desired,
-    isOurs: (service: Service) => boolean,
-    cluster: string | undefined,
-    work: Work,
-  ): Promise<Outcome> {
-    const { local } = this.#deps;
-    if (desired.service === undefined) {
-      await this.remove(localKey, cluster, work);
-      return desired.outcome;
-    }
-    const namespace = desired.service.metadata.namespace ?? '';
-    const missing = await this.#missingNamespace(namespace, cluster, work);
-    if (missing !== undefined) return missing;
-    const live = local.services.get(localKey);
-    if (live !== undefined && !isOurs(live)) return conflict(localKey);
-    const service = await this.#writeService(desired.service, live, work);
-    await this.#writeSlices(service, desired.slices, work);
-    return desired.outcome;
+  async realize({ service: desired, slices }: DesiredPart, owner: Owner, work: Work): Promise<Outcome> {
+    const obstacle = await this.obstacle(desired.metadata, owner, work);
+    if (obstacle !== undefined) return obstacle;
+    const service = await this.#writeService(desired, this.#deps.local.services.get(keyOf(desired.metadata)), work);
+    return this.#writeSlices(service, slices, work);
   }
 
-  async #missingNamespace(namespace: string, cluster: string | undefined, work: Work): Promise<Outcome | undefined> {
+  /** Why nothing can be written under that name; `undefined`: it can. Makes the namespace if that is allowed. */
+  async obstacle(
+    { name, namespace = '' }: { readonly name: string; readonly namespace?: string },
+    owner: Owner,
+    work: Work,
+  ): Promise<Outcome | undefined> {
+    const missing = await this.#missingNamespace(namespace, owner, work);
+    if (missing !== undefined) return missing;
+    const live = this.#deps.local.services.get(keyOf({ namespace, name }));
+    return live === undefined || isOwned(live, owner) ? undefined : conflict('v1', 'Service', live);
+  }
+
+  async #missingNamespace(namespace: string, cluster: Owner, work: Work): Promise<Outcome | undefined> {
     const { local } = this.#deps;
     const found = local.namespaces.get(namespace);
     if (found !== undefined && found.metadata.deletionTimestamp === undefined) return undefined;
@@ -81,48 +83,62 @@ export class MirrorWriter {
   }
 
   async #writeService(desired: Service, live: Service | undefined, work: Work): Promise<Service> {
-    const { local } = this.#deps;
+    const { services } = this.#deps.local;
+    // Whether a Service has an address cannot be changed: it becomes another one.
+    if (live !== undefined && isHeadless(live) !== isHeadless(desired)) {
+      work.writes += 1;
+      await services.delete(live, work.signal);
+      return services.create(desired, work.signal);
+    }
     const merged = live === undefined ? undefined : mergeService(desired, live);
     if (live !== undefined && merged === undefined) return live;
     work.writes += 1;
-    return merged === undefined
-      ? local.services.create(desired, work.signal)
-      : local.services.replace(merged, work.signal);
+    return merged === undefined ? services.create(desired, work.signal) : services.replace(merged, work.signal);
   }
 
-  async #writeSlices(service: Service, desired: readonly EndpointSlice[], work: Work): Promise<void> {
-    const { local } = this.#deps;
+  async #writeSlices(service: Service, desired: readonly EndpointSlice[], work: Work): Promise<Outcome> {
+    const { slices } = this.#deps.local;
     const owner = ownerOf(service);
+    let outcome = MIRRORED;
     for (const slice of desired) {
-      const live = local.slices.get(keyOf(slice.metadata));
+      const key = keyOf(slice.metadata);
+      const live = slices.get(key);
       if (live === undefined) {
         const metadata = { ...slice.metadata, ...(owner === undefined ? {} : { ownerReferences: [owner] }) };
         work.writes += 1;
-        await local.slices.create({ ...slice, metadata }, work.signal);
+        await slices.create({ ...slice, metadata }, work.signal);
+        continue;
+      }
+      if (!isOurSlice(live)) {
+        outcome = conflict('discovery.k8s.io/v1', 'EndpointSlice', live);
         continue;
       }
       const merged = mergeSlice(slice, live, owner);
       if (merged === undefined) continue;
       work.writes += 1;
-      await local.slices.replace(merged, work.signal);
+      await slices.replace(merged, work.signal);
     }
     const wanted = new Set(desired.map((slice) => slice.metadata.name));
     for (const slice of this.slicesOf(keyOf(service.metadata))) {
-      if (!wanted.has(slice.metadata.name)) await local.slices.delete(slice, work.signal);
+      if (wanted.has(slice.metadata.name)) continue;
+      work.writes += 1;
+      await slices.delete(slice, work.signal);
     }
+    return outcome;
   }
 
-  /** Deletes the Service if it is ours, and our slices of it. @param cluster Absent: a federated Service. */
-  async remove(localKey: string, cluster: string | undefined, work: Work): Promise<void> {
+  /** Deletes the Service if it is ours, and our slices of it. */
+  async remove(localKey: string, owner: Owner, work: Work): Promise<void> {
     const { local } = this.#deps;
-    const service = local.services.get(localKey);
-    const isOurs =
-      service !== undefined && (cluster === undefined ? isFederated(service) : isMirrorOf(service, cluster));
     for (const slice of this.slicesOf(localKey)) {
-      const sliceCluster = slice.metadata.labels?.[LABEL_CLUSTER];
-      if (cluster === undefined || sliceCluster === cluster) await local.slices.delete(slice, work.signal);
+      if (owner !== undefined && slice.metadata.labels?.[LABEL_CLUSTER] !== owner) continue;
+      work.writes += 1;
+      await local.slices.delete(slice, work.signal);
     }
-    if (isOurs) await local.services.delete(service, work.signal);
+    const service = local.services.get(localKey);
+    if (service === undefined || !isOwned(service, owner)) return;
+    work.writes += 1;
+    await local.services.delete(service, work.signal);
   }
 
   /** Our slices of a Service. */
@@ -130,14 +146,20 @@ export class MirrorWriter {
     const { slices } = this.#deps.local;
     return slices.informer
       .byIndex('service', serviceKey)
-      .filter((slice) => isOurSlice(slice) && slices.get(keyOf(slice.metadata)) !== undefined);
+      .map((slice) => slices.get(keyOf(slice.metadata)))
+      .filter((slice) => slice !== undefined && isOurSlice(slice)) as EndpointSlice[];
   }
 }
 
-function conflict(localKey: string): Outcome {
+function isOwned(service: Service, owner: Owner): boolean {
+  return owner === undefined ? isFederated(service) : isMirrorOf(service, owner);
+}
+
+function conflict(apiVersion: string, kind: 'Service' | 'EndpointSlice', { metadata }: KubeObject): Outcome {
   return {
     reason: 'NameConflict',
-    message: `Service ${localKey} exists here and is not a mirror of this Link: rename or delete it, and the mirror takes its place`,
+    message: `${kind} ${keyOf(metadata)} exists here and is not a mirror of this Link: rename or delete it, and the mirror takes its place`,
+    foreign: { apiVersion, kind, metadata },
   };
 }
 

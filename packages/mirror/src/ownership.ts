@@ -6,9 +6,10 @@ import {
   ANNOTATION_REMOTE_MEMBERS,
   ANNOTATION_REMOTE_NAME,
   LABEL_CLUSTER,
+  LABEL_HEADLESS_MIRROR,
   LABEL_MANAGED_BY,
+  LABEL_MCS_SERVICE,
   LABEL_MIRRORED,
-  serviceOf,
   SLICE_MANAGER,
 } from './names.ts';
 
@@ -30,13 +31,16 @@ export function isFederated(service: Service): boolean {
 }
 
 export function isOurSlice(slice: EndpointSlice): boolean {
-  return slice.metadata.labels?.[LABEL_MANAGED_BY] === SLICE_MANAGER;
+  const { labels } = slice.metadata;
+  return labels?.[LABEL_MANAGED_BY] === SLICE_MANAGER && labels[LABEL_MCS_SERVICE] === undefined;
 }
 
 /** The peer's Service that a mirror stands for, from the data it carries; `undefined` when it carries none. */
 export function mirroredService(object: Service | EndpointSlice): string | undefined {
-  const fqName = object.metadata.annotations?.[ANNOTATION_REMOTE_NAME];
-  return fqName === undefined ? undefined : serviceOf(fqName);
+  const { annotations, labels } = object.metadata;
+  const name = annotations?.[ANNOTATION_REMOTE_NAME]?.split('.') ?? [];
+  // The mirror of one pod: <hostname>.<svc>.<ns>.svc.<domain>.
+  return labels?.[LABEL_HEADLESS_MIRROR] === undefined ? name[0] : name[1];
 }
 
 /** The Service that a federated Service unites. Linkerd's own carry it only in their name. */

@@ -10,9 +10,16 @@ import { keyOf } from '@mesh/kube';
 import type { EndpointSlice, Service } from '@mesh/kube';
 import type { LinkRegistry } from './link-registry.ts';
 import type { LocalCluster } from './local-cluster.ts';
-import { ANNOTATION_LINK, federatedName, LABEL_CLUSTER, LABEL_FEDERATED, LABEL_SERVICE_NAME } from './names.ts';
-import { federatedService, isFederated, mirroredService } from './ownership.ts';
-import { EXPORT_MODES } from './remote-cluster.ts';
+import {
+  ANNOTATION_FEDERATED_OF,
+  ANNOTATION_LINK,
+  federatedName,
+  LABEL_CLUSTER,
+  LABEL_FEDERATED,
+  LABEL_SERVICE_NAME,
+} from './names.ts';
+import { federatedService, isFederated, isOurSlice, mirroredService } from './ownership.ts';
+import { MIRROR_MODES } from './remote-cluster.ts';
 import type { ExportMode } from './remote-cluster.ts';
 
 export interface ParsedWorkKey {
@@ -50,8 +57,13 @@ export class WorkKeys {
   ofLink(link: string): ReadonlySet<string> {
     const keys = new Set<string>();
     const worker = this.#links.get(link);
-    for (const mode of EXPORT_MODES) {
+    for (const mode of MIRROR_MODES) {
       for (const key of worker?.remoteKeys(mode) ?? []) keys.add(exportKey(link, mode, key));
+    }
+    // Also those that an earlier name of the Link's cluster left behind.
+    for (const service of this.#local.mirrorsForLink(link)) {
+      const name = mirroredService(service);
+      if (name !== undefined) keys.add(mirrorKey(link, keyOf({ namespace: service.metadata.namespace, name })));
     }
     const cluster = worker?.plan?.cluster;
     if (cluster === undefined) return keys;
@@ -65,6 +77,11 @@ export class WorkKeys {
 
   /** Work that one of our slices belongs to. */
   ofSlice(slice: EndpointSlice, link = this.#linkOf(slice)): readonly string[] {
+    if (!isOurSlice(slice)) return [];
+    const { namespace, annotations } = slice.metadata;
+    // Pods of this cluster in a federated Service.
+    const united = annotations?.[ANNOTATION_FEDERATED_OF];
+    if (united !== undefined) return [federatedKey(keyOf({ namespace, name: united }))];
     const name = mirroredService(slice);
     if (name === undefined) return [];
     const key = keyOf({ namespace: slice.metadata.namespace, name });

@@ -193,22 +193,15 @@ test('two Links to one cluster do not fight, and the second takes over when the 
   await eventually('mirror of the twin', () => harness.slice('shop/catalog-west'));
 });
 
-test('headless export', async () => {
+test('an export that cannot be mirrored', async () => {
   await using harness = await withHealthyNeighbour((home) => {
-    exportService(home.link('west'), 'db', { headless: true });
+    exportService(home.link('west'), 'elsewhere', { type: 'ExternalName' });
+    exportService(home.peer('west'), 'portless', { ports: [] });
   });
-  const { message } = await harness.item('west', 'db', 'InvalidService');
-  assert.match(message, /headless/);
-  assert.equal(harness.service('shop/db-west'), undefined);
-});
-
-test('name too long', async () => {
-  const name = 'n'.repeat(60);
-  await using harness = await withHealthyNeighbour((home) => {
-    exportService(home.link('west'), name);
-  });
-  const { message } = await harness.item('west', name, 'NameTooLong');
-  assert.match(message, /has 65 characters, and 63 is the limit/);
+  const { message } = await harness.item('west', 'elsewhere', 'InvalidService');
+  assert.match(message, /of type ExternalName: export the Service that it points to/);
+  assert.match((await harness.item('west', 'portless', 'InvalidService')).message, /no ports: add at least one/);
+  assert.equal(harness.service('shop/elsewhere-west'), undefined);
 });
 
 test('namespace missing here, until it is made', async () => {
@@ -220,14 +213,6 @@ test('namespace missing here, until it is made', async () => {
   harness.home.seed(NAMESPACES, { metadata: { name: 'elsewhere' } });
   await eventually('mirror', () => harness.slice('elsewhere/catalog-west'));
   await harness.item('west', 'catalog', 'Mirrored');
-});
-
-test('flat export says that it is not supported', async () => {
-  await using harness = await withHealthyNeighbour((home) => {
-    exportService(home.link('west'), 'catalog', { labels: { 'mirror.linkerd.io/exported': 'remote-discovery' } });
-  });
-  await harness.item('west', 'catalog', 'NotSupported');
-  assert.equal(harness.service('shop/catalog-west'), undefined);
 });
 
 test('an unusable specification names each field', async () => {

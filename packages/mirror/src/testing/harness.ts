@@ -1,6 +1,16 @@
 /** A home cluster with a mirror in it, and peers, all in memory. */
 import { ENDPOINT_SLICES, kubeConfigText, KubeError, LINKS, NAMESPACES, SECRETS, SERVICES } from '@mesh/kube';
-import type { EndpointSlice, Link, LinkSpec, Service, ServicePort } from '@mesh/kube';
+import type {
+  EndpointSlice,
+  KubeClient,
+  KubeObject,
+  Link,
+  LinkSpec,
+  ResourceKind,
+  Service,
+  ServicePort,
+  WriteOptions,
+} from '@mesh/kube';
 import { eventually, FakeApi } from '@mesh/kube/testing';
 import { silentLogger, systemClock } from '@mesh/runtime';
 import { Mirror } from '../app.ts';
@@ -17,6 +27,7 @@ export interface ServiceOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ports?: readonly ServicePort[];
   readonly headless?: boolean;
+  readonly type?: 'ExternalName';
   /** Its endpoints are kept by hand: the slice carries none of the Service's labels. */
   readonly unselected?: boolean;
   /** Ready endpoints; default 1. */
@@ -29,6 +40,7 @@ export function exportService(api: FakeApi, name: string, options: ServiceOption
   api.seed<Service>(SERVICES, {
     metadata: { name, namespace, labels, annotations },
     spec: {
+      ...(options.type === undefined ? {} : { type: options.type }),
       clusterIP: options.headless === true ? 'None' : '10.0.0.1',
       ...(options.unselected === true ? {} : { selector: { app: name } }),
       ports: options.ports ?? [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }],
@@ -54,9 +66,13 @@ export function setReady(api: FakeApi, name: string, ready: number, options: Ser
   });
 }
 
-export function linkObject(cluster: string, spec: LinkSpec = {}): Link {
+export function linkObject(
+  cluster: string,
+  spec: LinkSpec = {},
+  annotations: Readonly<Record<string, string>> = {},
+): Link {
   return {
-    metadata: { name: cluster, namespace: LINK_NAMESPACE },
+    metadata: { name: cluster, namespace: LINK_NAMESPACE, annotations },
     spec: {
       targetClusterName: cluster,
       targetClusterDomain: 'cluster.local',
@@ -98,10 +114,10 @@ export class Harness implements AsyncDisposable {
   }
 
   /** A peer with Secret and Link at home. */
-  link(cluster: string, spec: LinkSpec = {}): FakeApi {
+  link(cluster: string, spec: LinkSpec = {}, annotations: Readonly<Record<string, string>> = {}): FakeApi {
     const api = this.peer(cluster);
     this.secret(cluster, 'right');
-    this.home.seed(LINKS, linkObject(cluster, spec));
+    this.home.seed(LINKS, linkObject(cluster, spec, annotations));
     return api;
   }
 
@@ -114,7 +130,8 @@ export class Harness implements AsyncDisposable {
     this.home.seed(SECRETS, { metadata: { name: `cluster-credentials-${cluster}`, namespace: LINK_NAMESPACE }, data });
   }
 
-  async start(options: Partial<MirrorOptions> = {}): Promise<Mirror> {
+  /** @param client Of the home cluster; another one may fail. */
+  async start(options: Partial<MirrorOptions> = {}, client = this.home.client()): Promise<Mirror> {
     const mirror = new Mirror(
       {
         namespace: LINK_NAMESPACE,
@@ -126,7 +143,7 @@ export class Harness implements AsyncDisposable {
         ...options,
       },
       {
-        client: this.home.client(),
+        client: withClusterIps(client, this.home),
         clock: systemClock,
         logger: silentLogger,
         logControl: { level: 'off' },
@@ -222,4 +239,26 @@ function guarded(api: FakeApi, isAllowed: () => Promise<boolean>): ReturnType<Fa
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     },
   });
+}
+
+/** The allocator of cluster IPs, which the API in memory has not. */
+function withClusterIps(client: KubeClient, api: FakeApi): KubeClient {
+  return new Proxy(client, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (property === 'create') {
+        return (kind: ResourceKind, object: KubeObject, options?: WriteOptions) =>
+          target.create(kind, kind.kind === SERVICES.kind ? allocated(object, api) : object, options);
+      }
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
+function allocated(service: Service, api: FakeApi): Service {
+  if (service.spec?.clusterIP !== undefined) return service;
+  const used = new Set(api.peekAll(SERVICES).map((one) => one.spec?.clusterIP));
+  let last = 1;
+  while (used.has(`10.96.0.${last}`)) last += 1;
+  return { ...service, spec: { ...service.spec, clusterIP: `10.96.0.${last}` } };
 }
