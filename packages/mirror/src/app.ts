@@ -1,15 +1,23 @@
 /** The mirror put together: caches, Links, leader election, the controller, the admin port. */
 import { createKubeClient, LeaderElection } from '@mesh/kube';
 import type { ClusterAccess, KubeClient } from '@mesh/kube';
-import { Readiness } from '@mesh/runtime';
+import { MESH_VERSION, Readiness } from '@mesh/runtime';
 import { AdminServer } from '@mesh/runtime/admin';
 import type { Clock, Component, LogControl, Logger } from '@mesh/runtime';
+import { CredentialRenewer } from './credentials/renewer.ts';
+import { ExportPublisher } from './exports/export-publisher.ts';
+import type { ExportPublisherOptions } from './exports/export-publisher.ts';
 import type { Lookup } from './gateway-addresses.ts';
 import type { ProbeConnector } from './gateway-prober.ts';
 import { LinkRegistry } from './link-registry.ts';
 import type { LinkWorker } from './link-worker.ts';
 import { LocalCluster } from './local-cluster.ts';
+import { localExports } from './mcs/local-exports.ts';
+import { McsController } from './mcs/mcs-controller.ts';
 import { MirrorMetrics } from './metrics.ts';
+import { OwnCluster } from './own-cluster.ts';
+import type { OwnClusterOptions } from './own-cluster.ts';
+import { PeerAnnouncer } from './peers/announcer.ts';
 import type { ClusterGauges } from './metrics.ts';
 import { MirrorController } from './mirror-controller.ts';
 
@@ -21,6 +29,12 @@ export interface MirrorOptions {
   /** This replica's name in the Lease. */
   readonly replica: string;
   readonly enableNamespaceCreation: boolean;
+  /** What peers hear of this cluster; a cluster without name when absent. */
+  readonly cluster?: OwnClusterOptions;
+  readonly credentialsRenewAfterMs?: number | undefined;
+  /** Between announcements at peers. */
+  readonly announceMs?: number;
+  readonly exports?: Omit<ExportPublisherOptions, 'namespace' | 'resyncMs'>;
   /** Absent: no admin port. */
   readonly adminAddress?: { readonly host: string; readonly port: number };
   readonly leaseDurationMs?: number;
@@ -47,6 +61,14 @@ export class Mirror implements Component {
   readonly metrics = new MirrorMetrics();
   readonly readiness = new Readiness();
   readonly controller: MirrorController;
+  /** What this cluster says of itself. */
+  readonly own: OwnCluster;
+  /** What peers may see of this cluster. */
+  readonly exports: ExportPublisher;
+  /** What this cluster shares with the cluster set (KEP-1645). */
+  readonly mcs: McsController;
+  readonly #renewer: CredentialRenewer;
+  readonly #announcer: PeerAnnouncer;
   readonly #local: LocalCluster;
   readonly #links: LinkRegistry;
   readonly #leader: LeaderElection;
@@ -81,6 +103,32 @@ export class Mirror implements Component {
       },
       { ...deps, metrics, local: this.#local, links: this.#links, isLeader: () => this.#leader.isLeader },
     );
+    const isLeader = (): boolean => this.#leader.isLeader;
+    const shared = { ...deps, local: this.#local, links: this.#links, isLeader };
+    const cluster = options.cluster ?? UNNAMED;
+    this.own = new OwnCluster(cluster, deps);
+    this.#renewer = new CredentialRenewer(
+      { controlPlaneNamespace: cluster.controlPlaneNamespace, renewAfterMaxMs: options.credentialsRenewAfterMs },
+      { ...shared, onRenewal: (name, succeeded) => metrics.renewed(name, succeeded) },
+    );
+    this.exports = new ExportPublisher(
+      {
+        namespace: options.namespace,
+        ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+        ...options.exports,
+      },
+      { ...deps, local: this.#local, isLeader, metrics: metrics.exports, facts: () => this.own.facts() },
+    );
+    this.own.onChange(() => this.exports.factsChanged());
+    this.mcs = new McsController(
+      {
+        namespace: options.namespace,
+        clusterName: cluster.clusterName,
+        ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+      },
+      { ...shared, exports: localExports(this.exports.sources), metrics },
+    );
+    this.#announcer = new PeerAnnouncer({ periodMs: options.announceMs }, { ...shared, own: this.own });
     this.#admin =
       options.adminAddress === undefined
         ? undefined
@@ -98,6 +146,10 @@ export class Mirror implements Component {
       this.#admin,
       this.#local,
       this.controller,
+      this.exports,
+      this.mcs,
+      this.#renewer,
+      this.#announcer,
       this.#links,
       this.#leader,
     ];
@@ -106,7 +158,10 @@ export class Mirror implements Component {
       this.#started.use(part);
       await part.start(signal);
     }
-    this.#leader.onChange((leading) => this.controller.leadershipChanged(leading));
+    this.#leader.onChange((leading) => {
+      for (const part of [this.controller, this.exports, this.mcs, this.#renewer, this.#announcer])
+        part.leadershipChanged(leading);
+    });
     this.#notReady[Symbol.dispose]();
   }
 
@@ -125,7 +180,7 @@ export class Mirror implements Component {
 
   /** True when every key is worked off. */
   get idle(): boolean {
-    return this.controller.idle;
+    return this.controller.idle && this.exports.idle && this.mcs.idle;
   }
 
   /** Our workload certificate changed. */
@@ -134,9 +189,11 @@ export class Mirror implements Component {
   }
 
   exposeMetrics(): string {
+    this.metrics.exports.show(this.exports.gauges());
     return this.metrics.expose({
       leading: this.#leader.isLeader,
-      queueDepth: this.controller.depth,
+      queueDepth: this.controller.depth + this.mcs.depth,
+      imports: this.mcs.importCount,
       clusters: this.#links.all().flatMap((worker) => this.#gauges(worker)),
     });
   }
@@ -161,6 +218,14 @@ export class Mirror implements Component {
     ];
   }
 }
+
+const UNNAMED: OwnClusterOptions = {
+  clusterName: '',
+  version: MESH_VERSION,
+  trustDomain: 'cluster.local',
+  clusterDomain: 'cluster.local',
+  controlPlaneNamespace: 'linkerd',
+};
 
 /** Lists and liveness checks only; watches have connections of their own. */
 const PEER_CONNECTIONS = 4;

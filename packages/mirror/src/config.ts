@@ -3,6 +3,8 @@ import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import type { GrpcTarget } from '@mesh/control-client';
 import { ConfigReader } from '@mesh/runtime';
 import type { Env, LogFormat, LogLevel } from '@mesh/runtime';
+import { MESH_VERSION } from '@mesh/runtime';
+import type { OwnClusterOptions } from './own-cluster.ts';
 
 export interface IdentityConfig {
   /** The mirror's own workload identity. */
@@ -21,6 +23,10 @@ export interface MirrorConfig {
   /** This replica's name in the Lease. */
   readonly replica: string;
   readonly enableNamespaceCreation: boolean;
+  /** What peers hear of this cluster. */
+  readonly cluster: OwnClusterOptions;
+  /** Credentials of Links are renewed at this age at the latest, milliseconds; absent: before half of their life. */
+  readonly credentialsRenewAfterMs: number | undefined;
   readonly adminAddress: { readonly host: string; readonly port: number };
   /** Absent: gateways are not probed, since nothing can speak mTLS. */
   readonly identity: IdentityConfig | undefined;
@@ -44,6 +50,8 @@ export function parseMirrorConfig(env: Env): MirrorConfig {
     namespace,
     replica: reader.text('_pod_name') || `mirror-${process.pid}`,
     enableNamespaceCreation: reader.boolean('MESH_ENABLE_NAMESPACE_CREATION', false),
+    cluster: clusterOptions(reader),
+    credentialsRenewAfterMs: reader.durationMs('MESH_CREDENTIALS_RENEW_AFTER', 0) || undefined,
     adminAddress: reader.socketAddress('MESH_ADMIN_ADDRESS', DEFAULT_ADMIN),
     identity: identityConfig(reader, namespace),
     logLevel: reader.oneOf<LogLevel>('MESH_LOG_LEVEL', 'info', LOG_LEVELS),
@@ -53,6 +61,24 @@ export function parseMirrorConfig(env: Env): MirrorConfig {
   };
   reader.check();
   return config;
+}
+
+function clusterOptions(reader: ConfigReader): OwnClusterOptions {
+  const clusterName = reader.text('MESH_CLUSTER_NAME') ?? '';
+  if (!/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/.test(clusterName)) {
+    reader.problem(
+      'MESH_CLUSTER_NAME',
+      `is "${clusterName}": give a DNS label of lower-case letters, digits and dashes, at most 63`,
+    );
+  }
+  const clusterDomain = reader.text('MESH_CLUSTER_DOMAIN') || 'cluster.local';
+  return {
+    clusterName,
+    version: MESH_VERSION,
+    clusterDomain,
+    trustDomain: reader.text('MESH_TRUST_DOMAIN') || clusterDomain,
+    controlPlaneNamespace: reader.text('MESH_CONTROL_PLANE_NAMESPACE') || 'linkerd',
+  };
 }
 
 function identityConfig(reader: ConfigReader, namespace: string): IdentityConfig | undefined {

@@ -117,6 +117,12 @@ export class GatewayProber implements Disposable {
     return this.#states.get(ip)?.alive ?? assumed;
   }
 
+  /** What is known of one address: its verdict, and why it is not alive or was not a moment ago. */
+  stateOf(ip: string): { readonly alive: boolean | undefined; readonly failure: string | undefined } {
+    const state = this.#states.get(ip);
+    return { alive: this.#probe === undefined ? true : state?.alive, failure: state?.lastFailure?.detail };
+  }
+
   /** True once every address has a verdict. */
   get settled(): boolean {
     return [...this.#states.values()].every((state) => state.alive !== undefined);

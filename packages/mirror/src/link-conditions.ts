@@ -1,54 +1,21 @@
 /** What is true of a Link as a whole, as conditions that name the object, the cause and the fix. Pure. */
 import { isKubeError } from '@mesh/kube';
-import type { Condition, KubeError } from '@mesh/kube';
+import type { Condition } from '@mesh/kube';
+import { exporterFindings, exportsSeen } from './exporter-conditions.ts';
 import type { ProbeFailure } from './gateway-prober.ts';
-
-export interface LinkFacts {
-  readonly problems: readonly string[];
-  readonly credentials:
-    | { readonly ok: true }
-    /** `Pending`: nobody has looked yet. */
-    | { readonly ok: false; readonly reason: string; readonly message: string };
-  readonly hasGateway: boolean;
-  /** Something is selected that would go through a gateway. */
-  readonly wantsGateway: boolean;
-  readonly isProbed: boolean;
-  readonly addressProblems: readonly string[];
-  readonly addressCount: number;
-  readonly gatewayAlive: boolean | undefined;
-  readonly probeFailure: { readonly failure: ProbeFailure; readonly detail: string } | undefined;
-  readonly gatewayIdentity: string;
-  readonly remote:
-    | {
-        readonly synced: boolean;
-        readonly answered: boolean;
-        readonly error: KubeError | undefined;
-        readonly stalenessMs: number;
-      }
-    | undefined;
-  readonly cluster: string;
-}
-
-/** How the mirrors of a Link fare. */
-export interface MirrorSummary {
-  readonly mirrored: number;
-  readonly failed: number;
-  /** The first failure, as `namespace/name: message`. */
-  readonly firstFailure: string | undefined;
-}
-
-export type ConditionType = 'Valid' | 'CredentialsValid' | 'Reachable' | 'GatewayAlive' | 'ServicesMirrored';
-
-/** A condition before it has a transition time. */
-export interface Finding {
-  readonly type: ConditionType;
-  readonly status: Condition['status'];
-  readonly reason: string;
-  readonly message: string;
-}
+import { finding, rfc3339 } from './link-facts.ts';
+import type { Finding, LinkFacts, MirrorSummary } from './link-facts.ts';
 
 export function findingsOf(facts: LinkFacts, summary: MirrorSummary): readonly Finding[] {
-  return [valid(facts), credentials(facts), reachable(facts), gatewayAlive(facts), servicesMirrored(facts, summary)];
+  return [
+    valid(facts),
+    credentials(facts),
+    reachable(facts),
+    gatewayAlive(facts),
+    ...exporterFindings(facts),
+    exportsSeen(facts),
+    servicesMirrored(facts, summary),
+  ];
 }
 
 /** Keeps the transition time of conditions whose status stays. */
@@ -69,14 +36,6 @@ export function conditionsFrom(
   });
 }
 
-export function rfc3339(unixMs: number): string {
-  return new Date(unixMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
-}
-
-function finding(type: ConditionType, status: Condition['status'], reason: string, message: string): Finding {
-  return { type, status, reason, message };
-}
-
 function valid(facts: LinkFacts): Finding {
   if (facts.problems.length === 0) return finding('Valid', 'True', 'Valid', 'the specification is usable');
   return finding('Valid', 'False', 'InvalidSpec', facts.problems.join('; '));
@@ -95,7 +54,7 @@ function credentials(facts: LinkFacts): Finding {
       'CredentialsValid',
       'False',
       'Unauthorized',
-      `cluster ${facts.cluster} refuses the token: ${error.message}; generate the Link again there`,
+      `cluster ${facts.cluster} refuses the token: ${error.message}; generate the Link again there with mesh multicluster link, and apply its output here`,
     );
   }
   if (isKubeError(error, 'forbidden')) {
@@ -103,14 +62,41 @@ function credentials(facts: LinkFacts): Finding {
       'CredentialsValid',
       'False',
       'Forbidden',
-      `cluster ${facts.cluster} lets this account not read: ${error.message}`,
+      `cluster ${facts.cluster} lets this account not read what the Link asks for: ${error.message}; apply the output of mesh multicluster allow there again`,
     );
   }
   if (isKubeError(error, 'config')) return finding('CredentialsValid', 'False', 'MalformedSecret', error.message);
   if (facts.remote?.answered !== true) {
     return finding('CredentialsValid', 'Unknown', 'Pending', `cluster ${facts.cluster} has not answered yet`);
   }
-  return finding('CredentialsValid', 'True', 'Accepted', `cluster ${facts.cluster} accepts the credentials`);
+  return acceptedCredentials(facts, state.token);
+}
+
+function acceptedCredentials(
+  { cluster, renewal }: LinkFacts,
+  token: { readonly expiresMs: number | undefined } | undefined,
+): Finding {
+  const accepted = `cluster ${cluster} accepts the credentials`;
+  if (token === undefined) return finding('CredentialsValid', 'True', 'Accepted', accepted);
+  if (token.expiresMs === undefined) {
+    return finding(
+      'CredentialsValid',
+      'True',
+      'Static',
+      `${accepted}; the token does not expire. Short-lived ones, renewed by themselves, come with mesh multicluster link without --static-credentials`,
+    );
+  }
+  const until = `${accepted} until ${rfc3339(token.expiresMs)}`;
+  if (renewal === undefined)
+    return finding('CredentialsValid', 'True', 'Accepted', `${until}, and they are renewed before`);
+  if ('problem' in renewal)
+    return finding(
+      'CredentialsValid',
+      'True',
+      'RenewalFailing',
+      `${until}, but renewing them fails: ${renewal.problem}`,
+    );
+  return finding('CredentialsValid', 'True', 'Renewed', `${until}; renewed at ${rfc3339(renewal.atMs)}`);
 }
 
 function reachable(facts: LinkFacts): Finding {
@@ -166,13 +152,27 @@ function gatewayAlive(facts: LinkFacts): Finding {
   if (!facts.isProbed)
     return finding('GatewayAlive', 'Unknown', 'NotProbed', 'spec.probeSpec.path is empty: the gateway counts as alive');
   const failure = facts.probeFailure;
-  if (facts.gatewayAlive === true) {
-    const partly = failure === undefined ? '' : `; not all of its addresses: ${failure.detail}`;
-    return finding('GatewayAlive', 'True', 'ProbeSucceeded', `the gateway answers${partly}`);
-  }
+  if (facts.gatewayAlive === true)
+    return finding('GatewayAlive', 'True', 'ProbeSucceeded', `the gateway answers at ${eachAddress(facts)}`);
   if (failure === undefined) return finding('GatewayAlive', 'Unknown', 'Pending', 'the first probe is under way');
   const status = facts.gatewayAlive === false ? 'False' : 'Unknown';
-  return finding('GatewayAlive', status, REASONS[failure.failure], `${failure.detail}${ADVICE[failure.failure] ?? ''}`);
+  const others = facts.addressCount > 1 ? `; ${eachAddress(facts)}` : '';
+  const message = `${failure.detail}${ADVICE[failure.failure] ?? ''}${others}`;
+  return finding('GatewayAlive', status, REASONS[failure.failure], message);
+}
+
+/** Addresses beyond these are counted: a message has to stay readable. */
+const ADDRESSES_MAX = 16;
+
+/** `192.0.2.1, 192.0.2.2 (not alive: connection refused)`. */
+function eachAddress({ gatewayAddresses }: LinkFacts): string {
+  const texts = gatewayAddresses.slice(0, ADDRESSES_MAX).map(({ ip, alive, failure }) => {
+    if (alive === true) return ip;
+    const state = alive === undefined ? 'not known yet' : 'not alive';
+    return `${ip} (${state}${failure === undefined ? '' : `: ${failure}`})`;
+  });
+  const more = gatewayAddresses.length - texts.length;
+  return `${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 const REASONS: Readonly<Record<ProbeFailure, string>> = {

@@ -20,6 +20,7 @@ export class LinkRegistry implements Component {
   readonly #serviceListeners = new Set<ServiceListener>();
   readonly #allListeners = new Set<LinkListener>();
   readonly #statusListeners = new Set<LinkListener>();
+  readonly #credentialsListeners = new Set<LinkListener>();
   /** Changes of one Link are applied in order. */
   readonly #pending = new Map<string, Promise<void>>();
   #stopped = false;
@@ -83,6 +84,17 @@ export class LinkRegistry implements Component {
     this.#statusListeners.add(listener);
   }
 
+  /** The credentials of a Link, or the connection that they open, changed. */
+  onCredentials(listener: LinkListener): void {
+    this.#credentialsListeners.add(listener);
+  }
+
+  /** Reads the peer anew, since it is another one than before. */
+  async refresh(link: string): Promise<void> {
+    await this.#workers.get(link)?.forgetPeer();
+    this.#follow(link);
+  }
+
   identityChanged(): void {
     for (const worker of this.#workers.values()) worker.identityChanged();
   }
@@ -135,6 +147,9 @@ export class LinkRegistry implements Component {
       },
       onStatus: () => {
         for (const listener of this.#statusListeners) listener(key);
+      },
+      onCredentials: () => {
+        for (const listener of this.#credentialsListeners) listener(key);
       },
       onProbe: (result) => {
         const cluster = worker.plan?.cluster;

@@ -2,20 +2,22 @@
  * One Link at work: its credentials, its peer, its gateway's addresses and their liveness. Follows changes of Link and Secret without a
  * restart, and keeps whatever did not change. Writes nothing.
  */
-import { loadKubeConfig } from '@mesh/kube';
 import type { ClusterAccess, KubeClient, Link, Secret } from '@mesh/kube';
-import { messageOf } from '@mesh/runtime';
 import type { Clock, Logger } from '@mesh/runtime';
-import type { GatewayAddress, RemoteService } from './desired.ts';
+import { readCredentials } from './credentials/link-credentials.ts';
+import type { CredentialsProblem, LinkCredentials } from './credentials/link-credentials.ts';
+import { PeerAccess } from './credentials/peer-access.ts';
 import { GatewayAddresses } from './gateway-addresses.ts';
 import type { Lookup } from './gateway-addresses.ts';
+import type { GatewayAddress } from './gateway-slices.ts';
 import { GatewayProber } from './gateway-prober.ts';
 import type { ProbeConnector, ProbeResult } from './gateway-prober.ts';
 import { parseLink } from './link-plan.ts';
 import type { LinkPlan } from './link-plan.ts';
-import type { LinkFacts } from './link-conditions.ts';
-import { RemoteCluster } from './remote-cluster.ts';
-import type { ExportMode } from './remote-cluster.ts';
+import type { ExporterReading, LinkFacts } from './link-facts.ts';
+import { followExports, followingKey } from './follow-exports.ts';
+import { EXPORT_MODES } from './remote-cluster.ts';
+import type { ExportMode, RemoteCluster, RemoteService } from './remote-cluster.ts';
 
 export interface LinkWorkerDeps {
   readonly clock: Clock;
@@ -31,11 +33,14 @@ export interface LinkWorkerHandlers {
   readonly onAll: () => void;
   readonly onStatus: () => void;
   readonly onProbe: (result: ProbeResult) => void;
+  /** The credentials, or the client that uses them, are others. */
+  readonly onCredentials: () => void;
 }
 
-type CredentialsState =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: string; readonly message: string };
+/** What came of the last attempt to renew the credentials: a new token, or why there is none. */
+export type Renewal = { readonly atMs: number; readonly token: string } | { readonly problem: string };
+
+const PENDING = { reason: 'Pending', message: 'the credentials were not read yet' } as const;
 
 /** How long mirrors wait for the first verdict on a gateway before they are written with what is assumed. */
 const VERDICT_WAIT_MS = 2_000;
@@ -51,7 +56,11 @@ export class LinkWorker implements AsyncDisposable {
   #problems: readonly string[] = [];
   #remote: RemoteCluster | undefined;
   #remoteKey = '';
-  #credentials: CredentialsState = { ok: false, reason: 'Pending', message: 'the credentials were not read yet' };
+  #client: KubeClient | undefined;
+  #access: PeerAccess | undefined;
+  #credentials: LinkCredentials | CredentialsProblem | typeof PENDING = PENDING;
+  #renewal: Renewal | undefined;
+  #exporter: ExporterReading | undefined;
   #wasSynced = false;
   #disposed = false;
 
@@ -123,6 +132,32 @@ export class LinkWorker implements AsyncDisposable {
     return this.#remote?.count(mode) ?? 0;
   }
 
+  /** The peer's API, while there are credentials for it. */
+  get client(): KubeClient | undefined {
+    return this.#client;
+  }
+
+  get credentials(): LinkCredentials | undefined {
+    return 'access' in this.#credentials ? this.#credentials : undefined;
+  }
+
+  renewed(renewal: Renewal): void {
+    this.#renewal = renewal;
+    this.#handlers.onStatus();
+  }
+
+  /** What the peer says of itself in our Peer there. */
+  exporterRead(reading: ExporterReading | undefined): void {
+    this.#exporter = reading;
+    this.#handlers.onStatus();
+  }
+
+  /** Everything known of the peer is of another one that had its name: with the next update it is read anew. */
+  async forgetPeer(): Promise<void> {
+    this.#renewal = undefined;
+    await this.#disconnect();
+  }
+
   /** How long this Link is followed. */
   get ageMs(): number {
     return this.#deps.clock.monotonic() - this.#createdMs;
@@ -154,7 +189,12 @@ export class LinkWorker implements AsyncDisposable {
     const failure = this.#prober.lastFailure;
     return {
       problems: this.#problems,
-      credentials: this.#credentials,
+      credentials: credentialFacts(this.#credentials),
+      renewal: this.#renewal,
+      exporter: this.#exporter,
+      exports:
+        this.#remote === undefined ? undefined : EXPORT_MODES.map((mode) => [mode, this.remoteCount(mode)] as const),
+      gatewayAddresses: this.#addresses.ips.map((ip) => ({ ip, ...this.#prober.stateOf(ip) })),
       hasGateway: this.#plan?.gateway !== undefined,
       wantsGateway: this.#plan?.selector !== undefined || this.#plan?.federatedSelector !== undefined,
       isProbed: this.#plan?.probe !== undefined,
@@ -181,67 +221,52 @@ export class LinkWorker implements AsyncDisposable {
 
   async #connect(plan: LinkPlan | undefined, secret: Secret | undefined): Promise<void> {
     if (plan === undefined) return;
-    const text = this.#kubeConfigText(plan, secret);
-    if (text === undefined) {
+    const credentials = readCredentials(
+      { namespace: plan.namespace, name: plan.secretName, cluster: plan.cluster },
+      secret,
+    );
+    const before = this.credentials?.text;
+    this.#credentials = credentials;
+    if (!('access' in credentials)) {
       // Without credentials nothing may be followed; what was mirrored stays as it is.
       await this.#disconnect();
       return;
     }
-    const remoteKey = JSON.stringify([text, plan.selector, plan.flatSelector, plan.federatedSelector]);
-    if (remoteKey === this.#remoteKey) return;
-    const source = `Secret ${plan.namespace}/${plan.secretName}`;
-    let access: ClusterAccess;
-    try {
-      access = loadKubeConfig({ text, source });
-    } catch (error) {
-      this.#credentials = {
-        ok: false,
-        reason: 'MalformedSecret',
-        message: `${messageOf(error)}; generate the Link again with mesh multicluster link`,
-      };
-      await this.#disconnect();
+    const remoteKey = followingKey(plan);
+    const isSame = remoteKey === this.#remoteKey && credentials.text === before;
+    if (isSame) return;
+    if (!isOf(this.#renewal, credentials)) this.#renewal = undefined;
+    // A healthy connection goes on under a new token; one in trouble begins anew, and does not wait for its next attempt.
+    const isHealthy =
+      remoteKey === this.#remoteKey && this.#remote?.answered === true && this.#remote.error === undefined;
+    if (isHealthy && this.#access?.follow(credentials.access) === true) {
+      this.#handlers.onCredentials();
       return;
     }
     await this.#disconnect();
     if (this.#disposed) return;
-    this.#credentials = { ok: true };
     this.#remoteKey = remoteKey;
     this.#wasSynced = false;
-    this.#remote = new RemoteCluster(
-      { gateway: plan.selector, flat: plan.flatSelector, federated: plan.federatedSelector },
-      { client: this.#deps.connectCluster(access), clock: this.#deps.clock, logger: this.#deps.logger },
+    this.#access = new PeerAccess(credentials.access);
+    this.#client = this.#deps.connectCluster(this.#access.access);
+    this.#remote = followExports(
+      plan,
+      { client: this.#client, clock: this.#deps.clock, logger: this.#deps.logger },
       { onService: this.#handlers.onService, onStatus: () => this.#remoteStatusChanged() },
     );
     this.#remote.run();
+    this.#handlers.onCredentials();
   }
 
   async #disconnect(): Promise<void> {
     this.#remoteKey = '';
     const remote = this.#remote;
     this.#remote = undefined;
+    // Ours no more; the remote closes it.
+    this.#client = undefined;
+    this.#access = undefined;
+    this.#exporter = undefined;
     await remote?.[Symbol.asyncDispose]();
-  }
-
-  #kubeConfigText(plan: LinkPlan, secret: Secret | undefined): string | undefined {
-    const name = `${plan.namespace}/${plan.secretName}`;
-    if (secret === undefined) {
-      this.#credentials = {
-        ok: false,
-        reason: 'MissingSecret',
-        message: `Secret ${name} does not exist: apply the output of mesh multicluster link for cluster ${plan.cluster}`,
-      };
-      return undefined;
-    }
-    const encoded = secret.data?.['kubeconfig'];
-    if (encoded === undefined || encoded === '') {
-      this.#credentials = {
-        ok: false,
-        reason: 'MalformedSecret',
-        message: `Secret ${name} has no data.kubeconfig: generate the Link again with mesh multicluster link`,
-      };
-      return undefined;
-    }
-    return Buffer.from(encoded, 'base64').toString('utf8');
   }
 
   #remoteStatusChanged(): void {
@@ -256,4 +281,14 @@ export class LinkWorker implements AsyncDisposable {
     this.#handlers.onAll();
     this.#handlers.onStatus();
   }
+}
+
+function credentialFacts(state: LinkCredentials | CredentialsProblem | typeof PENDING): LinkFacts['credentials'] {
+  if (!('access' in state)) return { ok: false, reason: state.reason, message: state.message };
+  return { ok: true, token: state.token === undefined ? undefined : { expiresMs: state.token.expiresMs } };
+}
+
+/** The credentials are what that renewal brought. */
+function isOf(renewal: Renewal | undefined, { token }: LinkCredentials): boolean {
+  return renewal !== undefined && 'token' in renewal && renewal.token === token?.text;
 }

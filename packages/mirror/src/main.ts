@@ -83,7 +83,12 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
       connectProbe: createMtlsProbe({ driver, clock: systemClock, tlsContext: () => identity?.current()?.tls }),
     }),
   );
-  identity?.onChange(() => mirror.identityChanged());
+  const certified = (): void => {
+    const chainPem = identity?.current()?.chainPem;
+    if (chainPem !== undefined) mirror.own.certified(chainPem);
+    mirror.identityChanged();
+  };
+  identity?.onChange(certified);
   // Mirroring does not wait for a certificate: only probes need one.
   identity?.start(stop.signal).catch((error: unknown) => {
     if (!stop.signal.aborted) logger.error('no workload identity; gateways cannot be probed', { error });

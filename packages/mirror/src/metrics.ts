@@ -1,6 +1,7 @@
 /** What the mirror counts, with Linkerd's names where Linkerd has them. Gauges are set at the scrape. */
 import { MetricRegistry, registerProcessMetrics } from '@mesh/runtime';
 import type { CounterCell, GaugeCell, HistogramCell, MetricFamily } from '@mesh/runtime';
+import { ExportMetrics } from './exports/export-metrics.ts';
 import type { ProbeResult } from './gateway-prober.ts';
 import type { WriteVerb } from './written-store.ts';
 
@@ -24,6 +25,8 @@ export interface ClusterGauges {
 export interface MirrorGauges {
   readonly leading: boolean;
   readonly queueDepth: number;
+  /** ServiceImports that exist. */
+  readonly imports: number;
   readonly clusters: readonly ClusterGauges[];
 }
 
@@ -33,6 +36,8 @@ interface ClusterCells {
   readonly probesFailed: CounterCell;
   readonly probeLatency: HistogramCell;
   readonly repairs: CounterCell;
+  readonly renewed: CounterCell;
+  readonly renewalsFailed: CounterCell;
   readonly enabled: GaugeCell;
   readonly alive: GaugeCell;
   readonly latency: GaugeCell;
@@ -47,6 +52,7 @@ const RETAIN_MS = 60_000;
 
 export class MirrorMetrics {
   readonly #registry = new MetricRegistry({ retainIdleMs: RETAIN_MS });
+  readonly exports: ExportMetrics = new ExportMetrics(this.#registry);
   readonly #clusters = new Map<string, ClusterCells>();
   readonly #writes: MetricFamily<CounterCell>;
   readonly #writeCells = new Map<string, CounterCell>();
@@ -54,6 +60,8 @@ export class MirrorMetrics {
   readonly #failed: CounterCell;
   readonly #depth: GaugeCell;
   readonly #leading: GaugeCell;
+  readonly #imports: GaugeCell;
+  readonly #importRepairs: CounterCell;
   #total = 0;
 
   constructor() {
@@ -70,6 +78,15 @@ export class MirrorMetrics {
       .gauge({ name: 'mesh_mirror_queue_depth', help: 'Keys that wait or are being worked on.' })
       .bind();
     this.#leading = registry.gauge({ name: 'mesh_mirror_leading', help: '1 on the replica that writes.' }).bind();
+    this.#imports = registry
+      .gauge({ name: 'mesh_mcs_imports', help: 'ServiceImports of the cluster, all owners together.' })
+      .bind();
+    this.#importRepairs = registry
+      .counter({
+        name: 'mesh_mcs_repairs_total',
+        help: 'ServiceImports whose objects a periodic comparison repaired without an event that announced it.',
+      })
+      .bind();
     registerProcessMetrics(registry);
   }
 
@@ -99,9 +116,24 @@ export class MirrorMetrics {
     } else cells.probesFailed.add(1);
   }
 
+  /** The credentials of a Link were replaced, or should have been. */
+  renewed(cluster: string, hasSucceeded: boolean): void {
+    const cells = this.#cells(cluster);
+    (hasSucceeded ? cells.renewed : cells.renewalsFailed).add(1);
+  }
+
   /** A periodic comparison found and repaired a difference that no event had announced. */
   repaired(cluster: string): void {
     this.#cells(cluster).repairs.add(1);
+  }
+
+  /** The same for the objects of a ServiceImport. */
+  importRepaired(): void {
+    this.#importRepairs.add(1);
+  }
+
+  get importRepairs(): number {
+    return this.#importRepairs.value;
   }
 
   repairsOf(cluster: string): number {
@@ -116,6 +148,7 @@ export class MirrorMetrics {
   expose(gauges: MirrorGauges): string {
     this.#depth.set(gauges.queueDepth);
     this.#leading.set(Number(gauges.leading));
+    this.#imports.set(gauges.imports);
     for (const state of gauges.clusters) {
       const cells = this.#cells(state.cluster);
       cells.enabled.set(Number(state.isProbed));
@@ -152,6 +185,10 @@ export class MirrorMetrics {
       name: 'mesh_mirror_services',
       help: 'Exported Services of the cluster, by whether they are mirrored.',
     });
+    const renewals = registry.counter({
+      name: 'mesh_mirror_credential_renewals_total',
+      help: 'Attempts to renew the credentials of the Link, by outcome.',
+    });
     const cells: ClusterCells = {
       probesOk: probes.bind({ ...labels, probe_successful: 'true' }),
       probesFailed: probes.bind({ ...labels, probe_successful: 'false' }),
@@ -165,6 +202,8 @@ export class MirrorMetrics {
       repairs: registry
         .counter({ name: 'service_mirror_endpoint_repairs', help: 'Differences that a periodic comparison repaired.' })
         .bind(labels),
+      renewed: renewals.bind({ ...labels, outcome: 'success' }),
+      renewalsFailed: renewals.bind({ ...labels, outcome: 'failure' }),
       enabled: gauge('gateway_enabled', '1 when the gateway of the cluster is probed.'),
       alive: gauge('gateway_alive', '1 while an address of the gateway answers probes.'),
       latency: gauge('gateway_latency', 'Milliseconds of the last successful probe.'),
