@@ -45,6 +45,64 @@ test('a server that begins a header block and does not end it is left, and its r
   app.close();
 });
 
+const HALF_A_RESPONSE_HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-half: ';
+const INTERIM = 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n';
+
+test('a server that begins an HTTP/1 response head and does not end it is left: 504, counted; one that thinks is not', async () => {
+  await using proxy = await limited({ headTimeoutMs: 100 });
+  let asked = 0;
+  let left = 0;
+  const app = await tcpApp('127.0.47.2', (socket) => {
+    socket.on('error', () => undefined);
+    socket.on('close', () => (left += 1));
+    socket.on('data', (bytes: Buffer) => {
+      asked += 1;
+      if (bytes.includes('/interim')) socket.write(INTERIM + HALF_A_RESPONSE_HEAD);
+      else if (bytes.includes('/half')) socket.write(HALF_A_RESPONSE_HEAD);
+    });
+  });
+  proxy.routeTo(PATH, endpoint({ ip: '127.0.47.2', port: app.port }));
+  const patient = new RawClient(proxy.outbound);
+  patient.socket.write('GET /thinks HTTP/1.1\r\nhost: app.test\r\n\r\n');
+  await until('the thinking one is asked', () => asked === 1, DEADLINE_MS);
+  for (const path of ['/half', '/interim']) {
+    const raw = new RawClient(proxy.outbound);
+    raw.socket.write(`GET ${path} HTTP/1.1\r\nhost: app.test\r\n\r\n`);
+    await until('the answer', () => raw.ended, DEADLINE_MS);
+    assert.match(raw.text, /HTTP\/1\.1 504 [^]*l5d-proxy-error: the response head did not arrive in time/);
+    raw.socket.destroy();
+  }
+  await until('its connections are closed', () => left === 2, DEADLINE_MS);
+  assert.equal(proxy.metrics.sum('outbound_http_errors_total', { error: 'response_head_timeout' }), 2);
+  assert.equal(patient.text, '');
+  patient.socket.destroy();
+  app.close();
+});
+
+test('what the program of an inbound sidecar owes of a head is limited as well, and a head in two pieces is none of it', async () => {
+  const limits = { ...HTTP_ENGINE_DEFAULTS, headTimeoutMs: 3000 };
+  await using proxy = await new TestProxy('127.0.47.1', 'app', { inboundHttp: limits }).start(
+    await TestAnchor.create('root'),
+  );
+  const app = await tcpApp(proxy.ip, (socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes: Buffer) => {
+      socket.write(HALF_A_RESPONSE_HEAD);
+      if (!bytes.includes('/half')) setImmediate(() => socket.write('no\r\n\r\nok'));
+    });
+  });
+  proxy.inboundDestination = { ip: proxy.ip, port: app.port };
+  const raw = new RawClient(proxy.inbound);
+  raw.socket.write('GET /pieces HTTP/1.1\r\nhost: app.test\r\n\r\n');
+  await until('the answer in pieces', () => raw.text.endsWith('\r\n\r\nok'), DEADLINE_MS);
+  raw.socket.write('GET /half HTTP/1.1\r\nhost: app.test\r\n\r\n');
+  await until('the end', () => raw.ended, DEADLINE_MS);
+  assert.match(raw.text, /okHTTP\/1\.1 504 /);
+  assert.equal(proxy.metrics.sum('inbound_http_errors_total', { error: 'response_head_timeout' }), 1);
+  raw.socket.destroy();
+  app.close();
+});
+
 test('a client with too many connections is turned away, counted, and let in again when it has fewer', async () => {
   const proxy = new TestProxy('127.0.47.1', 'app', { connectionsPerClientMax: 2 }, { protocol: 'opaque' });
   await using server = await proxy.start(await TestAnchor.create('root'));

@@ -5,14 +5,13 @@ import { Http1Head } from '@mesh/wire';
 import type { Identity } from '../ports.ts';
 import { HTTP2_DEFAULTS } from './http2-options.ts';
 import type { Http2Options } from './http2-options.ts';
-import type { HttpSession } from './session.ts';
 import type { H2Link } from './h2-link.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 export interface HttpEngineOptions {
   /** Requests in flight in this direction; beyond it 503. Linkerd's default. */
   readonly inFlightMax: number;
-  /** A request head, or a frame or header block of HTTP/2, must arrive whole within this from its first byte. */
+  /** A head of HTTP/1, or a frame or header block of HTTP/2, of a client or a server, must arrive whole within this from its first byte. */
   readonly headTimeoutMs: number;
   /**
    * A client that has said how long its request's body is, or a chunk of it, sends on within this (408). Bodies without a declared length may be
@@ -60,6 +59,12 @@ export interface EngineSession {
   checkProgress(nowMs: number): void;
 }
 
+/** An HTTP/1 connection of which a head has begun to arrive: it leaves `HttpEngine.midHead` with the rest, or with its end. */
+export interface HalfHead {
+  /** Ends what does not go on. */
+  checkHeadTimeout(nowMs: number): void;
+}
+
 export interface HttpEngineDeps {
   readonly driver: Driver;
   readonly identity: Identity;
@@ -78,8 +83,8 @@ export class HttpEngine {
   /** Response heads are used up in the call that parses them: one object serves all upstream connections. */
   readonly responseHead: Http1Head;
   readonly sessions: Set<EngineSession>;
-  /** Sessions with half a request head. */
-  readonly midHead: Set<HttpSession>;
+  /** HTTP/1 connections of both sides that are in the middle of a head. */
+  readonly midHead: Set<HalfHead>;
   /** Opaque connections, tunnels included: what ends with the engine. */
   readonly forwards: Set<{ abort(): void }>;
   /** Pools with idle connections. */
@@ -129,7 +134,7 @@ export class HttpEngine {
 
   #onTick(): void {
     const now = this.clock.monotonic();
-    for (const session of this.midHead) session.checkHeadTimeout(now);
+    for (const connection of this.midHead) connection.checkHeadTimeout(now);
     for (const pool of this.idlePools) pool.closeIdle(now);
     for (const connection of this.watched) connection.tick(now);
     if (now < this.#progressDueMs) return;

@@ -298,11 +298,11 @@ export class Exchange implements CourseOwner {
     client.next();
   }
 
-  badResponse(up: UpstreamStream): void {
+  badResponse(up: UpstreamStream, code: 'bad_response' | 'response_head_timeout' = 'bad_response'): void {
     if (this.#up !== up) return;
-    this.#dropUpstream('failure', 'bad_response');
-    if (this.#responseStarted) this.#breakOff('bad_response', -1);
-    else this.reject('bad_response');
+    this.#dropUpstream('failure', code);
+    if (this.#responseStarted) this.#breakOff(code, -1);
+    else this.reject(code);
   }
 
   /** The client's request cannot be said in the upstream's version; nothing was sent. */

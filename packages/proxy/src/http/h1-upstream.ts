@@ -17,7 +17,7 @@ import {
   METHOD,
 } from '@mesh/wire';
 import type { HeadEdits, Http1Head, OrigProto } from '@mesh/wire';
-import type { HttpEngine } from './engine.ts';
+import type { HalfHead, HttpEngine } from './engine.ts';
 import type { Exchange } from './exchange.ts';
 import { Http1Facts } from './facts.ts';
 import type { H1Pool } from './h1-pool.ts';
@@ -29,7 +29,7 @@ import type { UpstreamStream } from './upstream-stream.ts';
 
 const ORIG_PROTO = headerBit(HEADER.origProto);
 
-export class H1Upstream implements UpstreamStream {
+export class H1Upstream implements UpstreamStream, HalfHead {
   conn: Conn<H1Upstream> | undefined;
   readonly pool: H1Pool;
   readonly reader: MessageReader;
@@ -39,6 +39,9 @@ export class H1Upstream implements UpstreamStream {
   /** The peer sent FIN. */
   ended: boolean;
   idleSinceMs: number;
+  readonly #engine: HttpEngine;
+  /** When the head that is arriving began; -1: none has. */
+  #headSinceMs: number;
   /** The last response lets the connection live. */
   #keepAlive: boolean;
   #headSeen: boolean;
@@ -55,6 +58,8 @@ export class H1Upstream implements UpstreamStream {
     this.opened = false;
     this.ended = false;
     this.idleSinceMs = 0;
+    this.#engine = engine;
+    this.#headSinceMs = -1;
     this.#keepAlive = true;
     this.#headSeen = false;
     this.#framing = FRAMING.none;
@@ -107,6 +112,20 @@ export class H1Upstream implements UpstreamStream {
     this.pool.release(this, whole && this.#keepAlive && this.reader.unread === 0);
   }
 
+  // ---- Called by the engine -------------------------------------------------------------------------------------
+
+  /** A server may think as long as it likes before it answers, but not in the middle of a head: nobody sends one in two parts. */
+  checkHeadTimeout(nowMs: number): void {
+    const { exchange } = this;
+    if (exchange === undefined || this.#headSinceMs < 0) {
+      this.#engine.midHead.delete(this);
+      return;
+    }
+    if (nowMs - this.#headSinceMs < this.#engine.options.headTimeoutMs) return;
+    this.#engine.midHead.delete(this);
+    exchange.badResponse(this, 'response_head_timeout');
+  }
+
   // ---- Called by the pool's handlers ----------------------------------------------------------------------------
 
   onBytes(bytes: Uint8Array): void {
@@ -117,8 +136,10 @@ export class H1Upstream implements UpstreamStream {
       if (!this.#headSeen) {
         if (!reader.readHead()) {
           if (reader.head.error !== undefined) exchange.badResponse(this);
+          else if (reader.midHead) this.#watchHead();
           return;
         }
+        this.#headSinceMs = -1;
         this.#onHead(exchange);
         // The exchange may have left, or this connection be a tunnel now.
         if (this.exchange !== exchange) return;
@@ -209,8 +230,16 @@ export class H1Upstream implements UpstreamStream {
     });
   }
 
+  /** Most heads come in one piece and are never watched. */
+  #watchHead(): void {
+    if (this.#headSinceMs >= 0) return;
+    this.#headSinceMs = this.#engine.clock.monotonic();
+    this.#engine.midHead.add(this);
+  }
+
   #expect(method: number): void {
     this.#headSeen = false;
+    this.#headSinceMs = -1;
     this.reader.expectResponse(method);
   }
 

@@ -14,7 +14,13 @@ export const TIME_LIMIT_CODES: Readonly<Record<Overdue, FailureCode>> = {
 export const TIME_LIMITS: ReadonlySet<FailureCode> = new Set(['request_timeout', 'response_timeout', 'try_timeout']);
 
 /** Responses made here in place of a server's: a route may ask for another try. */
-const OF_UPSTREAM: ReadonlySet<FailureCode> = new Set(['io', 'connect', 'connect_timeout', 'bad_response']);
+const OF_UPSTREAM: ReadonlySet<FailureCode> = new Set([
+  'io',
+  'connect',
+  'connect_timeout',
+  'bad_response',
+  'response_head_timeout',
+]);
 
 /** What a response made here means for retries; undefined: it is none of the upstream's. */
 export function outcomeOf(code: FailureCode): TryOutcome | undefined {

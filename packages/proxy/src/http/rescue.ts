@@ -43,6 +43,7 @@ export const FAILURES = {
   identity_mismatch: { status: 502, grpc: 14, close: true, text: 'the server is not the required identity' },
   invalid_backend: { status: 502, grpc: 14, close: true, text: 'the route has no valid backend' },
   bad_response: { status: 502, grpc: 14, close: true, text: 'the response is not valid HTTP' },
+  response_head_timeout: { status: 504, grpc: 4, close: true, text: 'the response head did not arrive in time' },
   bad_request: { status: 400, grpc: 13, close: true, text: 'the request is not valid HTTP' },
   head_too_large: { status: 431, grpc: 8, close: true, text: 'the request head is too large' },
   body_timeout: { status: 408, grpc: 4, close: true, text: 'the request body stopped before its end' },
