@@ -4,6 +4,5 @@ export type { Cluster, ClusterAddresses, ClusterOptions } from './cluster/cluste
 export { mergeKubeconfigs } from './cluster/kubeconfigs.ts';
 export type { ImageProgram, Images } from './node/images.ts';
 export type { ContainerProcess } from './node/node-agent.ts';
-export type { ZoneSource } from './pod-net/cluster-names.ts';
 export { ApiServer, hasReason, KubeStatusError } from './api/index.ts';
 export type { ApiServerOptions, ClusterClient, KubeList, KubeObject, ResourceRef, WatchEvent } from './api/index.ts';

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { silentLogger } from '@mesh/runtime';
 import type { Cluster } from '../src/index.ts';
+import { DnsServer } from '../src/pod-net/dns-server.ts';
 import {
   apiGet,
   APP,
@@ -222,14 +224,29 @@ describe('a cluster', { concurrency: false }, () => {
     assert.equal(await body(ip, http80, `/file?path=${folder}/ca.crt`), cluster.caPem);
   });
 
-  test('answers names of an added zone from the composer', async () => {
-    const remove = cluster.addZone('clusterset.local', {
-      answer: (name) => ({ code: 0, answers: [{ type: 'A', name, ttl: 5, address: cluster.addresses.nodeIp }] }),
-    });
+  test('passes zones on as the Corefile says', async () => {
+    const names = {
+      answer: (name: string) => ({
+        code: 0,
+        answers: [{ type: 'A', name, ttl: 5, address: cluster.addresses.nodeIp } as const],
+      }),
+    };
+    await using server = new DnsServer({ address: cluster.addresses.nodeIp, port: 0 }, { names, log: silentLogger });
+    await server.start();
+    const before = (await cluster.client.get(CORE('configmaps'), 'kube-system', 'coredns')) as {
+      readonly data?: { readonly Corefile?: string };
+    };
+    const block = `clusterset.local:53 {\n    forward . ${cluster.addresses.nodeIp}:${server.port}\n}\n`;
+    const write = (text: string) =>
+      cluster.client.patch(CORE('configmaps'), 'kube-system', 'coredns', {
+        type: 'merge',
+        body: { data: { Corefile: text } },
+      });
+    await write(`${before.data?.Corefile ?? ''}${block}`);
     const [from] = await readyEndpoints(cluster, 'config');
-    const answer = await body(from ?? '', 8080, '/lookup?name=x.default.svc.clusterset.local');
-    assert.equal(answer, cluster.addresses.nodeIp);
-    remove();
+    const lookup = () => body(from ?? '', 8080, '/lookup?name=x.default.svc.clusterset.local');
+    await eventually('the name', async () => (await lookup()) === cluster.addresses.nodeIp);
+    await write(before.data?.Corefile ?? '');
   });
 
   test('runs a StatefulSet in order, with a name per pod', async () => {

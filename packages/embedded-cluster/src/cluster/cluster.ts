@@ -31,7 +31,8 @@ import { podHandler } from '../node/node-logs.ts';
 import { Reaper } from '../node/reaper.ts';
 import { type AddressBlock, claimAddressBlock } from '../pod-net/address-block.ts';
 import { ClusterNetwork } from '../pod-net/cluster-network.ts';
-import type { ZoneSource } from '../pod-net/cluster-names.ts';
+import { parseForwards } from '../pod-net/forward-zones.ts';
+import { DNS_CONFIG, ensureDnsConfig } from './dns-config.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { Withdrawal } from './withdrawal.ts';
 
@@ -81,8 +82,6 @@ export interface Cluster extends AsyncDisposable {
   processes(): ContainerProcess[];
   /** Signals a container's process group. @throws MeshError `no_such_container` | `not_running` */
   killContainer(namespace: string, pod: string, container: string, signal?: NodeJS.Signals): void;
-  /** Adds a DNS zone such as `clusterset.local`; @returns a function that removes it. */
-  addZone(suffix: string, source: ZoneSource): () => void;
   /** Ends every pod and everything else; nothing is left but the data folder. Idempotent. */
   stop(): Promise<void>;
 }
@@ -163,10 +162,6 @@ class EmbeddedCluster implements Cluster {
     this.#started().node.killContainer(namespace, pod, container, signal);
   }
 
-  addZone(suffix: string, source: ZoneSource): () => void {
-    return this.#started().network.addZone(suffix, source);
-  }
-
   async start(): Promise<void> {
     const { dataFolder, name } = this.#options;
     const block = this.#stack.use(await claimAddressBlock(rememberedBlock(dataFolder)));
@@ -206,6 +201,7 @@ class EmbeddedCluster implements Cluster {
     await networkStarted;
     this.#feed(informers, network);
     await ensureKubernetesService(client, kubernetesIp, { address: block.nodeIp, port: server.port });
+    await ensureDnsConfig(client, this.#domain);
     const deps = { client, informers, log: this.#log };
     const namespaceDeps = { ...deps, caPem: server.ca, namespacedResources: () => namespacedResources(definitions) };
     const controllers: Controller[] = [
@@ -291,6 +287,10 @@ class EmbeddedCluster implements Cluster {
       const moved = before !== undefined && serviceOf(before) !== (slice === undefined ? undefined : serviceOf(slice));
       if (moved) network.removeSlice(before);
       if (slice !== undefined) network.applySlice(slice);
+    });
+    informers.configMaps.onChange((configMap, _before, key) => {
+      if (key === `${DNS_CONFIG.namespace}/${DNS_CONFIG.name}`)
+        network.setForwards(parseForwards(configMap?.data?.[DNS_CONFIG.key] ?? ''));
     });
   }
 

@@ -6,7 +6,7 @@ import { silentLogger } from '@mesh/runtime';
 import { type AddressBlock, claimAddressBlock } from './address-block.ts';
 import { ClusterNames } from './cluster-names.ts';
 import { decodeQuery, DNS_CODE, DNS_TYPE, type DnsAnswer, encodeResponse } from './dns-message.ts';
-import { DnsServer } from './dns-server.ts';
+import { DnsServer, type NameSource } from './dns-server.ts';
 import type { EndpointSlice, Service } from './service-types.ts';
 
 function service(name: string, spec: Service['spec']): Service {
@@ -98,13 +98,28 @@ describe('names of a cluster, asked over the network', () => {
     await assert.rejects(resolver.resolve4('shop.svc.cluster.local'), code('ENODATA'));
   });
 
-  test('a zone can be added and removed', async () => {
-    const remove = names.addZone('clusterset.local', {
-      answer: (name) => ({ code: DNS_CODE.ok, answers: [{ type: 'A', name, ttl: 5, address: '127.9.128.9' }] }),
-    });
-    assert.deepEqual(await resolver.resolve4('web.shop.svc.clusterset.local'), ['127.9.128.9']);
-    remove();
-    await assert.rejects(resolver.resolve4('other.shop.svc.clusterset.local'), code('ENOTFOUND'));
+  test('a zone that is forwarded is answered by its own name server, whole', async () => {
+    const many = Array.from({ length: 100 }, (_each, index) => `127.9.18.${index}`);
+    const other: NameSource = {
+      answer: (name) => ({
+        code: name.startsWith('no.') ? DNS_CODE.noSuchName : DNS_CODE.ok,
+        answers: name.startsWith('no.') ? [] : many.map((address) => ({ type: 'A', name, ttl: 5, address })),
+      }),
+    };
+    await using upstream = new DnsServer({ address: block.dnsIp, port: 0 }, { names: other, log: silentLogger });
+    await upstream.start();
+    const dead = { address: block.dnsIp, port: 1 };
+    const upstreams = [dead, { address: block.dnsIp, port: upstream.port }];
+    names.setForwards([{ zone: 'clusterset.local', upstreams }]);
+    for (let turn = 0; turn < 2; turn += 1) {
+      assert.deepEqual(await resolver.resolve4('web.shop.svc.clusterset.local'), many);
+      await assert.rejects(resolver.resolve4('no.shop.svc.clusterset.local'), code('ENOTFOUND'));
+    }
+    assert.deepEqual(await resolver.resolve4('web.shop.svc.cluster.local'), ['127.9.128.1']);
+    names.setForwards([{ zone: 'clusterset.local', upstreams: [dead] }]);
+    await assert.rejects(resolver.resolve4('web.shop.svc.clusterset.local'), code('ESERVFAIL'));
+    names.setForwards([]);
+    await assert.rejects(resolver.resolve4('web.shop.svc.clusterset.local'), code('ENOTFOUND'));
   });
 
   test('an answer that is too long for UDP comes over TCP', async () => {

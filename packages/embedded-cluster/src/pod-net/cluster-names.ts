@@ -3,7 +3,9 @@
  * headless Services with a name per pod, external names, named ports, pods and reverse names.
  */
 import { DNS_CODE, DNS_TYPE, type DnsAnswer, type DnsRecord } from './dns-message.ts';
+import { relay } from './dns-relay.ts';
 import type { NameSource } from './dns-server.ts';
+import type { ForwardZone } from './forward-zones.ts';
 import type { EndpointSlice, Service } from './service-types.ts';
 
 /** Seconds; CoreDNS' default for cluster records. */
@@ -14,13 +16,11 @@ interface Host {
   readonly address: string;
 }
 
-/** Answers for names outside of the cluster, or for a zone such as `clusterset.local`. */
-export type ZoneSource = NameSource;
-
 export class ClusterNames implements NameSource {
   readonly #domain: string;
   readonly #upstream: NameSource;
-  readonly #zones = new Map<string, ZoneSource>();
+  #forwards: readonly ForwardZone[] = [];
+  #turn = 0;
   readonly #services = new Map<string, Service>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #reverse = new Map<string, string>();
@@ -32,10 +32,17 @@ export class ClusterNames implements NameSource {
     this.#upstream = upstream;
   }
 
-  /** Adds a zone, such as `clusterset.local`; @returns a function that removes it. */
-  addZone(suffix: string, source: ZoneSource): () => void {
-    this.#zones.set(suffix, source);
-    return () => void this.#zones.delete(suffix);
+  /** Zones that other servers answer for; the longest that fits a name counts. */
+  setForwards(zones: readonly ForwardZone[]): void {
+    this.#forwards = zones.toSorted((a, b) => b.zone.length - a.zone.length);
+  }
+
+  relay(name: string): ((message: Uint8Array) => Promise<Buffer>) | undefined {
+    const forward = this.#forwards.find(({ zone }) => name === zone || name.endsWith(`.${zone}`));
+    if (forward === undefined) return undefined;
+    this.#turn += 1;
+    const turn = this.#turn;
+    return (message) => relay(message, forward.upstreams, turn);
   }
 
   setNamespaces(names: Iterable<string>): void {
@@ -74,9 +81,6 @@ export class ClusterNames implements NameSource {
 
   answer(name: string, type: number): DnsAnswer | Promise<DnsAnswer> {
     if (name === this.#domain || name.endsWith(`.${this.#domain}`)) return this.#clusterName(name, type);
-    for (const [suffix, source] of this.#zones) {
-      if (name === suffix || name.endsWith(`.${suffix}`)) return source.answer(name, type);
-    }
     if (name.endsWith('.in-addr.arpa')) return this.#reverseName(name, type);
     return this.#upstream.answer(name, type);
   }

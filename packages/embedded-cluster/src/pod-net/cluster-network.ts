@@ -1,9 +1,8 @@
 /** The cluster's side of its network thread: passes on Services, slices and namespaces as they change. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Component, type Logger, MeshError, messageOf } from '@mesh/runtime';
-import type { ZoneSource } from './cluster-names.ts';
-import { DNS_CODE } from './dns-message.ts';
+import { type Component, type Logger, MeshError } from '@mesh/runtime';
+import type { ForwardZone } from './forward-zones.ts';
 import type { FromNetwork, NetworkOptions, ToNetwork } from './network-messages.ts';
 import type { EndpointSlice, Service } from './service-types.ts';
 
@@ -11,7 +10,6 @@ export class ClusterNetwork implements Component {
   readonly name = 'network';
   readonly #options: NetworkOptions;
   readonly #log: Logger;
-  readonly #zones = new Map<string, ZoneSource>();
   readonly #settling = new Map<number, () => void>();
   #worker: Worker | undefined;
   #dnsPort = 0;
@@ -43,8 +41,7 @@ export class ClusterNetwork implements Component {
       } else if (message.kind === 'settled') {
         this.#settling.get(message.id)?.();
         this.#settling.delete(message.id);
-      } else if (message.kind === 'log') this.#log.warn('network', { line: message.line });
-      else void this.#answer(message);
+      } else this.#log.warn('network', { line: message.line });
     });
     worker.once('error', (error) => {
       this.#log.error('network thread failed', { error });
@@ -99,25 +96,9 @@ export class ClusterNetwork implements Component {
     return settled;
   }
 
-  /** Adds a DNS zone that is answered on this thread; @returns a function that removes it. */
-  addZone(suffix: string, source: ZoneSource): () => void {
-    this.#zones.set(suffix, source);
-    this.#post({ kind: 'zone', suffix, present: true });
-    return () => {
-      if (this.#zones.get(suffix) !== source) return;
-      this.#zones.delete(suffix);
-      this.#post({ kind: 'zone', suffix, present: false });
-    };
-  }
-
-  async #answer({ id, suffix, name, type }: Extract<FromNetwork, { kind: 'ask' }>): Promise<void> {
-    try {
-      const answer = await this.#zones.get(suffix)?.answer(name, type);
-      this.#post({ kind: 'answer', id, answer: answer ?? { code: DNS_CODE.noSuchName, answers: [] } });
-    } catch (error) {
-      this.#log.warn('zone lookup failed', { suffix, name, error: messageOf(error) });
-      this.#post({ kind: 'answer', id, answer: { code: DNS_CODE.serverFailure, answers: [] } });
-    }
+  /** Zones that other name servers answer for. */
+  setForwards(zones: readonly ForwardZone[]): void {
+    this.#post({ kind: 'forwards', zones });
   }
 
   #post(message: ToNetwork): void {

@@ -93,6 +93,11 @@ export function encodeResponse(query: DnsQuery, answer: DnsAnswer, bytesMax: num
   return full.length <= bytesMax ? full : encode(query, answer.code, [[], [], []], true);
 }
 
+/** Says only that the answer is too long for UDP. */
+export function truncatedResponse(query: DnsQuery): Buffer {
+  return encode(query, DNS_CODE.ok, [[], [], []], true);
+}
+
 function encode(
   query: DnsQuery,
   code: number,

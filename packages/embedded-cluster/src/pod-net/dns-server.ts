@@ -2,13 +2,22 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Component, Logger } from '@mesh/runtime';
-import { type DnsAnswer, type DnsQuery, DNS_CODE, decodeQuery, encodeResponse } from './dns-message.ts';
+import {
+  type DnsAnswer,
+  type DnsQuery,
+  DNS_CODE,
+  decodeQuery,
+  encodeResponse,
+  truncatedResponse,
+} from './dns-message.ts';
 
 const TCP_BYTES_MAX = 65_535;
 const TCP_IDLE_MS = 10_000;
 
 export interface NameSource {
   answer(name: string, type: number): DnsAnswer | Promise<DnsAnswer>;
+  /** How to pass a query on, for names of zones that another server has. */
+  relay?(name: string): ((message: Uint8Array) => Promise<Buffer>) | undefined;
 }
 
 export class DnsServer implements Component {
@@ -93,8 +102,26 @@ export class DnsServer implements Component {
   async #respond(message: Uint8Array, bytesMax: number | undefined): Promise<Buffer | undefined> {
     const query = decodeQuery(message);
     if (query === undefined) return undefined;
+    const limit = bytesMax ?? query.udpBytes;
+    const relay = this.#names.relay?.(query.question.name);
+    if (relay !== undefined) return this.#relayed(query, message, relay, limit);
     const answer = await this.#answer(query);
-    return encodeResponse(query, answer, bytesMax ?? query.udpBytes);
+    return encodeResponse(query, answer, limit);
+  }
+
+  async #relayed(
+    query: DnsQuery,
+    message: Uint8Array,
+    relay: (message: Uint8Array) => Promise<Buffer>,
+    bytesMax: number,
+  ): Promise<Buffer> {
+    try {
+      const response = await relay(message);
+      return response.length <= bytesMax ? response : truncatedResponse(query);
+    } catch (error) {
+      this.#log.warn('name server of a zone failed', { name: query.question.name, error });
+      return encodeResponse(query, { code: DNS_CODE.serverFailure, answers: [] }, bytesMax);
+    }
   }
 
   async #answer(query: DnsQuery): Promise<DnsAnswer> {

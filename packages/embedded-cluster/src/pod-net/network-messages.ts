@@ -1,5 +1,5 @@
 /** What a cluster's thread and its network thread tell each other. Plain data, as it is copied between threads. */
-import type { DnsAnswer } from './dns-message.ts';
+import type { ForwardZone } from './forward-zones.ts';
 import type { EndpointSlice, Service } from './service-types.ts';
 
 export interface NetworkOptions {
@@ -17,14 +17,12 @@ export type ToNetwork =
   | { readonly kind: 'slice'; readonly slice: EndpointSlice }
   | { readonly kind: 'slice-gone'; readonly slice: EndpointSlice }
   | { readonly kind: 'namespaces'; readonly names: readonly string[] }
-  | { readonly kind: 'zone'; readonly suffix: string; readonly present: boolean }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: DnsAnswer }
+  | { readonly kind: 'forwards'; readonly zones: readonly ForwardZone[] }
   | { readonly kind: 'settle'; readonly id: number }
   | { readonly kind: 'stop' };
 
 export type FromNetwork =
   | { readonly kind: 'ready'; readonly dnsPort: number }
   | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'ask'; readonly id: number; readonly suffix: string; readonly name: string; readonly type: number }
   | { readonly kind: 'settled'; readonly id: number }
   | { readonly kind: 'log'; readonly line: string };

@@ -5,8 +5,8 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { createLogger, messageOf } from '@mesh/runtime';
 import { ClusterNames } from './cluster-names.ts';
-import type { DnsAnswer } from './dns-message.ts';
 import { DnsServer } from './dns-server.ts';
+import type { ForwardZone } from './forward-zones.ts';
 import { hostNames } from './host-names.ts';
 import type { FromNetwork, NetworkOptions, ToNetwork } from './network-messages.ts';
 import { ServiceProxy } from './service-proxy.ts';
@@ -17,11 +17,10 @@ async function run(port: MessagePort, options: NetworkOptions): Promise<void> {
   const names = new ClusterNames(options.clusterDomain, hostNames);
   const dns = new DnsServer({ address: options.dnsIp, port: options.dnsPort }, { names, log });
   const proxy = new ServiceProxy(options, log);
-  const zones = new RemoteZones(names, post);
   port.on('message', (message: ToNetwork) => {
     if (message.kind === 'stop') void stop();
     else if (message.kind === 'settle') post({ kind: 'settled', id: message.id });
-    else apply(message, names, proxy, zones);
+    else apply(message, names, proxy, options);
   });
   const stop = async (): Promise<void> => {
     await proxy[Symbol.asyncDispose]();
@@ -33,43 +32,11 @@ async function run(port: MessagePort, options: NetworkOptions): Promise<void> {
   post({ kind: 'ready', dnsPort: dns.port });
 }
 
-/** Zones whose answers come from the cluster's thread. */
-class RemoteZones {
-  readonly #names: ClusterNames;
-  readonly #post: (message: FromNetwork) => void;
-  readonly #removers = new Map<string, () => void>();
-  readonly #waiting = new Map<number, (answer: DnsAnswer) => void>();
-  #id = 0;
-
-  constructor(names: ClusterNames, post: (message: FromNetwork) => void) {
-    this.#names = names;
-    this.#post = post;
-  }
-
-  set(suffix: string, present: boolean): void {
-    this.#removers.get(suffix)?.();
-    this.#removers.delete(suffix);
-    if (!present) return;
-    const answer = (name: string, type: number): Promise<DnsAnswer> => {
-      this.#id += 1;
-      const id = this.#id;
-      this.#post({ kind: 'ask', id, suffix, name, type });
-      return new Promise((resolve) => this.#waiting.set(id, resolve));
-    };
-    this.#removers.set(suffix, this.#names.addZone(suffix, { answer }));
-  }
-
-  answered(id: number, answer: DnsAnswer): void {
-    this.#waiting.get(id)?.(answer);
-    this.#waiting.delete(id);
-  }
-}
-
 function apply(
   message: Exclude<ToNetwork, { kind: 'stop' | 'settle' }>,
   names: ClusterNames,
   proxy: ServiceProxy,
-  zones: RemoteZones,
+  options: NetworkOptions,
 ): void {
   switch (message.kind) {
     case 'service':
@@ -91,12 +58,18 @@ function apply(
     case 'namespaces':
       names.setNamespaces(message.names);
       return;
-    case 'zone':
-      zones.set(message.suffix, message.present);
-      return;
-    case 'answer':
-      zones.answered(message.id, message.answer);
+    case 'forwards':
+      names.setForwards(message.zones.map((each) => reachable(each, options.privilegedOffset)));
   }
+}
+
+/** Ports below 1024 of cluster addresses may be elsewhere. */
+function reachable({ zone, upstreams }: ForwardZone, privilegedOffset: number): ForwardZone {
+  const shifted = upstreams.map(({ address, port }) => ({
+    address,
+    port: address.startsWith('127.') && port < 1024 ? port + privilegedOffset : port,
+  }));
+  return { zone, upstreams: shifted };
 }
 
 if (parentPort !== null) {
