@@ -93,7 +93,8 @@ export function desiredMirror(
   if (isHeadless(remote.service)) {
     const pods = podsByName(remote);
     // Pods that are all gone at the moment had names, and will have them again.
-    const hadNames = remote.endpoints.length === 0 && context.live !== undefined && isHeadless(context.live);
+    const isEmpty = remote.endpoints.every(({ endpoints }) => endpoints.length === 0);
+    const hadNames = isEmpty && context.live !== undefined && isHeadless(context.live);
     if (pods.size > 0 || hadNames) {
       const service = mirrorOf(plan, remote.service, {});
       return { ...desiredHeadless(plan, remote, addresses, { ...context, service, pods }), outcome };
