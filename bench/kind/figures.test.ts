@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { latencyRows, memoryRow, parseLoadReport, readyAtMs, startRow } from './figures.ts';
+import { isSteady, latencyRows, memoryRow, parseLoadReport, readyAtMs, startRow } from './figures.ts';
 import type { ContainerFigures } from './node-figures.ts';
 
 const figures = (mb: number): ContainerFigures => ({
@@ -39,6 +39,13 @@ test('added latency is the median of the differences in each turn', () => {
     added_p99_ms: 1,
     cpu_us_per_request: 200,
   });
+});
+
+test('a warm-up is over when the last medians are alike, whatever came before', () => {
+  assert.equal(isSteady([900, 905]), false);
+  assert.equal(isSteady([1500, 1200, 900, 800]), false);
+  assert.equal(isSteady([1500, 900, 830, 860]), true);
+  assert.equal(isSteady([800, 900, 800]), false);
 });
 
 test('a row of pods without sidecar has no time of a sidecar', () => {

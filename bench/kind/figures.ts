@@ -115,6 +115,12 @@ export interface Round {
   readonly cpuUsPerRequest?: number;
 }
 
+/** The last three are within a tenth of each other: what was measured does not get faster any more. */
+export function isSteady(medians: readonly number[]): boolean {
+  const last = medians.slice(-3);
+  return last.length === 3 && Math.max(...last) <= 1.1 * Math.min(...last);
+}
+
 /** A row per variant; that without sidecars is what the others are compared with, round by round. */
 export function latencyRows(rounds: ReadonlyMap<Variant, readonly Round[]>): readonly LatencyRow[] {
   const base = rounds.get('none') ?? [];

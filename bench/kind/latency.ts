@@ -6,7 +6,7 @@ import { median } from '../lib/report.ts';
 import type { KindHome, KindMember } from '../../scripts/home/kind-home.ts';
 import { runProgram } from '../../scripts/home/program.ts';
 import { until } from '../../scripts/home/wait.ts';
-import { latencyRows, memoryRow, parseLoadReport } from './figures.ts';
+import { isSteady, latencyRows, memoryRow, parseLoadReport } from './figures.ts';
 import type { LatencyRow, LoadReport, MemoryRow, Round } from './figures.ts';
 import { sidecarFigures, sidecarImage, startPods } from './pods.ts';
 import { APP, MESHED, NAMESPACE, podManifest, PROGRAMS, serviceManifest, VARIANTS } from './variants.ts';
@@ -14,9 +14,14 @@ import type { Variant } from './variants.ts';
 
 /** Requests a second: little, as between most services, so that time is counted and not queueing. */
 export const RATE = 100;
-/** Before each counted run: what is compiled while it runs is compiled then. */
-const WARM_UP_RATE = 400;
-const WARM_UP_S = 3;
+/**
+ * What is compiled while it runs is compiled before the first counted run: that takes JavaScriptCore tens of thousands of requests. Runs of
+ * this kind, until the median stays where it is; one more before each counted run, as the other pairs were called in between.
+ */
+const WARM_UP_RATE = 1000;
+const WARM_UP_S = 5;
+const WARM_UPS_MIN = 4;
+const WARM_UPS_MAX = 16;
 /** At the beginning of a counted run: connections are opened and the load program gets warm. */
 const UNCOUNTED_S = 1;
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -47,7 +52,10 @@ export async function measureLatency(plan: LatencyPlan): Promise<LatencyFigures>
   await cluster.apply(VARIANTS.map((variant) => serviceManifest(serverOf(variant))));
   await startPods(cluster, pods);
   const rounds = new Map<Variant, Round[]>(VARIANTS.map((variant) => [variant, []]));
-  for (const variant of VARIANTS) await firstAnswer(plan, variant);
+  for (const variant of VARIANTS) {
+    await firstAnswer(plan, variant);
+    await warmUp(plan, variant);
+  }
   for (let turn = 1; turn <= plan.rounds; turn += 1) {
     for (const variant of VARIANTS) {
       const measured = await runRound(plan, variant);
@@ -68,6 +76,16 @@ export async function measureLatency(plan: LatencyPlan): Promise<LatencyFigures>
   }
   await cluster.remove([...pods, ...VARIANTS.map((variant) => serviceManifest(serverOf(variant)))]);
   return { latency: latencyRows(rounds), memory, images };
+}
+
+async function warmUp(plan: LatencyPlan, variant: Variant): Promise<void> {
+  const mediansUs: number[] = [];
+  while (mediansUs.length < WARM_UPS_MAX && !(mediansUs.length >= WARM_UPS_MIN && isSteady(mediansUs))) {
+    mediansUs.push(median((await call(plan, variant, WARM_UP_RATE, WARM_UP_S, 0)).us));
+  }
+  plan.say(
+    `warm-up: ${variant} ${mediansUs.map((us) => Math.round(us)).join(', ')} µs at the medians of ${WARM_UP_S} s each`,
+  );
 }
 
 async function runRound(plan: LatencyPlan, variant: Variant): Promise<Round> {
