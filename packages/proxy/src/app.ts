@@ -246,6 +246,7 @@ export class ProxyApp implements AsyncDisposable {
         ownIps: inbound.ips,
         refusedPorts: [admin.listen.port],
         connectionsPerClientMax: peerLimits.connectionsPerClientMax,
+        gatewayIdentities: inbound.gatewayIdentities,
         inboundDetectTimeoutMs: inbound.detectTimeoutMs,
         outboundIdleTimeoutMs: outbound.discoveryIdleMs,
         inboundIdleTimeoutMs: inbound.discoveryIdleMs,

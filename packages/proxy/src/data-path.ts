@@ -32,6 +32,8 @@ export interface DataPathOptions {
   readonly handshakeTimeoutMs: number;
   /** Inbound connections of one client address; 0: no limit. */
   readonly connectionsPerClientMax: number;
+  /** Identities of gateways that are believed when they say who their clients are (ADR 0020). */
+  readonly gatewayIdentities: readonly string[];
   readonly discoveryTimeoutMs: number;
   /** A destination that nobody uses is forgotten after this. */
   readonly outboundIdleTimeoutMs: number;
@@ -57,6 +59,7 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   inboundDetectTimeoutMs: 10_000,
   handshakeTimeoutMs: 10_000,
   connectionsPerClientMax: CONNECTIONS_PER_CLIENT_MAX,
+  gatewayIdentities: [],
   discoveryTimeoutMs: 10_000,
   outboundIdleTimeoutMs: 5000,
   inboundIdleTimeoutMs: 90_000,
@@ -180,8 +183,9 @@ export class DataPath implements Component {
 
   #inboundAccept(): InboundAccept['handlers'] {
     const { identity, metrics, logger } = this.#deps;
-    const { inboundListen, ownIps, refusedPorts, inboundDetectTimeoutMs, handshakeTimeoutMs, connectionsPerClientMax } =
+    const { inboundListen, ownIps, refusedPorts, inboundDetectTimeoutMs, handshakeTimeoutMs, gatewayIdentities } =
       this.#options;
+    const { connectionsPerClientMax } = this.#options;
     // With port 0 (tests) the direct port is known only once bound: it is looked up when needed.
     const boundPort = (): number => this.#addresses?.inbound.port ?? inboundListen.port;
     return new InboundAccept(
@@ -194,6 +198,7 @@ export class DataPath implements Component {
         detectTimeoutMs: inboundDetectTimeoutMs,
         handshakeTimeoutMs,
         connectionsPerClientMax,
+        gatewayIdentities: new Set(gatewayIdentities),
       },
       {
         engine: this.#inboundEngine,

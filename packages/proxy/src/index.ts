@@ -1,3 +1,5 @@
+export { ClientConnections, CONNECTIONS_PER_CLIENT_MAX } from './accept/client-connections.ts';
+export { HandshakeLimit } from './accept/handshake-limit.ts';
 export { peek } from './accept/peek.ts';
 export type { PeekEnd, PeekOptions } from './accept/peek.ts';
 export { Backends } from './balance/backends.ts';
@@ -5,7 +7,7 @@ export type { BackendsDeps, LeasedDistribution } from './balance/backends.ts';
 export { EndpointSlot } from './balance/endpoint-slot.ts';
 export type { Dispatcher, SlotCells, SlotOwner, Waiter } from './balance/endpoint-slot.ts';
 export { connectTarget, isExpectedPeer, planConnect } from './connect/connect-plan.ts';
-export type { ConnectPlan } from './connect/connect-plan.ts';
+export type { ConnectPlan, Conveyed } from './connect/connect-plan.ts';
 export { DATA_PATH_DEFAULTS, DataPath } from './data-path.ts';
 export type { DataPathAddresses, DataPathDeps, DataPathOptions } from './data-path.ts';
 export { detectHttp } from './detect/detect-http.ts';

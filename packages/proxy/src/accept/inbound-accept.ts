@@ -9,14 +9,15 @@
 import { isLoopback, parseIp } from '@mesh/model';
 import type { Address, Conn, Handlers, PeerInfo } from '@mesh/net';
 import { CLIENT_HELLO_BYTES_MAX, readClientHello, TRANSPORT_ALPN, TransportHeaderReader } from '@mesh/wire';
-import type { TransportHeader } from '@mesh/wire';
+import type { TransportHeader, TransportHeaderError } from '@mesh/wire';
 import type { Logger } from '@mesh/runtime';
 import type { HttpEngine } from '../http/engine.ts';
 import type { Identity, ProxyMetrics } from '../ports.ts';
+import type { Client } from '../route/authorize.ts';
 import type { InboundPort } from '../route/inbound-port.ts';
 import { ClientConnections } from './client-connections.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
-import { identityOf, passedClient, plainClient, tlsClient } from './inbound-client.ts';
+import { conveyedBy, identityOf, passedClient, plainClient, tlsClient } from './inbound-client.ts';
 import { InboundServe } from './inbound-serve.ts';
 import { peek } from './peek.ts';
 
@@ -32,6 +33,8 @@ export interface InboundAcceptOptions {
   readonly handshakeTimeoutMs: number;
   /** Open connections of one client address; 0: no limit. */
   readonly connectionsPerClientMax: number;
+  /** Identities of gateways that are believed when they say who their clients are. */
+  readonly gatewayIdentities: ReadonlySet<string>;
 }
 
 export interface InboundAcceptDeps {
@@ -143,7 +146,8 @@ export class InboundAccept {
 
   #terminate(conn: Conn<unknown>, hello: Uint8Array, port: InboundPort, accepted: Accepted, over: () => void): void {
     this.#startTls(conn, hello, 'optional', accepted.target, over, (secured, peer) => {
-      this.#serve.detect(secured, NOTHING, 'enough', port, tlsClient(accepted.clientIp, peer), over);
+      const client = tlsClient(accepted.clientIp, peer, this.#options.gatewayIdentities);
+      this.#serve.detect(secured, NOTHING, 'enough', port, client, over);
     });
   }
 
@@ -185,6 +189,7 @@ export class InboundAccept {
     const reader = new TransportHeaderReader();
     let seen = 0;
     let header: TransportHeader | undefined;
+    let error = 'bad_transport_header';
     let rest: Uint8Array = NOTHING;
     peek(conn, NOTHING, {
       timeoutMs: this.#options.detectTimeoutMs,
@@ -192,14 +197,15 @@ export class InboundAccept {
         const result = reader.feed(bytes.subarray(seen));
         seen = bytes.length;
         if (result.kind === 'header') ({ header, rest } = result);
+        else if (result.kind === 'error' && CLIENT_ERRORS.has(result.error)) error = 'bad_client_identity';
         return result.kind !== 'incomplete';
       },
       closed: over,
       done: (peeked, _bytes, end) => {
-        const refusal = this.#headerRefusal(header);
+        const refusal = header === undefined ? error : this.#headerRefusal(header);
         if (header === undefined || refusal !== undefined) {
           over();
-          this.#serve.refuse(peeked, refusal ?? 'bad_transport_header', accepted.target);
+          this.#serve.refuse(peeked, refusal ?? error, accepted.target);
           return;
         }
         this.#serveDirect(peeked, rest, end === 'ended', header, accepted, peer, over);
@@ -208,8 +214,7 @@ export class InboundAccept {
   }
 
   /** Gateways are processes of their own: a header that names a service is refused by a sidecar. */
-  #headerRefusal(header: TransportHeader | undefined): string | undefined {
-    if (header === undefined) return 'bad_transport_header';
+  #headerRefusal(header: TransportHeader): string | undefined {
     if (header.name !== '') return 'not_a_gateway';
     if (header.port === this.#options.listenPort) return 'loop';
     return this.#options.refusedPorts.has(header.port) ? 'port_not_reachable' : undefined;
@@ -226,7 +231,7 @@ export class InboundAccept {
   ): void {
     const target = { ip: accepted.target.ip, port: header.port };
     const { port, done } = this.#deps.usePort(target);
-    const client = tlsClient(accepted.clientIp, peer);
+    const client = clientOf(tlsClient(accepted.clientIp, peer, this.#options.gatewayIdentities), header);
     const finish = (): void => {
       done();
       over();
@@ -289,6 +294,15 @@ export class InboundAccept {
     );
     if (turn.leave === undefined) waiting.reset();
   }
+}
+
+const CLIENT_ERRORS: ReadonlySet<TransportHeaderError> = new Set(['bad_client_identity', 'bad_client_cluster']);
+
+/** Of an opaque connection its header says whom it is for; requests say it themselves. */
+function clientOf(client: Client, header: TransportHeader): Client {
+  const { session, clientIdentity: identity, clientCluster: cluster } = header;
+  const isConveyed = client.relays === true && session === undefined && (identity !== '' || cluster !== '');
+  return isConveyed ? conveyedBy(client, { identity, cluster }) : client;
 }
 
 function isLoopbackAddress(text: string): boolean {

@@ -22,6 +22,7 @@ import { InboundService } from '../route/inbound-service.ts';
 import { errnoOf, TcpForward } from '../tcp/tcp-forward.ts';
 import { detectResult, peek } from './peek.ts';
 import type { PeekEnd } from './peek.ts';
+import { RelayedService } from './relayed-service.ts';
 import { turnAway } from './turn-away.ts';
 
 export interface InboundServeDeps {
@@ -101,7 +102,8 @@ export class InboundServe {
     const cells = port.tcpCells(client);
     cells.openTotal.add(1);
     cells.openConnections.add(1);
-    const service = new InboundService(port, client, conn.remote, (why: Closed) => {
+    const Service = client.relays === true ? RelayedService : InboundService;
+    const service = new Service(port, client, conn.remote, (why: Closed) => {
       cells.openConnections.add(-1);
       cells.closeTotal(errnoOf(why)).add(1);
       over();

@@ -178,6 +178,17 @@ test('limits of what clients hold have keys of ours, and 0 is without end', () =
   assert.throws(() => parseProxyConfig(bad), /INBOUND_MAX_IN_FLIGHT[^]*MESH_HTTP_BODY_TIMEOUT/);
 });
 
+test('gateways that are believed are identities, and nobody is where nothing is said', () => {
+  assert.deepEqual(parseProxyConfig(ENV).inbound.gatewayIdentities, []);
+  const two = 'linkerd-gateway.mc.serviceaccount.identity.linkerd.cluster.local, spiffe://east/ns/mc/sa/gateway';
+  assert.deepEqual(
+    parseProxyConfig({ ...ENV, MESH_GATEWAY_IDENTITIES: two }).inbound.gatewayIdentities,
+    two.split(', '),
+  );
+  const [problem = ''] = problems({ ...ENV, MESH_GATEWAY_IDENTITIES: 'Gateway!' });
+  assert.match(problem, /^MESH_GATEWAY_IDENTITIES is "Gateway!": give a comma list of identities/);
+});
+
 test('unknown keys of the prefix are warned of', () => {
   const { warnings } = parseProxyConfig({ ...ENV, LINKERD2_PROXY_TYPO: '1' });
   assert.deepEqual(warnings, ['LINKERD2_PROXY_TYPO is not known and has no effect']);

@@ -10,6 +10,7 @@ import { parseIp, PortSet } from '@mesh/model';
 import type { Cidr, SocketAddress } from '@mesh/model';
 import { ConfigReader } from '@mesh/runtime';
 import type { BackoffOptions, Env, LogFormat } from '@mesh/runtime';
+import { isClientIdentity } from '@mesh/wire';
 import type { AccessLogFormat } from '../access-log/format.ts';
 import { HTTP2_DEFAULTS, HTTP2_WINDOWS } from '../http/http2-options.ts';
 import type { Http2Options, Http2Windows } from '../http/http2-options.ts';
@@ -76,6 +77,8 @@ export interface InboundConfig extends DirectionConfig {
   readonly httpQueue: QueueConfig;
   /** Undefined: no access log. */
   readonly accessLog: AccessLogFormat | undefined;
+  /** Gateways that are believed when they say who their clients are. */
+  readonly gatewayIdentities: readonly string[];
 }
 
 export interface IdentityConfig {
@@ -115,6 +118,9 @@ export interface ProxyConfig {
   readonly warnings: readonly string[];
 }
 
+const GATEWAY_IDENTITIES_FORM =
+  'a comma list of identities such as linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.cluster.local';
+
 /** @throws ConfigError with every problem. */
 export function parseProxyConfig(env: Env): ProxyConfig {
   const reader = new ConfigReader(env, PREFIX);
@@ -122,7 +128,7 @@ export function parseProxyConfig(env: Env): ProxyConfig {
   for (const key of ACCEPTED_KEYS) reader.text(key);
   const windows = readWindows(reader);
   const config: ProxyConfig = {
-    inbound: readInbound(reader, windows),
+    inbound: readInbound(reader, own, windows),
     outbound: readOutbound(reader, windows),
     admin: {
       listen: reader.socketAddress('ADMIN_LISTEN_ADDR', ADMIN_LISTEN),
@@ -162,7 +168,7 @@ export function parseProxyConfig(env: Env): ProxyConfig {
   return { ...config, warnings };
 }
 
-function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig {
+function readInbound(reader: ConfigReader, own: ConfigReader, windows: Http2Windows): InboundConfig {
   return {
     ...readDirection(reader, 'INBOUND', {
       connectTimeoutMs: 300,
@@ -184,6 +190,10 @@ function readInbound(reader: ConfigReader, windows: Http2Windows): InboundConfig
     accessLog: reader.custom<AccessLogFormat | undefined>('ACCESS_LOG', undefined, 'apache or json', (text) =>
       text === 'apache' || text === 'json' ? text : undefined,
     ),
+    gatewayIdentities: own.custom('GATEWAY_IDENTITIES', [], GATEWAY_IDENTITIES_FORM, (text) => {
+      const names = text.split(',').map((name) => name.trim());
+      return names.every(isClientIdentity) ? names : undefined;
+    }),
   };
 }
 

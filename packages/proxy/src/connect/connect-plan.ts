@@ -5,7 +5,7 @@
 import type { Endpoint, TlsIdentity } from '@mesh/model';
 import type { Address, ConnectTarget, PeerInfo } from '@mesh/net';
 import { encodeTransportHeader, TRANSPORT_ALPN } from '@mesh/wire';
-import type { SessionProtocol } from '@mesh/wire';
+import type { SentTransportHeader, SessionProtocol } from '@mesh/wire';
 import type { Identity, Labels } from '../ports.ts';
 
 export interface ConnectPlan {
@@ -15,6 +15,8 @@ export interface ConnectPlan {
   readonly http1Preface: Uint8Array;
   readonly http2Preface: Uint8Array;
   readonly opaquePreface: Uint8Array;
+  /** What these say of the destination; undefined when there are none. */
+  readonly meant: { readonly port: number; readonly name: string } | undefined;
   /** New authority of requests, or undefined. */
   readonly authority: Uint8Array | undefined;
   readonly authorityText: string | undefined;
@@ -22,8 +24,11 @@ export interface ConnectPlan {
   readonly tlsLabels: Labels;
 }
 
+/** What a gateway says of the connection that it carries on; it has checked it. */
+export type Conveyed = Partial<Pick<SentTransportHeader, 'clientIdentity' | 'clientCluster' | 'hops'>>;
+
 const NOTHING = new Uint8Array(0);
-const NO_PREFACES = { http1Preface: NOTHING, http2Preface: NOTHING, opaquePreface: NOTHING };
+const NO_PREFACES = { http1Preface: NOTHING, http2Preface: NOTHING, opaquePreface: NOTHING, meant: undefined };
 
 /** @param ownIps Endpoints at these addresses are this very workload: no TLS to oneself. */
 export function planConnect(endpoint: Endpoint, ownIps: ReadonlySet<string>): ConnectPlan {
@@ -47,8 +52,14 @@ export function planConnect(endpoint: Endpoint, ownIps: ReadonlySet<string>): Co
     http1Preface: preface('http1'),
     http2Preface: preface('http2'),
     opaquePreface: preface(undefined),
+    meant,
     tlsLabels,
   };
+}
+
+/** The preface of an opaque connection that a gateway opens for a client. Empty when the endpoint takes none. */
+export function prefaceFor(plan: ConnectPlan, conveyed: Conveyed): Uint8Array {
+  return plan.meant === undefined ? NOTHING : encodeTransportHeader({ ...plan.meant, session: undefined, ...conveyed });
 }
 
 /** Dial with the identity of the moment. Undefined: TLS is wanted and there is no certificate yet. */

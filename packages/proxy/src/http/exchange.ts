@@ -383,6 +383,7 @@ export class Exchange implements CourseOwner {
     this.#phase = WAITING;
     this.#account.begin();
     this.client.cells = undefined;
+    this.client.added = undefined;
     this.#engine.inFlight += 1;
     this.#placement.attempts.reset();
     this.#interim = 0;

@@ -12,7 +12,7 @@ import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
 import { framed, framedEnd } from './payload.ts';
 import { rescue } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
-import type { HttpService, RequestEnd } from './service.ts';
+import type { AddedFields, HttpService, RequestEnd } from './service.ts';
 import type { HttpSession } from './session.ts';
 import { Stall } from './stall.ts';
 import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
@@ -25,6 +25,7 @@ export class H1ClientStream implements ClientStream {
   readonly facts: Http1Facts;
   readonly grpc = false;
   cells: HttpCells | undefined;
+  added: AddedFields | undefined;
   onOver: ((end: RequestEnd) => void) | undefined;
   requestDone: boolean;
   readonly #session: HttpSession;
@@ -44,6 +45,7 @@ export class H1ClientStream implements ClientStream {
     this.#session = session;
     this.facts = new Http1Facts(session.reader.head);
     this.cells = undefined;
+    this.added = undefined;
     this.onOver = undefined;
     this.requestDone = true;
     this.#kept = NONE;
@@ -197,6 +199,7 @@ export class H1ClientStream implements ClientStream {
       mustClose: !this.requestDone || session.closeAfter,
       status,
       undelivered,
+      text: session.service.explain?.(code),
     });
     session.write(answered.bytes);
     if (answered.close) session.closeAfter = true;

@@ -244,10 +244,11 @@ export class H1Upstream implements UpstreamStream, HalfHead {
   }
 
   #edits(alsoDrop: number): HeadEdits {
-    const service = this.exchange?.client.service;
+    const client = this.exchange?.client;
+    const added = client?.added ?? client?.service.requestAdd;
     return {
-      drop: (service?.requestDrop ?? 0) | alsoDrop,
-      add: service?.requestAdd.lines ?? NOTHING,
+      drop: (client?.service.requestDrop ?? 0) | alsoDrop,
+      add: added?.lines ?? NOTHING,
       authority: this.pool.slot.plan.authority,
     };
   }

@@ -28,7 +28,7 @@ import { PayloadReader } from './payload.ts';
 import type { PayloadSink } from './payload.ts';
 import { rescue, rescueTrailers } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
-import type { HttpService, RequestEnd } from './service.ts';
+import type { AddedFields, HttpService, RequestEnd } from './service.ts';
 import { Stall } from './stall.ts';
 import type { UpstreamStream, UpstreamVersion } from './upstream-stream.ts';
 
@@ -54,6 +54,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
   readonly ancient = false;
   facts: Http2Facts;
   cells: HttpCells | undefined;
+  added: AddedFields | undefined;
   onOver: ((end: RequestEnd) => void) | undefined;
   method: number;
   grpc: boolean;
@@ -82,6 +83,7 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     this.#fields = [];
     this.facts = new Http2Facts([]);
     this.cells = undefined;
+    this.added = undefined;
     this.onOver = undefined;
     this.method = METHOD.other;
     this.grpc = false;
@@ -229,13 +231,14 @@ export class H2ClientStream implements ClientStream, PayloadSink {
   }
 
   answer(code: FailureCode, status: number | undefined, undelivered: boolean): Synthesized {
-    const { details } = this.service;
+    const { service } = this;
     const answered = rescue(code, {
       form: this.grpc ? 'grpc' : 'http2',
-      details,
+      details: service.details,
       mustClose: false,
       status,
       undelivered,
+      text: service.explain?.(code),
     });
     if (this.#stream !== undefined) this.#session.socket.out.respond(this.#stream, answered.fields, true);
     return answered;

@@ -205,10 +205,11 @@ export class H2Upstream implements UpstreamStream, PayloadSink {
 
   /** @param was The version, when the request is HTTP/1: its receiver takes the Host field as it is, so that goes along. */
   #edits(was: string | undefined, ownAuthority: string): FieldEdits {
-    const service = this.exchange?.client.service;
+    const client = this.exchange?.client;
+    const service = client?.service;
     const authority = this.#link.pool.slot.plan.authorityText;
     const host = authority ?? ownAuthority;
-    const add: string[] = [...(service?.requestAdd.list ?? [])];
+    const add: string[] = [...((client?.added ?? service?.requestAdd)?.list ?? [])];
     if (was !== undefined) {
       if (host !== '') add.push('host', host);
       add.push(ORIG_PROTO_FIELD, was);

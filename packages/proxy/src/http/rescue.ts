@@ -8,13 +8,21 @@
 export const FAILURES = {
   unauthorized: { status: 403, grpc: 7, close: false, text: 'unauthorized request on route' },
   no_route: { status: 404, grpc: 5, close: false, text: 'no matching route' },
-  // The gateway's own two.
+  // The gateway's own three.
   not_exported: { status: 404, grpc: 5, close: false, text: 'the service is not exported' },
+  not_exported_to_peer: { status: 403, grpc: 7, close: false, text: 'the service is not exported to this cluster' },
   gateway_domain_invalid: {
     status: 404,
     grpc: 5,
     close: false,
     text: 'the name is not that of a service of this cluster',
+  },
+  // What a gateway says of its client.
+  bad_client_identity: {
+    status: 400,
+    grpc: 3,
+    close: false,
+    text: 'l5d-client-identity or l5d-client-cluster is not one valid name',
   },
   // Of `l5d-dst-override`, for proxies of ingresses.
   bad_override: { status: 400, grpc: 3, close: false, text: 'l5d-dst-override is not one name:port' },
@@ -91,6 +99,8 @@ export interface AnswerOptions {
   readonly mustClose: boolean;
   /** Overrides the table's status: a route may be configured to fail with a given one. */
   readonly status: number | undefined;
+  /** Instead of the table's words. */
+  readonly text?: string | undefined;
   /** Tell the proxy that asked that it may send the request elsewhere (`mesh-undelivered`): peers only. */
   readonly undelivered: boolean;
 }
@@ -107,8 +117,9 @@ export function neverDelivered(code: FailureCode): boolean {
 const made = new Map<string, Synthesized>();
 
 export function rescue(code: FailureCode, options: AnswerOptions): Synthesized {
-  const { form, details, mustClose, status, undelivered } = options;
+  const { form, details, mustClose, status, undelivered, text } = options;
   const close = form === 'http1' && (FAILURES[code].close || mustClose);
+  if (details && text !== undefined) return make(code, options, close);
   const key = `${code} ${form} ${details} ${close} ${status ?? ''} ${undelivered}`;
   const known = made.get(key);
   if (known !== undefined) return known;
@@ -119,8 +130,12 @@ export function rescue(code: FailureCode, options: AnswerOptions): Synthesized {
 }
 
 /** The end of a gRPC response that broke in its middle: trailers. */
-export function rescueTrailers(code: FailureCode, details: boolean): readonly string[] {
-  const { grpc, text } = FAILURES[code];
+export function rescueTrailers(
+  code: FailureCode,
+  details: boolean,
+  text: string = FAILURES[code].text,
+): readonly string[] {
+  const { grpc } = FAILURES[code];
   return details ? ['grpc-status', String(grpc), 'grpc-message', text] : ['grpc-status', String(grpc)];
 }
 
@@ -129,9 +144,9 @@ function make(code: FailureCode, options: AnswerOptions, close: boolean): Synthe
   const { form, details, undelivered } = options;
   const status = form === 'grpc' ? 200 : (options.status ?? failure.status);
   const fields: string[] = ['content-length', '0'];
-  if (form === 'grpc') fields.push('content-type', 'application/grpc', ...rescueTrailers(code, details));
+  if (form === 'grpc') fields.push('content-type', 'application/grpc', ...rescueTrailers(code, details, options.text));
   if (details) {
-    fields.push('l5d-proxy-error', failure.text);
+    fields.push('l5d-proxy-error', options.text ?? failure.text);
     if (close) fields.push('l5d-proxy-connection', 'close');
   }
   if (undelivered) fields.push('mesh-undelivered', code);

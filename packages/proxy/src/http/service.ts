@@ -29,6 +29,8 @@ export interface RoutedRequest {
   onOver: ((end: RequestEnd) => void) | undefined;
   /** Cells of this request: from the service, or else of the endpoint. */
   cells: HttpCells | undefined;
+  /** Fields to add to this request, in place of the service's `requestAdd`; set before it is dispatched. */
+  added: AddedFields | undefined;
   /** Sends the request to an endpoint of `dispatcher`. @param rules Of its route; undefined: no limits, no retries, not counted. */
   dispatch(dispatcher: Dispatcher, rules: RouteRules | undefined): void;
   /** Answers the request here. @param status Instead of the code's own. */
@@ -62,6 +64,8 @@ export interface HttpService {
   readonly details: boolean;
   /** The client is a proxy that authenticated itself: it may send elsewhere what did not get through here. */
   readonly servesProxies: boolean;
+  /** What such a response says of its reason, in place of the code's own words; undefined: those. Printable ASCII. */
+  explain?(code: FailureCode): string | undefined;
   /** A response was made here, or a client broke HTTP/2 or one of its limits: for the error counters. */
   failed?(code: FailureCode | H2Reason): void;
   /** The connection is over. */

@@ -10,8 +10,20 @@ export interface Client {
   readonly tls: boolean;
   /** First DNS or URI name of the verified client certificate; undefined without one. */
   readonly identity: string | undefined;
+  /** It is a gateway that is believed when it says who its clients are. */
+  readonly relays?: boolean;
+  /** The client that such a gateway asks for. */
+  readonly conveyed?: ConveyedClient;
   /** tls, client_id or no_tls_reason: as the metrics show them. */
   readonly labels: Labels;
+}
+
+/** Who stands behind a gateway, as the gateway verified it. */
+export interface ConveyedClient {
+  /** Empty: its name is none that can be told. */
+  readonly identity: string;
+  /** Its cluster; empty when the gateway does not know it. */
+  readonly cluster: string;
 }
 
 /** Always there for plaintext: the workload's own programs may talk to each other. Who shows an identity is judged by it. */
@@ -38,14 +50,19 @@ function allows(authorization: Authorization, client: Client): boolean {
     case 'tls_unauthenticated':
       return client.tls;
     case 'mesh_tls': {
-      const { identity } = client;
+      const { identity, conveyed } = client;
       if (identity === undefined) return false;
-      return (
-        authentication.identities.includes(identity) ||
-        authentication.suffixes.some((suffix) => fitsSuffix(identity, suffix))
-      );
+      if (fits(identity, authentication)) return true;
+      return conveyed !== undefined && conveyed.identity !== '' && fits(conveyed.identity, authentication);
     }
   }
+}
+
+function fits(
+  identity: string,
+  wanted: { readonly identities: readonly string[]; readonly suffixes: readonly string[] },
+): boolean {
+  return wanted.identities.includes(identity) || wanted.suffixes.some((suffix) => fitsSuffix(identity, suffix));
 }
 
 function fitsSuffix(identity: string, suffix: string): boolean {

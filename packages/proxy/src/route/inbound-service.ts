@@ -1,8 +1,9 @@
 /** Decides about the requests of one inbound connection: which route, who may, and what the program learns of the client. */
 import type { InboundPolicy, InboundRoute } from '@mesh/model';
 import type { Address, Closed } from '@mesh/net';
-import { HEADER, headerBit } from '@mesh/wire';
+import { CLIENT_CLUSTER_FIELD, HEADER, headerBit } from '@mesh/wire';
 import type { H2Reason } from '@mesh/wire';
+import { nameOf } from '../accept/inbound-client.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { addedFields, HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
 import type { AddedFields, HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
@@ -16,6 +17,8 @@ import { matchesAll, selectRoute } from './match.ts';
 /** Only proxies may say these things, and only to this proxy. */
 const FROM_PEERS: number =
   headerBit(HEADER.clientId) |
+  headerBit(HEADER.clientIdentity) |
+  headerBit(HEADER.clientCluster) |
   headerBit(HEADER.proxyError) |
   headerBit(HEADER.proxyConnectionL5d) |
   headerBit(HEADER.dstCanonical) |
@@ -50,11 +53,10 @@ export class InboundService implements HttpService {
     this.#standing = undefined;
     // Only the ingress itself says where its requests go.
     this.requestDrop = port.ingress ? FROM_PEERS | headerBit(HEADER.dstOverride) : FROM_PEERS;
-    this.begun = port.accessLog?.of(peer, client.identity);
+    this.begun = port.accessLog?.of(peer, nameOf(client));
     this.details = client.identity !== undefined;
     this.servesProxies = client.identity !== undefined;
-    this.requestAdd =
-      client.identity === undefined ? NO_ADDED_FIELDS : addedFields([['l5d-client-id', client.identity]]);
+    this.requestAdd = clientFields(client);
   }
 
   route(request: RoutedRequest): void {
@@ -104,6 +106,15 @@ export class InboundService implements HttpService {
   #refuse(request: RoutedRequest, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
     request.reject(code);
   }
+}
+
+/** What the program learns of its client. */
+function clientFields(client: Client): AddedFields {
+  const name = nameOf(client);
+  if (name === undefined) return NO_ADDED_FIELDS;
+  const cluster = client.conveyed?.cluster ?? '';
+  const fields: (readonly [string, string])[] = [['l5d-client-id', name]];
+  return addedFields(cluster === '' ? fields : [...fields, [CLIENT_CLUSTER_FIELD, cluster]]);
 }
 
 /** Nothing in the request can change the decision. */

@@ -83,6 +83,8 @@ const FROM_PROGRAM: number =
   headerBit(HEADER.requireId) |
   headerBit(HEADER.proxyConnectionL5d) |
   headerBit(HEADER.clientId) |
+  headerBit(HEADER.clientIdentity) |
+  headerBit(HEADER.clientCluster) |
   headerBit(HEADER.origProto);
 
 export class OutboundTarget implements HttpService {

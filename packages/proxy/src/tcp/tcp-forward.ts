@@ -2,7 +2,8 @@
 import type { Closed, Conn, Handlers } from '@mesh/net';
 import type { Timer } from '@mesh/runtime';
 import type { Dispatcher, EndpointSlot, Waiter } from '../balance/endpoint-slot.ts';
-import { connectTarget, isExpectedPeer } from '../connect/connect-plan.ts';
+import { connectTarget, isExpectedPeer, prefaceFor } from '../connect/connect-plan.ts';
+import type { Conveyed } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { CONNECT_SLOW_MS } from '../http/upstream-pool.ts';
@@ -26,6 +27,8 @@ export interface TcpForwardOptions {
   readonly dispatcher: () => Dispatcher | undefined;
   readonly engine: HttpEngine;
   readonly cells: TcpCells;
+  /** Gateways: whom the connection is for, told to the sidecars of endpoints. */
+  readonly conveyed?: Conveyed | undefined;
   /** Counts why the connection failed; the connection was reset. */
   failed(code: FailureCode): void;
   /** The client's connection is over. */
@@ -109,14 +112,16 @@ export class TcpForward implements Waiter {
       upstream.reset();
       return;
     }
-    const { engine, cells, ended, closed } = this.#options;
+    const { engine, cells, ended, closed, conveyed } = this.#options;
     const first = this.#first;
     this.#first = NOTHING;
     const now = engine.clock.monotonic();
     slot.owner.connected(slot);
     slot.cells.tcp.openTotal.add(1);
     slot.cells.tcp.openConnections.add(1);
-    if (slot.plan.opaquePreface.length > 0) upstream.write(slot.plan.opaquePreface);
+    const { plan } = slot;
+    const preface = conveyed === undefined ? plan.opaquePreface : prefaceFor(plan, conveyed);
+    if (preface.length > 0) upstream.write(preface);
     this.#over = true;
     const connectMs = now - this.#startedAtMs;
     joinTunnel(
