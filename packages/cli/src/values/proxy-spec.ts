@@ -45,6 +45,10 @@ export const PROXY_SPEC = group('the sidecar', {
   enableExternalProfiles: flag(false, 'look up profiles of names outside of the cluster too'),
   enableShutdownEndpoint: flag(false, 'POST /shutdown of the admin port ends the sidecar'),
   requireIdentityOnInboundPorts: ports('', 'ports that refuse clients without identity'),
+  gatewayIdentities: text(
+    '',
+    "identities of gateways, separated by commas, that sidecars believe when they say who their clients are; empty: linkerd-gateway of namespace linkerd-multicluster, `none`: nobody's",
+  ),
   metrics: group('metrics of the sidecar', {
     hostnameLabels: flag(false, 'label outbound metrics with host names'),
   }),

@@ -24,6 +24,8 @@ export const TOKEN_DIR = '/var/run/secrets/tokens';
 export const TOKEN_NAME = 'linkerd-identity-token';
 
 const RESOURCE_PREFIX = 'resource.opentelemetry.io/';
+/** The gateway of this cluster under the names that the multi-cluster extension is installed with. */
+const OWN_GATEWAY = 'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.$(_l5d_ns).$(_l5d_trustdomain)';
 /** As good as never. */
 const NO_DETECT_TIMEOUT = '365d';
 
@@ -50,6 +52,7 @@ export function proxyEnv(context: ProxyEnvContext): readonly EnvVar[] {
     { name: '_l5d_trustdomain', value: trustDomain },
     field('LINKERD2_PROXY_INBOUND_IPS', 'status.podIPs'),
     ...pairs.map(([name, value]) => ({ name: `LINKERD2_PROXY_${name}`, value })),
+    { name: 'MESH_GATEWAY_IDENTITIES', value: values.proxy.gatewayIdentities || OWN_GATEWAY },
     ...openTelemetryEnv(context.annotations),
     ...values.proxy.additionalEnv.filter(isVariable),
   ];

@@ -55,6 +55,8 @@ export interface ProxyValues {
   readonly enableExternalProfiles: boolean;
   readonly enableShutdownEndpoint: boolean;
   readonly requireIdentityOnInboundPorts: string;
+  /** Identities, separated by commas, of gateways that sidecars believe when they say who their clients are; empty: this cluster's own gateway. */
+  readonly gatewayIdentities: string;
   /** Empty: the sidecar's own default, two minutes. */
   readonly shutdownGracePeriod: string;
   readonly waitBeforeExitSeconds: number;
@@ -151,6 +153,7 @@ export const DEFAULT_INJECTION_VALUES: InjectionValues = {
     enableExternalProfiles: false,
     enableShutdownEndpoint: false,
     requireIdentityOnInboundPorts: '',
+    gatewayIdentities: '',
     shutdownGracePeriod: '',
     waitBeforeExitSeconds: 0,
     metrics: { hostnameLabels: false },
