@@ -1,6 +1,6 @@
 /** Labels and annotations that discovery, policy and injection read; the spellings are Linkerd's. */
 
-export { CONTROL_PLANE_NS_LABEL, OPAQUE_PORTS, SKIP_INBOUND_PORTS } from '@mesh/model';
+export { OPAQUE_PORTS } from '@mesh/model';
 export const DEFAULT_INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
 export const REQUIRE_IDENTITY_PORTS = 'config.linkerd.io/proxy-require-identity-inbound-ports';
 

@@ -12,10 +12,11 @@ import {
 import type { EndpointSlice, KubeClient, Link, Namespace, Secret, Service } from '@mesh/kube';
 import type { Clock, Component, Logger } from '@mesh/runtime';
 import { isMeshAnnotation } from './copy-rules.ts';
-import { ANNOTATION_PATH, LABEL_SERVICE_IMPORT } from './exports/names.ts';
+import { LABEL_SERVICE_IMPORT } from './exports/names.ts';
 import type { MirrorMetrics } from './metrics.ts';
 import {
   ANNOTATION_LINK,
+  ANNOTATION_PATH,
   LABEL_CLUSTER,
   LABEL_FEDERATED,
   LABEL_MANAGED_BY,

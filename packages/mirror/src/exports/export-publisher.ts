@@ -345,7 +345,9 @@ export class ExportPublisher implements Component {
   }
 
   #oldestPendingMs(): number | undefined {
-    return this.#pendingMs.size === 0 ? undefined : Math.min(...this.#pendingMs.values());
+    let oldestMs: number | undefined;
+    for (const ms of this.#pendingMs.values()) if (oldestMs === undefined || ms < oldestMs) oldestMs = ms;
+    return oldestMs;
   }
 
   /** Everything that happened before this is in the view. */

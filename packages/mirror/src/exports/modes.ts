@@ -1,8 +1,8 @@
 /** Whether and how a Service is exported, and what of its metadata peers may see. Pure. */
 import type { ExportedMode, Service, ServiceExport } from '@mesh/kube';
 import { isMeshAnnotation, isToolLabel } from '../copy-rules.ts';
-import { LABEL_FEDERATED, LABEL_MIRRORED } from '../names.ts';
-import { ANNOTATION_PATH, LABEL_EXPORTED, LABEL_SERVICE_IMPORT } from './names.ts';
+import { ANNOTATION_PATH, LABEL_FEDERATED, LABEL_MIRRORED } from '../names.ts';
+import { LABEL_EXPORTED, LABEL_SERVICE_IMPORT } from './names.ts';
 
 /** The modes in which the Service may appear at peers; none: it is not exported. */
 export function exportModes(

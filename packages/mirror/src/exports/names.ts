@@ -8,8 +8,6 @@ export const LABEL_MANAGED_BY = 'app.kubernetes.io/managed-by';
 export const LABEL_EXPORTED_SERVICE = 'federation.mesh.dev/exported-service';
 /** Of the Services that stand for ServiceImports: nothing of ours is exported again. */
 export const LABEL_SERVICE_IMPORT = 'federation.mesh.dev/service-import';
-/** Of a Service: how its members of federated Services are reached, `flat` or `gateway`. */
-export const ANNOTATION_PATH = 'federation.mesh.dev/path';
 
 /** Objects without this value under {@link LABEL_MANAGED_BY} are not ours, whatever their name. */
 export const EXPORT_MANAGER = 'service-mirror.mesh.dev';

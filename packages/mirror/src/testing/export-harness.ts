@@ -68,7 +68,7 @@ export class Publisher implements Killable {
 }
 
 export class ExportHarness implements AsyncDisposable {
-  readonly api = new FakeApi();
+  readonly api: FakeApi;
   facts: ClusterFacts = {
     clusterName: 'here',
     version: '1.2.3',
@@ -79,7 +79,9 @@ export class ExportHarness implements AsyncDisposable {
   };
   readonly #running: Publisher[] = [];
 
-  constructor() {
+  /** @param api Of the cluster that exports. */
+  constructor(api: FakeApi = new FakeApi()) {
+    this.api = api;
     for (const name of ['shop', SHARED_VIEW]) this.namespace(name);
   }
 
