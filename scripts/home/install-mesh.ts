@@ -6,6 +6,7 @@ import { CONFIG_MAPS, LINKS, SECRETS, SERVICES } from '@mesh/kube';
 import type { Authority } from '@mesh/pki';
 import { chainPem, createIssuer, createTrustAnchor, loadIssuer, parseCertificates, privateKeyPem } from '@mesh/pki';
 import { okOutput } from './cli.ts';
+import { forwardClustersetNames } from './cluster-dns.ts';
 import type { Home, HomeCluster } from './home.ts';
 import { rolloutDone } from './rollout.ts';
 import { until } from './wait.ts';
@@ -14,7 +15,7 @@ export const MC_NAMESPACE = 'linkerd-multicluster';
 const ANCHOR_NAME = 'root.linkerd.cluster.local';
 const CONFIG = { namespace: 'linkerd', name: 'linkerd-config' };
 const CONTROL_PLANE = ['linkerd-identity', 'linkerd-destination', 'linkerd-proxy-injector'] as const;
-const EXTENSION = ['linkerd-gateway', 'linkerd-service-mirror'] as const;
+const EXTENSION = ['linkerd-gateway', 'linkerd-service-mirror', 'linkerd-clusterset-dns'] as const;
 
 /** Files with the shared anchor and an issuer per cluster, as flags of `mesh install`. */
 export type TrustFlags = ReadonlyMap<string, readonly string[]>;
@@ -126,20 +127,11 @@ export async function installMesh(
       ? await run('upgrade', ...cluster.installFlags)
       : await run('install', ...trust, ...cluster.installFlags, ...highly),
   );
-  await cluster.apply(await run('multicluster', 'install', ...highly));
+  await cluster.apply(await run('multicluster', 'install', '--cluster-name', cluster.name, ...highly));
   await Promise.all([
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),
     rolloutDone(cluster.client, MC_NAMESPACE, EXTENSION, signal),
     gatewayAddress(cluster, signal),
-    until(
-      'the token for linked clusters',
-      async () => {
-        const name = 'linkerd-service-mirror-remote-access-default-token';
-        const secret = await cluster.client.get(SECRETS, { namespace: MC_NAMESPACE, name });
-        return secret?.data?.['token'] !== undefined;
-      },
-      { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) },
-    ),
   ]);
 }
 
@@ -156,13 +148,46 @@ export async function gatewayAddress(cluster: HomeCluster, signal?: AbortSignal)
   );
 }
 
-/** Lets `source` reach `target`; resolves when `source`'s controller finds the gateway alive. */
+/** Lets `source` reach `target` as a peer of its own; resolves when `source`'s controller finds the gateway alive. */
 export async function linkClusters(source: HomeCluster, target: HomeCluster, signal?: AbortSignal): Promise<void> {
-  const manifests = okOutput(
-    await target.mesh(['multicluster', 'link', '--cluster-name', target.name, ...target.linkFlags]),
-    'mesh multicluster link',
+  const peer = ['--peer', source.name];
+  const allowed = await target.mesh(['multicluster', 'allow', ...peer]);
+  await target.apply(okOutput(allowed, 'mesh multicluster allow'));
+  await linkWith(source, target, peer, signal);
+}
+
+/** The same the way that Linkerd does it: with a token that does not expire and reads all Services of `target`. */
+export async function linkAsLinkerd(source: HomeCluster, target: HomeCluster, signal?: AbortSignal): Promise<void> {
+  const account = ['--service-account-name', `linkerd-way-${source.name}`];
+  const allowed = await target.mesh(['multicluster', 'allow', ...account]);
+  await target.apply(okOutput(allowed, 'mesh multicluster allow'));
+  const timing = { timeoutMs: 60_000, ...(signal === undefined ? {} : { signal }) };
+  await until(
+    `the token of ${account[1] ?? ''}`,
+    async () => {
+      const ref = { namespace: MC_NAMESPACE, name: `${account[1] ?? ''}-token` };
+      return (await target.client.get(SECRETS, ref))?.data?.['token'] !== undefined;
+    },
+    timing,
   );
-  await source.apply(manifests);
+  await linkWith(source, target, [...account, '--static-credentials'], signal);
+}
+
+async function linkWith(
+  source: HomeCluster,
+  target: HomeCluster,
+  flags: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const manifests = await target.mesh([
+    'multicluster',
+    'link',
+    '--cluster-name',
+    target.name,
+    ...flags,
+    ...target.linkFlags,
+  ]);
+  await source.apply(okOutput(manifests, 'mesh multicluster link'));
   await until(
     `${source.name} to find the gateway of ${target.name} alive`,
     async () => {

@@ -34,12 +34,9 @@ test('an exported service appears in the other cluster within a second and answe
   assert.equal(first.cluster, 'west');
 });
 
-test('crossing requests carry the verified identities of client and gateway', async () => {
+test('crossing requests carry the verified identity of the client, not that of the gateway', async () => {
   const record = await federation.request('west', Date.now());
-  assert.equal(
-    record.caller?.clientId,
-    'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.cluster.local',
-  );
+  assert.equal(record.caller?.clientId, 'web.shop.serviceaccount.identity.linkerd.cluster.local');
   assert.match(record.caller?.forwarded ?? '', /for="?web\.shop\.serviceaccount\.identity\.linkerd\.cluster\.local/);
 });
 

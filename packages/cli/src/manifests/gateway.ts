@@ -87,6 +87,12 @@ function gatewayContainer(): unknown {
       { name: 'MESH_GATEWAY_PORT', value: asText(extension('gateway.port')) },
       { name: 'MESH_GATEWAY_PROBE_PORT', value: asText(extension('gateway.probe.port')) },
       { name: 'MESH_GATEWAY_PROBE_PATH', value: extension('gateway.probe.path') },
+      { name: 'MESH_GATEWAY_WORKERS', value: asText(extension('gateway.workers')) },
+      { name: 'MESH_GATEWAY_ADMIT', value: extension('gateway.admit') },
+      {
+        name: 'MESH_GATEWAY_MAX_CONNECTIONS_PER_CLIENT',
+        value: asText(extension('gateway.maxConnectionsPerClient')),
+      },
       { name: 'MESH_DESTINATION_ADDRESS', value: controlPlaneAddress('linkerd-dst-headless', cp, 8086) },
       { name: 'MESH_DESTINATION_NAME', value: destination },
       { name: 'MESH_POLICY_ADDRESS', value: controlPlaneAddress('linkerd-policy', cp, 8090) },
