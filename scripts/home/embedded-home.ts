@@ -48,6 +48,7 @@ export async function openEmbeddedHome(options: {
 
 class EmbeddedMember extends ApiMember implements HomeCluster {
   readonly installFlags: readonly string[] = ['--set', `clusterNetworks=${CLUSTER_NETWORKS}`];
+  readonly extensionFlags: readonly string[] = ['--set', `peerNetworks=${CLUSTER_NETWORKS}`];
   readonly linkFlags: readonly string[] = [];
   readonly #cluster: Cluster;
 

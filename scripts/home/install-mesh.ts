@@ -127,11 +127,14 @@ export async function installMesh(
       ? await run('upgrade', ...cluster.installFlags)
       : await run('install', ...trust, ...cluster.installFlags, ...highly),
   );
-  await cluster.apply(await run('multicluster', 'install', '--cluster-name', cluster.name, ...highly));
+  await cluster.apply(
+    await run('multicluster', 'install', '--cluster-name', cluster.name, ...cluster.extensionFlags, ...highly),
+  );
   await Promise.all([
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),
     rolloutDone(cluster.client, MC_NAMESPACE, EXTENSION, signal),
     gatewayAddress(cluster, signal),
+    forwardClustersetNames(cluster, signal),
   ]);
 }
 

@@ -85,6 +85,7 @@ export async function nodesOf(cluster: string): Promise<readonly string[]> {
 
 export class KindMember extends ApiMember implements HomeCluster {
   readonly installFlags: readonly string[];
+  readonly extensionFlags: readonly string[] = [];
   readonly linkFlags: readonly string[];
   readonly #controlPlane: string;
 

@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly rate: number;
   /** The node that it stays on; absent: any. */
   readonly node?: string | undefined;
+  /** Of its pod. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -121,7 +123,7 @@ function loadManifests(options: LoadOptions): readonly Manifest[] {
         replicas: 1,
         selector: { matchLabels: labels },
         template: {
-          metadata: { labels },
+          metadata: { labels, annotations: options.annotations ?? {} },
           spec: {
             serviceAccountName: 'load',
             terminationGracePeriodSeconds: 1,

@@ -1,6 +1,7 @@
 /** The mirror put together: caches, Links, leader election, the controller, the admin port. */
 import { createKubeClient, LeaderElection } from '@mesh/kube';
 import type { ClusterAccess, KubeClient } from '@mesh/kube';
+import type { Cidr } from '@mesh/model';
 import { MESH_VERSION, Readiness } from '@mesh/runtime';
 import { AdminServer } from '@mesh/runtime/admin';
 import type { Clock, Component, LogControl, Logger } from '@mesh/runtime';
@@ -20,6 +21,7 @@ import type { OwnClusterOptions } from './own-cluster.ts';
 import { PeerAnnouncer } from './peers/announcer.ts';
 import type { ClusterGauges } from './metrics.ts';
 import { MirrorController } from './mirror-controller.ts';
+import { PeerNetworks } from './peer-networks.ts';
 
 export const LEASE_NAME = 'linkerd-service-mirror';
 
@@ -29,6 +31,8 @@ export interface MirrorOptions {
   /** This replica's name in the Lease. */
   readonly replica: string;
   readonly enableNamespaceCreation: boolean;
+  /** Where pods of peers may be; empty: anywhere but in loopback, link-local, multicast and reserved networks. */
+  readonly peerNetworks?: readonly Cidr[];
   /** What peers hear of this cluster; a cluster without name when absent. */
   readonly cluster?: OwnClusterOptions;
   readonly credentialsRenewAfterMs?: number | undefined;
@@ -82,6 +86,7 @@ export class Mirror implements Component {
     this.#local = new LocalCluster(options.namespace, { ...deps, metrics });
     this.#links = new LinkRegistry(this.#local, metrics, {
       ...deps,
+      peerNetworks: new PeerNetworks(options.peerNetworks ?? []),
       connectCluster:
         deps.connectCluster ?? ((access) => createKubeClient(access, { maxConnections: PEER_CONNECTIONS })),
     });

@@ -1,6 +1,7 @@
 /** Configuration of the mirror from the environment. Pure; all problems at once. */
 import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import type { GrpcTarget } from '@mesh/control-client';
+import type { Cidr } from '@mesh/model';
 import { ConfigReader } from '@mesh/runtime';
 import type { Env, LogFormat, LogLevel } from '@mesh/runtime';
 import { MESH_VERSION } from '@mesh/runtime';
@@ -23,6 +24,8 @@ export interface MirrorConfig {
   /** This replica's name in the Lease. */
   readonly replica: string;
   readonly enableNamespaceCreation: boolean;
+  /** Where pods of peers may be; empty: anywhere but in loopback, link-local, multicast and reserved networks. */
+  readonly peerNetworks: readonly Cidr[];
   /** What peers hear of this cluster. */
   readonly cluster: OwnClusterOptions;
   /** Credentials of Links are renewed at this age at the latest, milliseconds; absent: before half of their life. */
@@ -50,6 +53,7 @@ export function parseMirrorConfig(env: Env): MirrorConfig {
     namespace,
     replica: reader.text('_pod_name') || `mirror-${process.pid}`,
     enableNamespaceCreation: reader.boolean('MESH_ENABLE_NAMESPACE_CREATION', false),
+    peerNetworks: reader.cidrs('MESH_PEER_NETWORKS', []),
     cluster: clusterOptions(reader),
     credentialsRenewAfterMs: reader.durationMs('MESH_CREDENTIALS_RENEW_AFTER', 0) || undefined,
     adminAddress: reader.socketAddress('MESH_ADMIN_ADDRESS', DEFAULT_ADMIN),

@@ -14,6 +14,7 @@ import { GatewayProber } from './gateway-prober.ts';
 import type { ProbeConnector, ProbeResult } from './gateway-prober.ts';
 import { parseLink } from './link-plan.ts';
 import type { LinkPlan } from './link-plan.ts';
+import type { PeerNetworks } from './peer-networks.ts';
 import type { ExporterReading, LinkFacts } from './link-facts.ts';
 import { followExports, followingKey } from './follow-exports.ts';
 import { EXPORT_MODES } from './remote-cluster.ts';
@@ -25,6 +26,8 @@ export interface LinkWorkerDeps {
   readonly lookup: Lookup;
   readonly connectProbe: ProbeConnector;
   readonly connectCluster: (access: ClusterAccess) => KubeClient;
+  /** Where pods of peers may be. */
+  readonly peerNetworks: Pick<PeerNetworks, 'admitted'>;
 }
 
 export interface LinkWorkerHandlers {
@@ -121,7 +124,8 @@ export class LinkWorker implements AsyncDisposable {
   }
 
   remote(mode: ExportMode, key: string): RemoteService | undefined {
-    return this.#remote?.get(mode, key);
+    const found = this.#remote?.get(mode, key);
+    return found === undefined ? undefined : this.#deps.peerNetworks.admitted(found);
   }
 
   remoteKeys(mode: ExportMode): readonly string[] {

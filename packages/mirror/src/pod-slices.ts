@@ -1,9 +1,9 @@
 /**
  * A peer's pods as endpoints here. Pods that are reached alike (ports, identity, opaque ports) share slices of at most 100; a pod keeps
- * its slice while it lives, so that one change rewrites one slice. What the peer says of addresses and names is checked first. Pure.
+ * its slice while it lives, so that one change rewrites one slice. What the peer says of names is checked first. Pure.
  */
 import type { Endpoint, EndpointSlice, ExportedEndpoint } from '@mesh/kube';
-import { isDnsName, isLoopback, parseIp } from '@mesh/model';
+import { isDnsName } from '@mesh/model';
 import {
   ANNOTATION_IDENTITY,
   ANNOTATION_INBOUND_PORT,
@@ -77,7 +77,7 @@ function groupsOf(input: PodSlicesInput): ReadonlyMap<string, Group> {
     if (ports.length === 0) continue;
     for (const endpoint of endpoints) {
       const [address] = endpoint.addresses;
-      if (address === undefined || !isUsable(address, addressType)) continue;
+      if (address === undefined) continue;
       const annotations = meshAnnotations(endpoint);
       const key = JSON.stringify([addressType, ports, annotations]);
       const group = groups.get(key) ?? { addressType, ports, annotations, endpoints: new Map<string, Endpoint>() };
@@ -117,16 +117,6 @@ function endpointOf(
 /** A DNS label: what the API admits as a host name. */
 export function isHostname(text: string): boolean {
   return !text.includes('.') && isDnsName(text);
-}
-
-/** An address of that family that can be another host's: a peer must not make us talk to ourselves or to our node's metadata. */
-function isUsable(address: string, family: 'IPv4' | 'IPv6'): boolean {
-  const bytes = parseIp(address);
-  if (bytes === undefined || bytes.length !== (family === 'IPv6' ? 16 : 4)) return false;
-  const [first = 0, second = 0] = bytes;
-  if (isLoopback(bytes) || bytes.every((byte) => byte === 0)) return false;
-  if (bytes.length === 4) return first !== 0 && first < 224 && !(first === 169 && second === 254);
-  return first !== 0xff && !(first === 0xfe && (second & 0xc0) === 0x80);
 }
 
 /** The addresses of each live slice of a group, by the number at the end of its name. */

@@ -38,6 +38,10 @@ export const MULTICLUSTER_SPEC = group('values of the multi-cluster extension', 
     true,
     'with the definitions of ServiceExport and ServiceImport; false where somebody else keeps them',
   ),
+  peerNetworks: text(
+    '',
+    'networks in which pods of linked clusters may be, comma-separated; empty: anywhere but in loopback, link-local, multicast and reserved networks',
+  ),
   enableNamespaceCreation: flag(false, 'the mirror creates namespaces that exported Services need'),
   remoteMirrorServiceAccount: flag(true, 'with an account that linked clusters use here'),
   remoteMirrorServiceAccountName: text('linkerd-service-mirror-remote-access-default', 'name of that account', {
