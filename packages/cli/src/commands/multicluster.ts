@@ -4,7 +4,6 @@ import type { CliIo } from '../io.ts';
 import { addAllow } from './multicluster/allow.ts';
 import { addMulticlusterCheck } from './multicluster/check.ts';
 import { addDns } from './multicluster/dns.ts';
-import { addExport, addUnexport } from './multicluster/export.ts';
 import { addGateways } from './multicluster/gateways.ts';
 import { addMulticlusterInstall } from './multicluster/install.ts';
 import { addLink } from './multicluster/link.ts';
@@ -16,12 +15,10 @@ export function addMulticluster(parent: Command, io: CliIo): void {
   addAllow(command, io);
   addMulticlusterCheck(command, io);
   addDns(command, io);
-  addExport(command, io);
   addGateways(command, io);
   addMulticlusterInstall(command, io);
   addLink(command, io, 'link');
   addLink(command, io, 'link-gen');
   addMulticlusterUninstall(command, io);
-  addUnexport(command, io);
   addUnlink(command, io);
 }
