@@ -4,30 +4,43 @@
  *   admin and probe ports  first, so that probes get an answer (503) while the rest comes up
  *   peers, exports         what may pass
  *   identity               the first certificate
- *   listener               only then
+ *   listener, bridges      only then
  */
 import type { InboundPolicy, Watched } from '@mesh/model';
 import type { Address, Driver, Listener } from '@mesh/net';
-import { Backends, DATA_PATH_DEFAULTS, HttpEngine, listenHttp, MemoryTrim } from '@mesh/proxy';
-import type { AdminResponse, Endpoints, Identity, ProxyMetrics } from '@mesh/proxy';
+import { Backends, ClientConnections, DATA_PATH_DEFAULTS, HttpEngine, MemoryTrim } from '@mesh/proxy';
+import type { Endpoints, Identity, ProxyMetrics } from '@mesh/proxy';
 import type { KubeClient } from '@mesh/kube';
-import { METRICS_CONTENT_TYPE, Drain, Readiness, sleep } from '@mesh/runtime';
+import { Drain, Readiness, sleep } from '@mesh/runtime';
 import type { Clock, Component, Logger } from '@mesh/runtime';
-import { ExportedServices } from './exported-services.ts';
+import { Bridges } from './bridges.ts';
+import { Exports } from './exports.ts';
 import { GatewayAccept } from './gateway-accept.ts';
+import type { ServicePolicies } from './gateway-target.ts';
 import { GatewayTargets } from './gateway-targets.ts';
-import type { ServicePolicies } from './gateway-targets.ts';
+import { isLocal, keptEndpoints } from './kept-endpoints.ts';
+import type { Admission } from './peer-claims.ts';
 import { Peers } from './peers.ts';
+import { Ports } from './ports.ts';
+import type { PortsDeps, PortsOptions } from './ports.ts';
+import { Refusals } from './refusals.ts';
 
 export interface GatewayOptions {
   readonly listen: Address;
-  readonly probe: Address & { readonly path: string };
-  readonly admin: Address;
-  /** Where Links are. */
+  /** Other processes listen at the same ports. */
+  readonly reusePort: boolean;
+  /** Undefined: another process answers for this one. */
+  readonly ports: PortsOptions | undefined;
+  /** Where Links and Peers are. */
   readonly namespace: string;
+  /** Of this cluster, as its peers know it; empty: not configured. */
+  readonly clusterName: string;
+  readonly admission: Admission;
   readonly trustDomain: string;
   readonly peerTrustDomains: readonly string[];
   readonly clusterDomain: string;
+  /** Open connections of one client address; 0: no limit. */
+  readonly connectionsPerClientMax: number;
   readonly shutdownGraceMs: number;
   /** Part of the grace period in which new connections are still served: nodes send them until they know. */
   readonly lingerMs: number;
@@ -39,6 +52,8 @@ export interface GatewayDeps {
   readonly logger: Logger;
   readonly client: KubeClient;
   readonly identity: Identity;
+  /** Authority key identifier of the identity's certificate; undefined before the first. */
+  readonly ownIssuer: () => string | undefined;
   /** Starts the identity and resolves with the first certificate. */
   readonly identityComponent: Component;
   readonly endpoints: Endpoints;
@@ -46,7 +61,7 @@ export interface GatewayDeps {
   /** What the cluster says of exported Services; undefined: there is no policy service. */
   readonly servicePolicies: ServicePolicies | undefined;
   readonly metrics: ProxyMetrics;
-  readonly exposeMetrics: () => string | AsyncIterable<string>;
+  readonly exposeMetrics: PortsDeps['exposeMetrics'];
   /** Gives unused memory back, when the runtime can. */
   readonly trim?: (() => void) | undefined;
 }
@@ -58,62 +73,59 @@ export class Gateway implements Component {
   readonly #deps: GatewayDeps;
   readonly #drain = new Drain();
   readonly #engine: HttpEngine;
-  readonly #exports: ExportedServices;
+  readonly #exports: Exports;
   readonly #peers: Peers;
   readonly #targets: GatewayTargets;
+  readonly #bridges: Bridges;
+  readonly #connections: ClientConnections;
   readonly #stack = new AsyncDisposableStack();
   readonly #notStarted: Disposable;
+  readonly #ports: Ports | undefined;
   #listener: Listener | undefined;
-  #probe: Listener | undefined;
-  #admin: Listener | undefined;
 
   constructor(options: GatewayOptions, deps: GatewayDeps) {
     this.#options = options;
     this.#deps = deps;
     this.#notStarted = this.readiness.block('identity and exports');
     this.#engine = new HttpEngine(DATA_PATH_DEFAULTS.outboundHttp, { ...deps, drain: this.#drain });
-    this.#exports = new ExportedServices(deps);
+    this.#exports = new Exports(deps);
+    this.#connections = new ClientConnections(options.connectionsPerClientMax);
     this.#peers = new Peers(
-      {
-        namespace: options.namespace,
-        ownTrustDomain: options.trustDomain,
-        extraTrustDomains: options.peerTrustDomains,
-      },
-      deps,
+      { ...options, ownTrustDomain: options.trustDomain, extraTrustDomains: options.peerTrustDomains },
+      { ...deps, onOwnChange: (listener) => deps.identity.onChange(listener) },
     );
-    const backends = new Backends({
+    const dataPath = {
+      ...deps,
       engine: this.#engine,
-      metrics: deps.metrics,
-      endpoints: deps.endpoints,
-      ownIps: new Set(),
       connectBackoff: DATA_PATH_DEFAULTS.outboundConnectBackoff,
       random: Math.random,
-    });
-    const { clusterDomain } = options;
+      clusterDomain: options.clusterDomain,
+    };
     this.#targets = new GatewayTargets({
-      backends,
+      ...dataPath,
+      backends: new Backends({ ...dataPath, endpoints: keptEndpoints(deps.endpoints, isLocal), ownIps: new Set() }),
       exports: this.#exports,
       policies: deps.servicePolicies,
-      clusterDomain,
-      clock: deps.clock,
     });
+    this.#bridges = new Bridges(
+      { ...options, ip: options.listen.ip, keepAliveMs: DATA_PATH_DEFAULTS.acceptKeepAliveMs },
+      { ...dataPath, connections: this.#connections, refusals: new Refusals(deps) },
+    );
+    this.#ports =
+      options.ports === undefined
+        ? undefined
+        : new Ports(options.ports, {
+            ...deps,
+            tls: () => deps.identity.tls,
+            isServing: () => this.isServing,
+            waitingFor: () => this.readiness.waitingFor,
+          });
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { driver, identity, identityComponent } = this.#deps;
-    const { admin, probe, listen } = this.#options;
-    this.#admin = await listenHttp(admin, {
-      driver,
-      tls: () => undefined,
-      handler: ({ path }) => this.#answerAdmin(path),
-    });
-    this.#stack.defer(() => this.#admin?.close());
-    this.#probe = await listenHttp(probe, {
-      driver,
-      tls: () => identity.tls,
-      handler: ({ path }) => this.#answerProbe(path),
-    });
-    this.#stack.defer(() => this.#probe?.close());
+    const { driver, identityComponent } = this.#deps;
+    const { listen, reusePort, clusterName } = this.#options;
+    if (this.#ports !== undefined) await this.#stack.use(this.#ports).start();
     for (const part of [this.#peers, identityComponent, this.#exports]) {
       this.#stack.use(part);
       await part.start(signal);
@@ -121,15 +133,19 @@ export class Gateway implements Component {
     this.#engine.start();
     this.#stack.defer(() => this.#engine.stop());
     this.#stack.use(this.#targets);
+    this.#stack.defer(this.#peers.onChange(() => this.#targets.peersChanged()));
     const accept = new GatewayAccept({
       ...this.#deps,
       engine: this.#engine,
+      clusterName,
       peers: this.#peers,
       targets: this.#targets,
+      connections: this.#connections,
     });
     const keepAliveMs = DATA_PATH_DEFAULTS.acceptKeepAliveMs;
-    this.#listener = await driver.listen({ ...listen, keepAliveMs }, accept.handlers, () => undefined);
+    this.#listener = await driver.listen({ ...listen, reusePort, keepAliveMs }, accept.handlers, () => undefined);
     this.#stack.defer(() => this.#listener?.close());
+    await this.#stack.use(this.#bridges).start(signal);
     await this.#startTrim();
     this.#notStarted[Symbol.dispose]();
   }
@@ -153,16 +169,14 @@ export class Gateway implements Component {
     this.readiness.block('draining');
     await sleep(this.#deps.clock, lingerMs);
     const isFinished = this.#drain.drain(shutdownGraceMs - lingerMs);
-    await this.#listener?.close();
+    await Promise.all([this.#listener?.close(), this.#bridges.close()]);
     if (!(await isFinished))
       this.#deps.logger.warn('grace period is over, connections are cut', { open: this.#drain.holds });
   }
 
-  get addresses(): { readonly traffic: Address; readonly probe: Address; readonly admin: Address } {
-    if (this.#listener === undefined || this.#probe === undefined || this.#admin === undefined) {
-      throw new Error('the gateway has not been started');
-    }
-    return { traffic: this.#listener.address, probe: this.#probe.address, admin: this.#admin.address };
+  get addresses(): { readonly traffic: Address; readonly probe?: Address; readonly admin?: Address } {
+    if (this.#listener === undefined) throw new Error('the gateway has not been started');
+    return { traffic: this.#listener.address, ...this.#ports?.addresses };
   }
 
   /** For metrics: exported Services, and how old that knowledge may be. */
@@ -170,32 +184,12 @@ export class Gateway implements Component {
     return { count: this.#exports.count, stalenessSeconds: this.#exports.stalenessSeconds };
   }
 
-  get #isServing(): boolean {
+  /** For metrics: whether only clients of peers are admitted, and plain ports for clients without a proxy. */
+  get state(): { readonly strict: boolean; readonly bridges: readonly number[] } {
+    return { strict: this.#peers.strict, bridges: this.#bridges.ports };
+  }
+
+  get isServing(): boolean {
     return this.readiness.ready && !this.#drain.signal.aborted && this.#deps.identity.tls !== undefined;
   }
-
-  #answerProbe(path: string): AdminResponse {
-    if (path !== this.#options.probe.path && path !== '/ready') return text(404, 'not found\n');
-    return this.#isServing ? text(200, 'ready\n') : text(503, 'not ready\n');
-  }
-
-  #answerAdmin(path: string): AdminResponse {
-    switch (path) {
-      case '/live':
-      case '/ping':
-        return text(200, 'live\n');
-      case '/ready':
-        return this.#isServing
-          ? text(200, 'ready\n')
-          : text(503, `waiting for ${this.readiness.waitingFor.join(', ')}\n`);
-      case '/metrics':
-        return { status: 200, contentType: METRICS_CONTENT_TYPE, body: this.#deps.exposeMetrics() };
-      default:
-        return text(404, 'try /live, /ready, /metrics\n');
-    }
-  }
-}
-
-function text(status: number, body: string): AdminResponse {
-  return { status, contentType: 'text/plain; charset=utf-8', body };
 }

@@ -2,8 +2,11 @@
 import { isLoopbackTarget, parseTarget } from '@mesh/control-client';
 import type { GrpcTarget } from '@mesh/control-client';
 import { isDnsName } from '@mesh/model';
+import { CONNECTIONS_PER_CLIENT_MAX } from '@mesh/proxy';
 import { ConfigReader } from '@mesh/runtime';
 import type { Env, LogFormat, LogLevel } from '@mesh/runtime';
+import { ADMISSIONS } from './peer-claims.ts';
+import type { Admission } from './peer-claims.ts';
 
 /** A control-plane service and the name that its certificate must have. */
 export interface ServiceConfig {
@@ -18,7 +21,14 @@ export interface GatewayConfig {
   readonly port: number;
   readonly probe: { readonly port: number; readonly path: string };
   readonly adminPort: number;
-  /** Where Links are. */
+  /** Processes that share the traffic; with more than one another process looks after them. */
+  readonly workers: number;
+  /** Of one client address, in each worker; 0: no limit. */
+  readonly connectionsPerClientMax: number;
+  /** Of this cluster, as its peers know it; empty: not configured. */
+  readonly clusterName: string;
+  readonly admission: Admission;
+  /** Where Links and Peers are. */
   readonly namespace: string;
   readonly podName: string;
   readonly identityName: string;
@@ -48,8 +58,12 @@ export const DEFAULT_SHUTDOWN_GRACE_MS = 25_000;
 /** kube-proxy changes its rules at most once a second, and hears of it through the endpoints controller and the API. */
 export const DEFAULT_LINGER_MS = 3_000;
 
+/** More than any node of a gateway has processors to spare. */
+export const WORKERS_MAX = 64;
+
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'off'] as const;
 const PORTS = { min: 0, max: 65_535 };
+const COUNTS = { min: 0, max: 1_000_000 };
 
 /** @throws ConfigError naming every key that is wrong. */
 export function parseGatewayConfig(env: Env): GatewayConfig {
@@ -68,6 +82,14 @@ export function parseGatewayConfig(env: Env): GatewayConfig {
       path: reader.text('MESH_GATEWAY_PROBE_PATH') || DEFAULT_PROBE_PATH,
     },
     adminPort: reader.integer('MESH_GATEWAY_ADMIN_PORT', DEFAULT_ADMIN_PORT, PORTS),
+    workers: reader.integer('MESH_GATEWAY_WORKERS', 1, { min: 1, max: WORKERS_MAX }),
+    connectionsPerClientMax: reader.integer(
+      'MESH_GATEWAY_MAX_CONNECTIONS_PER_CLIENT',
+      CONNECTIONS_PER_CLIENT_MAX,
+      COUNTS,
+    ),
+    clusterName: reader.text('MESH_CLUSTER_NAME') ?? '',
+    admission: reader.oneOf<Admission>('MESH_GATEWAY_ADMIT', 'auto', ADMISSIONS),
     namespace,
     podName: reader.text('_pod_name') || `gateway-${process.pid}`,
     identityName: `${account}.${namespace}.serviceaccount.identity.${controlPlane}.${trustDomain}`,
@@ -90,6 +112,10 @@ export function parseGatewayConfig(env: Env): GatewayConfig {
       `and the pod's names make the identity "${config.identityName}", which is not a DNS name`,
     );
   }
+  if (config.clusterName !== '' && !isDnsName(config.clusterName))
+    reader.problem('MESH_CLUSTER_NAME', `is "${config.clusterName}": give a DNS name in lower case, such as east`);
+  if (config.workers > 1 && config.port === 0)
+    reader.problem('MESH_GATEWAY_PORT', 'is 0, any free port: workers share one port, so give its number');
   reader.check();
   return config;
 }

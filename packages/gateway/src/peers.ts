@@ -1,83 +1,133 @@
-/**
- * Which client identities belong to a linked peer. What tells clusters apart in an identity is its trust domain, so that is what
- * is admitted: our own, since linked clusters share a trust domain unless they were set up otherwise; those of the gateways that
- * Links here name; and those that the configuration lists. Under a shared trust domain every identity that our trust anchors
- * vouch for is a peer's.
- */
-import { Informer, LINKS } from '@mesh/kube';
-import type { KubeClient, Link } from '@mesh/kube';
-import { parseWorkloadIdentity } from '@mesh/model';
+/** Keeps up with what Peers and Links say of whose a client is; `peer-claims.ts` decides. */
+import { isDeepStrictEqual } from 'node:util';
+import { Informer, LINKS, PEERS } from '@mesh/kube';
+import type { KubeClient, Link, Peer } from '@mesh/kube';
 import type { Clock, Component, Logger } from '@mesh/runtime';
+import { PeerClaims } from './peer-claims.ts';
+import type { Admission, ClaimSources, PeerOrigin } from './peer-claims.ts';
+import { startOptional } from './start-optional.ts';
 
 export interface PeersOptions {
   readonly namespace: string;
+  readonly admission: Admission;
+  readonly clusterName: string;
   readonly ownTrustDomain: string;
   readonly extraTrustDomains: readonly string[];
 }
 
-/** Who a client is to this gateway. */
-export interface PeerOrigin {
-  readonly trustDomain: string;
-  /** Known only where the trust domain belongs to one linked cluster alone; else empty. */
-  readonly cluster: string;
+export interface PeersDeps {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Authority key identifier of the certificate that we have now. */
+  readonly ownIssuer: () => string | undefined;
+  readonly onOwnChange: (listener: () => void) => () => void;
 }
+
+/** Issuers of our own that are remembered: clients of this cluster may have certificates of the one before for a day. */
+const OWN_ISSUERS_MAX = 8;
 
 export class Peers implements Component {
   readonly name = 'peers';
   readonly #options: PeersOptions;
+  readonly #deps: PeersDeps;
   readonly #links: Informer<Link>;
-  /** Trust domain to cluster name, or '' when several clusters share it. */
-  #clusters: ReadonlyMap<string, string> = new Map();
+  readonly #peers: Informer<Peer>;
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: () => void;
+  #ownIssuers: readonly string[] = [];
+  #sources: ClaimSources;
+  #claims: PeerClaims;
+  #known = false;
 
-  constructor(
-    options: PeersOptions,
-    deps: { readonly client: KubeClient; readonly clock: Clock; readonly logger: Logger },
-  ) {
+  constructor(options: PeersOptions, deps: PeersDeps) {
     this.#options = options;
+    this.#deps = deps;
     this.#links = new Informer({ kind: LINKS, namespace: options.namespace }, deps);
+    this.#peers = new Informer({ kind: PEERS, namespace: options.namespace }, deps);
+    this.#sources = this.#collect();
+    this.#claims = new PeerClaims(this.#sources);
+    this.#unsubscribe = deps.onOwnChange(() => this.#update());
     this.#links.onChange(() => this.#update());
-    this.#update();
+    this.#peers.onChange(() => this.#update());
   }
 
-  /** Does not wait: a cluster without Links (or without the CRD) is a target all the same. */
-  start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#links.run();
-    return Promise.resolve();
+  /** Resolves once Peers and Links are known; a cluster without them, or without their definitions, is a target all the same. */
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all([startOptional(this.#links, signal), startOptional(this.#peers, signal)]);
+    this.#known = true;
+    this.#tell();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#links[Symbol.asyncDispose]();
+    this.#unsubscribe();
+    await Promise.all([this.#links[Symbol.asyncDispose](), this.#peers[Symbol.asyncDispose]()]);
   }
 
-  /** @param identity DNS-like name or SPIFFE URI. `undefined`: not admitted. */
-  originOf(identity: string): PeerOrigin | undefined {
-    const trustDomain = trustDomainOf(identity);
-    if (trustDomain === undefined) return undefined;
-    const cluster = this.#clusters.get(trustDomain);
-    return cluster === undefined ? undefined : { trustDomain, cluster };
+  /** Only clients that a Peer, a Link or the configuration claims are admitted. */
+  get strict(): boolean {
+    return this.#claims.strict;
+  }
+
+  /** See {@link PeerClaims.originOf}. */
+  originOf(identity: string, issuer: string | undefined): PeerOrigin | undefined {
+    return this.#claims.originOf(identity, issuer);
+  }
+
+  /** Calls `listener` when another answer of `originOf` is possible. Returns the unsubscribe function. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   #update(): void {
-    const { ownTrustDomain, extraTrustDomains } = this.#options;
-    const clusters = new Map<string, string>([
-      [ownTrustDomain, ''],
-      ...extraTrustDomains.map((one) => [one, ''] as const),
-    ]);
-    const seen = new Set([ownTrustDomain]);
-    for (const link of this.#links.list()) {
-      const trustDomain = parseWorkloadIdentity(link.spec.gatewayIdentity ?? '')?.trustDomain;
-      if (trustDomain === undefined) continue;
-      const cluster = link.spec.targetClusterName ?? '';
-      const isShared = seen.has(trustDomain) && clusters.get(trustDomain) !== cluster;
-      clusters.set(trustDomain, isShared ? '' : cluster);
-      seen.add(trustDomain);
-    }
-    this.#clusters = clusters;
+    const issuer = this.#deps.ownIssuer();
+    if (issuer !== undefined && !this.#ownIssuers.includes(issuer))
+      this.#ownIssuers = [issuer, ...this.#ownIssuers].slice(0, OWN_ISSUERS_MAX);
+    const sources = this.#collect();
+    // Peers renew what they say every half minute: that is no change.
+    if (isDeepStrictEqual(sources, this.#sources)) return;
+    const before = this.strict;
+    this.#sources = sources;
+    this.#claims = new PeerClaims(sources);
+    if (before !== this.strict) this.#tell();
+    for (const listener of this.#listeners) listener();
+  }
+
+  #tell(): void {
+    if (!this.#known) return;
+    const admits = this.strict ? 'clients of peers only' : 'every client of an admitted trust domain';
+    this.#deps.logger.info('admission', { admits, peers: this.#peers.size, links: this.#links.size });
+  }
+
+  #collect(): ClaimSources {
+    const { admission, ownTrustDomain, clusterName: ownCluster, extraTrustDomains } = this.#options;
+    return {
+      admission,
+      ownTrustDomain,
+      ownCluster,
+      extraTrustDomains,
+      ownIssuers: this.#ownIssuers,
+      peers: this.#peers.list().map(claimsOf),
+      links: this.#links.list().map(({ spec }) => {
+        const { gatewayIdentity = '', targetClusterName = '' } = spec;
+        return { spec: { gatewayIdentity, targetClusterName } };
+      }),
+    };
   }
 }
 
-function trustDomainOf(identity: string): string | undefined {
-  if (identity.startsWith('spiffe://')) return URL.parse(identity)?.hostname || undefined;
-  return parseWorkloadIdentity(identity)?.trustDomain;
+function claimsOf({ metadata, spec, status }: Peer): ClaimSources['peers'][number] {
+  const { clusterName, trustDomain, issuers = [] } = status?.peer ?? {};
+  return {
+    metadata: { name: metadata.name },
+    spec: spec.trustDomain === undefined || spec.trustDomain === '' ? {} : { trustDomain: spec.trustDomain },
+    status: {
+      peer: {
+        ...(clusterName === undefined ? {} : { clusterName }),
+        ...(trustDomain === undefined ? {} : { trustDomain }),
+        issuers: issuers.map(({ keyId }) => ({ keyId })),
+      },
+    },
+  };
 }

@@ -1,5 +1,6 @@
 /** One gateway with its cluster's API and discovery faked, on loopback. */
 import { SERVICES } from '@mesh/kube';
+import type { ServiceSpec } from '@mesh/kube';
 import { FakeApi } from '@mesh/kube/testing';
 import type { Endpoint, InboundPolicy } from '@mesh/model';
 import { createNodeDriver } from '@mesh/net';
@@ -19,7 +20,7 @@ import {
   meshTls,
 } from '../../proxy/src/testing/fakes.ts';
 import { Gateway } from '../src/app.ts';
-import type { GatewayDeps } from '../src/app.ts';
+import type { GatewayDeps, GatewayOptions } from '../src/app.ts';
 
 export const AUTHORITY = 'catalog.shop.svc.cluster.local:80';
 export const GATEWAY_ID = identityName('gateway');
@@ -35,20 +36,25 @@ export class TestGateway implements AsyncDisposable {
   readonly identity: FakeIdentity;
   readonly gateway: Gateway;
   readonly #driver = createNodeDriver();
+  #issuer: string | undefined;
 
-  constructor(ip: string, deps: Partial<GatewayDeps> = {}) {
+  constructor(ip: string, deps: Partial<GatewayDeps> = {}, options: Partial<GatewayOptions> = {}) {
     this.identity = new FakeIdentity(this.#driver, GATEWAY_ID);
     this.gateway = new Gateway(
       {
         listen: { ip, port: 0 },
-        probe: { ip, port: 0, path: '/ready' },
-        admin: { ip, port: 0 },
+        reusePort: false,
+        ports: { probe: { ip, port: 0, path: '/ready' }, admin: { ip, port: 0 } },
         namespace: 'linkerd-multicluster',
+        clusterName: 'west',
+        admission: 'auto',
+        connectionsPerClientMax: 10_000,
         trustDomain: 'cluster.local',
         peerTrustDomains: [],
         clusterDomain: 'cluster.local',
         shutdownGraceMs: 2000,
         lingerMs: 100,
+        ...options,
       },
       {
         driver: this.#driver,
@@ -56,6 +62,7 @@ export class TestGateway implements AsyncDisposable {
         logger: silentLogger,
         client: this.api.client(),
         identity: this.identity,
+        ownIssuer: () => this.#issuer,
         identityComponent: {
           name: 'identity',
           start: () => Promise.resolve(),
@@ -75,12 +82,15 @@ export class TestGateway implements AsyncDisposable {
     name = 'catalog',
     labels: Readonly<Record<string, string>> = { 'mirror.linkerd.io/exported': 'true' },
     port = 80,
+    spec: ServiceSpec = {},
   ): void {
-    this.api.seed(SERVICES, { metadata: { name, namespace: 'shop', labels }, spec: { ports: [{ port }] } });
+    this.api.seed(SERVICES, { metadata: { name, namespace: 'shop', labels }, spec: { ...spec, ports: [{ port }] } });
   }
 
-  async start(anchor: TestAnchor): Promise<this> {
-    this.identity.install(await anchor.material({ dns: [GATEWAY_ID] }));
+  /** @param anchor Signs its certificate. @param trust Whose clients it takes. */
+  async start(anchor: TestAnchor, trust: readonly TestAnchor[] = [anchor]): Promise<this> {
+    this.#issuer = anchor.keyId;
+    this.identity.install(await anchor.material({ dns: [GATEWAY_ID] }, trust));
     await this.gateway.start(AbortSignal.timeout(5000));
     return this;
   }

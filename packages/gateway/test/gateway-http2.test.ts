@@ -45,7 +45,7 @@ test('an HTTP/2 request crosses the gateway with its new authority, and says who
   assert.equal(seen['l5d-client-id'], GATEWAY_ID);
   assert.equal(
     seen['forwarded'],
-    `for=browser, by=${GATEWAY_ID};for=${identityName('web')};host="${AUTHORITY}";proto=https`,
+    `for=browser, by=${GATEWAY_ID};for=${identityName('web')};host="${AUTHORITY}";proto=https;cluster=west`,
   );
   const { metrics } = home.gateway;
   assert.equal(
@@ -124,13 +124,13 @@ test('what the gateway refuses is told in the form of gRPC, and of HTTP to other
   const client = new H2Client(home.client.outbound);
   assert.equal((await client.ask()).headers[':status'], 404);
   routeThrough(home.client, home.gateway);
-  const again = await client.ask({ forwarded: `by=${GATEWAY_ID};for=x` });
+  const again = await client.ask({ forwarded: `by=${GATEWAY_ID};for=x;cluster=west` });
   assert.equal(again.headers[':status'], 508);
   const loop = await client.ask({
     ':method': 'POST',
     'content-type': 'application/grpc',
     te: 'trailers',
-    forwarded: `by=${GATEWAY_ID};for=x`,
+    forwarded: `by=${GATEWAY_ID};for=x;cluster=west`,
   });
   assert.deepEqual([loop.headers[':status'], loop.headers['grpc-status']], [200, String(status.ABORTED)]);
   client.close();

@@ -50,7 +50,7 @@ test('a request crosses from sidecar to gateway to sidecar, and says whom it pas
   assert.equal(headers['l5d-client-id'], GATEWAY_ID);
   assert.equal(
     headers['forwarded'],
-    `for=browser, by=${GATEWAY_ID};for=${identityName('web')};host="${AUTHORITY}";proto=https`,
+    `for=browser, by=${GATEWAY_ID};for=${identityName('web')};host="${AUTHORITY}";proto=https;cluster=west`,
   );
   const source = {
     direction: 'inbound',
@@ -59,6 +59,9 @@ test('a request crosses from sidecar to gateway to sidecar, and says whom it pas
     dst_namespace: 'shop',
   };
   assert.equal(home.gateway.metrics.sum('request_total', source), 1);
+  const leaving = { direction: 'outbound', dst_service: 'catalog', dst_namespace: 'shop', source_cluster: 'west' };
+  assert.equal(home.gateway.metrics.sum('request_total', leaving), 1);
+  assert.equal(home.gateway.metrics.sum('response_total', { ...leaving, status_code: '200' }), 1);
   assert.equal(home.gateway.metrics.sum('response_total', { ...source, status_code: '200' }), 1);
   assert.equal(
     home.gateway.metrics.sum('inbound_tcp_transport_header_connections_total', {
@@ -143,7 +146,7 @@ test('unexport holds for connections that are open already', async () => {
 
 test('a request that was here before is a loop', async () => {
   await using home = await setup();
-  const answer = await ask(home.client.outbound, { headers: { forwarded: `by=${GATEWAY_ID};for=x` } });
+  const answer = await ask(home.client.outbound, { headers: { forwarded: `by=${GATEWAY_ID};for=x;cluster=west` } });
   assert.equal(answer.status, 508);
   assert.equal(home.gateway.metrics.sum('inbound_http_errors_total', { error: 'loop' }), 1);
 });
@@ -224,6 +227,7 @@ test("while the cluster's API is away the gateway serves what it knows", async (
 test('the probe port answers in plain text and over mTLS, until drain', async () => {
   await using home = await setup();
   const { probe, admin } = home.gateway.gateway.addresses;
+  assert.ok(probe !== undefined && admin !== undefined);
   const url = `http://${probe.ip}:${probe.port}/ready`;
   assert.equal((await fetch(url)).status, 200);
   const { key, chain } = await home.anchor.material({ dns: [identityName('mirror')] });

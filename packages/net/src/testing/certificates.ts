@@ -21,11 +21,14 @@ export interface TestLeafOptions {
 /** A trust anchor that issues leaves. */
 export class TestAnchor {
   readonly pem: string;
+  /** Its subject key identifier, which its leaves name as their authority's: hexadecimal, lower case. */
+  readonly keyId: string;
   readonly #keys: KeyPair;
   readonly #certificate: x509.X509Certificate;
   #serial = 1;
 
-  private constructor(keys: KeyPair, certificate: x509.X509Certificate) {
+  private constructor(keys: KeyPair, certificate: x509.X509Certificate, keyId: string) {
+    this.keyId = keyId;
     this.#keys = keys;
     this.#certificate = certificate;
     this.pem = certificate.toString('pem');
@@ -33,6 +36,7 @@ export class TestAnchor {
 
   static async create(name: string): Promise<TestAnchor> {
     const keys = await generate();
+    const keyId = await x509.SubjectKeyIdentifierExtension.create(keys.publicKey);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       name: `CN=${name}`,
       keys,
@@ -40,12 +44,13 @@ export class TestAnchor {
       notBefore: new Date(Date.now() - HOUR_MS),
       notAfter: new Date(Date.now() + 24 * HOUR_MS),
       extensions: [
+        keyId,
         new x509.BasicConstraintsExtension(true, undefined, true),
         // oxlint-disable-next-line no-bitwise -- key usages are bits
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
       ],
     });
-    return new TestAnchor(keys, certificate);
+    return new TestAnchor(keys, certificate, keyId.keyId.toLowerCase());
   }
 
   /** A leaf of this anchor; `trust` lists the anchors that its owner believes (default: this one). */
@@ -66,6 +71,7 @@ export class TestAnchor {
       notBefore: options.notBefore ?? new Date(Date.now() - HOUR_MS),
       notAfter: options.notAfter ?? new Date(Date.now() + HOUR_MS),
       extensions: [
+        new x509.AuthorityKeyIdentifierExtension(this.keyId),
         new x509.ExtendedKeyUsageExtension([SERVER_AUTH, CLIENT_AUTH]),
         ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       ],
