@@ -29,12 +29,19 @@ export function mergeService(desired: Service, live: Service): Service | undefin
     affinityOf(desired) === affinityOf(live) &&
     isEmpty(live.spec?.selector);
   if (same) return undefined;
-  const { selector: _dropped, sessionAffinityConfig: _config, ...spec } = live.spec ?? {};
+  const { selector: _dropped, ...spec } = live.spec ?? {};
   return {
     ...live,
     metadata: { ...live.metadata, labels, annotations },
-    spec: { ...spec, ports, sessionAffinity: affinityOf(desired) },
+    spec: { ...withAffinity(spec, desired, live), ports },
   };
+}
+
+/** The configuration of an affinity goes with it. */
+function withAffinity(spec: NonNullable<Service['spec']>, desired: Service, live: Service): Service['spec'] {
+  if (affinityOf(desired) === affinityOf(live)) return spec;
+  const { sessionAffinityConfig: _dropped, ...rest } = spec;
+  return { ...rest, sessionAffinity: affinityOf(desired) };
 }
 
 export function mergeSlice(

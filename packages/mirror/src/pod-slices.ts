@@ -85,7 +85,7 @@ function groupsOf(input: PodSlicesInput): ReadonlyMap<string, Group> {
       group.endpoints.set(address, endpointOf(endpoint, address, input.hostname));
     }
   }
-  return groups;
+  return new Map([...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function meshAnnotations({ identity, inboundPort, opaquePorts }: ExportedEndpoint): Entries {
