@@ -254,6 +254,7 @@ export class ProxyApp implements AsyncDisposable {
         outboundConnectBackoff: outbound.connectBackoff,
         informationalHeaders: outbound.informationalHeaders,
         hostnameLabels: outbound.hostnameLabels,
+        authorityLabels: inbound.authorityLabels,
         ingress: outbound.ingress,
         inboundHttp: { ...DATA_PATH_DEFAULTS.inboundHttp, ...engineOptions(inbound, peerLimits) },
         outboundHttp: { ...DATA_PATH_DEFAULTS.outboundHttp, ...engineOptions(outbound, peerLimits) },

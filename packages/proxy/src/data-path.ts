@@ -44,6 +44,8 @@ export interface DataPathOptions {
   readonly informationalHeaders: boolean;
   /** Outbound requests are counted by their hosts too. */
   readonly hostnameLabels: boolean;
+  /** Inbound requests are counted by their authorities too. */
+  readonly authorityLabels: boolean;
   /** The program is an ingress: its requests say where they go, in `l5d-dst-override`. */
   readonly ingress: boolean;
   readonly inboundHttp: HttpEngineOptions;
@@ -67,6 +69,7 @@ export const DATA_PATH_DEFAULTS: DataPathOptions = {
   outboundConnectBackoff: { minMs: 100, maxMs: 60_000, jitterRatio: 0.1 },
   informationalHeaders: true,
   hostnameLabels: false,
+  authorityLabels: false,
   ingress: false,
   inboundHttp: { ...HTTP_ENGINE_DEFAULTS, connectTimeoutMs: 300 },
   outboundHttp: HTTP_ENGINE_DEFAULTS,
@@ -127,6 +130,7 @@ export class DataPath implements Component {
         metrics,
         policies,
         ingress: options.ingress,
+        authorityLabels: options.authorityLabels,
         accessLog,
       });
     });

@@ -189,6 +189,16 @@ test('gateways that are believed are identities, and nobody is where nothing is 
   assert.match(problem, /^MESH_GATEWAY_IDENTITIES is "Gateway!": give a comma list of identities/);
 });
 
+test('inbound requests are counted by authority only where that is called unsafe', () => {
+  const key = 'LINKERD2_PROXY_INBOUND_METRICS_AUTHORITY_LABELS';
+  assert.equal(parseProxyConfig(ENV).inbound.authorityLabels, false);
+  const on = parseProxyConfig({ ...ENV, [key]: 'unsafe' });
+  assert.deepEqual([on.inbound.authorityLabels, on.warnings], [true, []]);
+  const other = parseProxyConfig({ ...ENV, [key]: 'true' });
+  assert.equal(other.inbound.authorityLabels, false);
+  assert.deepEqual(other.warnings, [`${key} is "true" and has no effect: give unsafe`]);
+});
+
 test('unknown keys of the prefix are warned of', () => {
   const { warnings } = parseProxyConfig({ ...ENV, LINKERD2_PROXY_TYPO: '1' });
   assert.deepEqual(warnings, ['LINKERD2_PROXY_TYPO is not known and has no effect']);

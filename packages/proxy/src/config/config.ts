@@ -18,6 +18,8 @@ import {
   ACCEPTED_KEYS,
   ADMIN_LISTEN,
   ANCHORS_FILE_KEY,
+  AUTHORITY_LABELS_KEY,
+  AUTHORITY_LABELS_ON,
   CONTROL_LIMIT_KEYS,
   INBOUND_LISTEN,
   LOG_DEFAULT,
@@ -79,6 +81,8 @@ export interface InboundConfig extends DirectionConfig {
   readonly accessLog: AccessLogFormat | undefined;
   /** Gateways that are believed when they say who their clients are. */
   readonly gatewayIdentities: readonly string[];
+  /** Requests are counted by the authority that they are for. */
+  readonly authorityLabels: boolean;
 }
 
 export interface IdentityConfig {
@@ -165,6 +169,11 @@ export function parseProxyConfig(env: Env): ProxyConfig {
       reader.problem(key, 'is set: SPIRE is not supported, remove the key and use the identity service');
   checkAll(reader, own);
   const warnings = reader.unknownKeys().map((key) => `${key} is not known and has no effect`);
+  const labels = reader.text(AUTHORITY_LABELS_KEY);
+  if (labels !== undefined && labels !== AUTHORITY_LABELS_ON)
+    warnings.push(
+      `${PREFIX}${AUTHORITY_LABELS_KEY} is ${JSON.stringify(labels)} and has no effect: give ${AUTHORITY_LABELS_ON}`,
+    );
   return { ...config, warnings };
 }
 
@@ -194,6 +203,7 @@ function readInbound(reader: ConfigReader, own: ConfigReader, windows: Http2Wind
       const names = text.split(',').map((name) => name.trim());
       return names.every(isClientIdentity) ? names : undefined;
     }),
+    authorityLabels: reader.text(AUTHORITY_LABELS_KEY) === AUTHORITY_LABELS_ON,
   };
 }
 

@@ -11,6 +11,10 @@ export const INBOUND_LISTEN: SocketAddress = { host: '0.0.0.0', port: 4143 };
 export const ADMIN_LISTEN: SocketAddress = { host: '127.0.0.1', port: 4191 };
 export const LOG_DEFAULT = 'warn,linkerd=info';
 
+/** Its only value that does something, as Linkerd has it: the label's values are whatever clients write. */
+export const AUTHORITY_LABELS_KEY = 'INBOUND_METRICS_AUTHORITY_LABELS';
+export const AUTHORITY_LABELS_ON = 'unsafe';
+
 export const CONTROL_LIMIT_KEYS = [
   'CONTROL_STREAM_INITIAL_TIMEOUT',
   'CONTROL_STREAM_IDLE_TIMEOUT',
@@ -39,7 +43,6 @@ export const ACCEPTED_KEYS: readonly string[] = [
   'OUTBOUND_CONNECT_USER_TIMEOUT',
   'INBOUND_TCP_LISTEN_BACKLOG',
   'OUTBOUND_TCP_LISTEN_BACKLOG',
-  'INBOUND_METRICS_AUTHORITY_LABELS',
   'DNS_MIN_TTL',
   'DNS_MAX_TTL',
   'CORES',

@@ -7,6 +7,7 @@ import type { Dispatcher, SlotOwner, Waiter } from '../balance/endpoint-slot.ts'
 import { EndpointSlot } from '../balance/endpoint-slot.ts';
 import { planConnect } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
+import type { RequestFacts } from '../http/facts.ts';
 import type {
   CounterCell,
   DetectCells,
@@ -28,6 +29,8 @@ export interface InboundPortDeps {
   readonly policies: PolicyPorts;
   /** The program is an ingress. */
   readonly ingress: boolean;
+  /** Requests are counted by their authorities too. */
+  readonly authorityLabels: boolean;
   /** Undefined: there is none. */
   readonly accessLog: AccessLog | undefined;
 }
@@ -44,6 +47,11 @@ export const DEFAULT_ROUTE: InboundRoute = {
   authorizations: [],
 };
 
+/** Authorities of one port that are told apart. Clients choose them, so there may be any number; further ones count without a name. */
+export const AUTHORITIES_MAX = 100;
+/** A name (RFC 1035 §2.3.4), a colon and a port. */
+const AUTHORITY_LENGTH_MAX = 253 + 6;
+
 export interface InboundRules extends RouteRules {
   readonly cells: InboundRouteCells;
 }
@@ -58,6 +66,8 @@ export class InboundPort implements Dispatcher, SlotOwner {
   readonly #metrics: ProxyMetrics;
   readonly #targetLabels: Labels;
   readonly #stack: StackCells;
+  /** Undefined: they are not counted. */
+  readonly #authorities: Set<string> | undefined;
   #detect: { readonly policy: InboundPolicy; readonly cells: DetectCells } | undefined;
   /** Connections that use it. */
   uses = 0;
@@ -70,6 +80,7 @@ export class InboundPort implements Dispatcher, SlotOwner {
     this.#metrics = metrics;
     this.policy = policies.get(target.port);
     this.#targetLabels = targetLabels(target);
+    this.#authorities = deps.authorityLabels ? new Set() : undefined;
     const endpoint: Endpoint = {
       address: target,
       weight: 1,
@@ -118,9 +129,28 @@ export class InboundPort implements Dispatcher, SlotOwner {
 
   undelivered(): void {}
 
-  httpCells(client: Client, policy: InboundPolicy, route: InboundRoute, authorization: Authorization): HttpCells {
+  /** By what authority requests are counted: empty where it is one too many; undefined where nobody asked for it. */
+  authorityLabel(facts: RequestFacts): string | undefined {
+    const known = this.#authorities;
+    if (known === undefined) return undefined;
+    const authority = facts.authority().toLowerCase();
+    if (known.has(authority)) return authority;
+    if (known.size >= AUTHORITIES_MAX || authority.length > AUTHORITY_LENGTH_MAX) return '';
+    known.add(authority);
+    return authority;
+  }
+
+  /** @param authority Undefined: without that label. */
+  httpCells(
+    client: Client,
+    policy: InboundPolicy,
+    route: InboundRoute,
+    authorization: Authorization,
+    authority: string | undefined,
+  ): HttpCells {
     return this.#metrics.http({
       direction: 'inbound',
+      ...(authority === undefined ? {} : { authority }),
       ...this.#targetLabels,
       ...client.labels,
       ...serverLabels(policy, this.target),

@@ -4,6 +4,7 @@ import type { Address, Closed } from '@mesh/net';
 import { CLIENT_CLUSTER_FIELD, HEADER, headerBit } from '@mesh/wire';
 import type { H2Reason } from '@mesh/wire';
 import { nameOf } from '../accept/inbound-client.ts';
+import type { RequestFacts } from '../http/facts.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { addedFields, HOP_FIELDS, NO_ADDED_FIELDS } from '../http/service.ts';
 import type { AddedFields, HttpConnection, HttpService, RoutedRequest } from '../http/service.ts';
@@ -28,7 +29,11 @@ const FROM_PEERS: number =
 /** A decision that holds for all requests of the connection while the policy stays. */
 interface Standing {
   readonly policy: InboundPolicy;
+  /** Of its first request. */
   readonly cells: HttpCells;
+  /** When authorities are counted: the cells of each. */
+  readonly byAuthority: Map<string, HttpCells> | undefined;
+  readonly cellsFor: (authority: string) => HttpCells;
   readonly allowed: CounterCell;
   readonly rules: InboundRules;
 }
@@ -63,7 +68,7 @@ export class InboundService implements HttpService {
     const policy = this.#port.policy.current;
     const standing = this.#standing;
     if (standing !== undefined && standing.policy === policy) {
-      request.cells = standing.cells;
+      request.cells = this.#cells(standing, request.facts);
       standing.allowed.add(1);
       standing.rules.cells.requests.add(1);
       request.dispatch(this.#port, standing.rules);
@@ -87,9 +92,16 @@ export class InboundService implements HttpService {
       this.#refuse(request, 'unauthorized');
       return;
     }
-    const cells = this.#port.httpCells(this.#client, policy, route, authorization);
-    const rules = this.#port.rules(policy, route);
-    if (isStanding(policy, route)) this.#standing = { policy, cells, allowed: decided, rules };
+    const port = this.#port;
+    const cellsFor = (label: string | undefined): HttpCells =>
+      port.httpCells(this.#client, policy, route, authorization, label);
+    const authority = port.authorityLabel(request.facts);
+    const cells = cellsFor(authority);
+    const rules = port.rules(policy, route);
+    if (isStanding(policy, route)) {
+      const byAuthority = authority === undefined ? undefined : new Map([[authority, cells]]);
+      this.#standing = { policy, cells, byAuthority, cellsFor, allowed: decided, rules };
+    }
     request.cells = cells;
     rules.cells.requests.add(1);
     request.dispatch(this.#port, rules);
@@ -101,6 +113,16 @@ export class InboundService implements HttpService {
 
   closed(_connection: HttpConnection, why: Closed): void {
     this.#onClosed(why);
+  }
+
+  #cells({ cells, byAuthority, cellsFor }: Standing, facts: RequestFacts): HttpCells {
+    if (byAuthority === undefined) return cells;
+    const authority = this.#port.authorityLabel(facts) ?? '';
+    const known = byAuthority.get(authority);
+    if (known !== undefined) return known;
+    const bound = cellsFor(authority);
+    byAuthority.set(authority, bound);
+    return bound;
   }
 
   #refuse(request: RoutedRequest, code: 'unexpected' | 'no_route' | 'unauthorized'): void {
