@@ -49,14 +49,6 @@ export class WrittenStore<T extends KubeObject> {
     return this.informer.get(key);
   }
 
-  /** What we created or replaced and the informer has not shown yet. */
-  unseen(): readonly T[] {
-    const nowMs = this.#deps.clock.monotonic();
-    return [...this.#written.values()].flatMap(({ object, untilMs }) =>
-      object === undefined || nowMs >= untilMs ? [] : [object],
-    );
-  }
-
   async create(object: T, signal: AbortSignal): Promise<T> {
     const created = await this.#guard(object, () =>
       this.#deps.client.create(this.#kind, object, { signal, fieldManager: FIELD_MANAGER }),

@@ -56,6 +56,30 @@ test('a view is mirrored here, and what a policy takes away there goes here', as
   assert.ok(publisher.metrics.writesOf('exportedservices', 'update') > 0);
 });
 
+test('what changes in a part that is not exported never leaves its cluster', async () => {
+  await using harness = new Harness();
+  await using west = new ExportHarness(harness.link('west', {}, VIEWS));
+  west.service('catalog');
+  west.endpoints('catalog', { 'catalog-1': {} });
+  west.service('private', { labels: {} });
+  const publisher = await west.start();
+  const mirror = await harness.start();
+  await eventually('mirrored', () => harness.ready('shop/catalog-west')['192.0.2.1'] === true);
+  await eventually('at rest', () => mirror.idle && publisher.idle);
+  const heard = publisher.metrics.writesOf('exportedservices', 'update');
+  for (let change = 0; change < 500; change += 1) {
+    west.endpoints('private', { [`private-${change}`]: {} });
+    // An exported Service behind the gateway is none of the importer's business either, as long as somebody is ready.
+    west.endpoints('catalog', { 'catalog-1': {}, [`catalog-${change + 2}`]: {} });
+    if (change % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  west.service('last');
+  await eventually('all was heard of', () => harness.service('shop/last-west'));
+  assert.equal(publisher.metrics.writesOf('exportedservices', 'update'), heard);
+  assert.equal(publisher.metrics.writesOf('exportedendpoints', 'create'), 0);
+  assert.ok(harness.home.calls.every(({ key }) => !key.includes('private')));
+});
+
 test('a mirror without any Link writes down what its own cluster exports, and shows it in its metrics', async () => {
   await using harness = new Harness();
   exportService(harness.home, 'catalog');

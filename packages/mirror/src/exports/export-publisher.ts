@@ -199,7 +199,7 @@ export class ExportPublisher implements Component {
 
   /** Something that an exported, or a formerly exported, Service is published from. */
   #changed(key: string): void {
-    if (this.#exported.has(key) || this.sources.published(this.sources.services, key).length > 0) this.#enqueue(key);
+    if (this.#exported.has(key) || this.sources.services.of(key).length > 0) this.#enqueue(key);
   }
 
   #allChanged(namespace?: string): void {

@@ -37,9 +37,9 @@ import {
 } from '@mesh/model';
 import type { Clock, Logger } from '@mesh/runtime';
 import { LABEL_MANAGED_BY as SLICE_MANAGED_BY, LABEL_SERVICE_NAME, SLICE_MANAGER } from '../names.ts';
-import { WrittenStore } from '../written-store.ts';
 import type { WriteVerb } from '../written-store.ts';
 import { OnDemandInformer } from './on-demand-informer.ts';
+import { BY_SERVICE, PublishedStore } from './published-store.ts';
 
 export interface ExportSourcesDeps {
   readonly client: KubeClient;
@@ -57,7 +57,6 @@ export interface ExportSourcesHandlers {
 
 /** A definition may be installed hours later, or never. */
 const ABSENT_BACKOFF = { minMs: 100, maxMs: 15_000, jitterRatio: 0.25 };
-const BY_SERVICE = 'service';
 const BY_POD = 'pod';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
@@ -65,8 +64,8 @@ export class ExportSources implements AsyncDisposable {
   readonly peers: Informer<Peer>;
   readonly policies: Informer<ExportPolicy>;
   readonly serviceExports: Informer<ServiceExport>;
-  readonly services: WrittenStore<ExportedService>;
-  readonly endpoints: WrittenStore<ExportedEndpoints>;
+  readonly services: PublishedStore<ExportedService>;
+  readonly endpoints: PublishedStore<ExportedEndpoints>;
   readonly #slices: OnDemandInformer<EndpointSlice>;
   readonly #pods: OnDemandInformer<Pod>;
   readonly #nodes: OnDemandInformer<Node>;
@@ -91,11 +90,15 @@ export class ExportSources implements AsyncDisposable {
       made.onStatus(onStatus);
       return made;
     };
-    const written = <T extends ExportedService | ExportedEndpoints>(kind: ResourceKind<T>): WrittenStore<T> =>
-      new WrittenStore(kind, informer(kind, { indexes: { [BY_SERVICE]: (object) => [keyOf(object.spec.service)] } }), {
-        ...deps,
-        onWrite: (verb) => deps.onWrite(kind.plural, verb),
-      });
+    const written = <T extends ExportedService | ExportedEndpoints>(kind: ResourceKind<T>): PublishedStore<T> =>
+      new PublishedStore(
+        kind,
+        informer(kind, { indexes: { [BY_SERVICE]: (object) => [keyOf(object.spec.service)] } }),
+        {
+          ...deps,
+          onWrite: (verb) => deps.onWrite(kind.plural, verb),
+        },
+      );
     this.peers = informer(PEERS, { namespace });
     this.policies = informer(EXPORT_POLICIES, {});
     this.serviceExports = informer(SERVICE_EXPORTS, {});
@@ -199,16 +202,6 @@ export class ExportSources implements AsyncDisposable {
 
   zone(node: string): string | undefined {
     return this.#nodes.store?.get(node)?.metadata.labels?.[ZONE_LABEL];
-  }
-
-  /** What is published of a Service, our unseen writes considered. */
-  published<T extends ExportedService | ExportedEndpoints>(store: WrittenStore<T>, service: string): readonly T[] {
-    const objects = new Map<string, T>();
-    for (const object of store.informer.byIndex(BY_SERVICE, service)) objects.set(keyOf(object.metadata), object);
-    for (const object of store.unseen()) objects.set(keyOf(object.metadata), object);
-    return [...objects.keys()]
-      .map((key) => store.get(key))
-      .filter((object) => object !== undefined && keyOf(object.spec.service) === service) as T[];
   }
 
   #endpointsChanged(service: string): void {

@@ -2,7 +2,6 @@
 import { keyOf } from '@mesh/kube';
 import type { ExportedEndpoints, ExportedService } from '@mesh/kube';
 import { isSame } from '../merge.ts';
-import type { WrittenStore } from '../written-store.ts';
 import { assignChunks } from './chunks.ts';
 import type { DesiredView } from './desired-views.ts';
 import type { EndpointGroup } from './endpoint-groups.ts';
@@ -15,6 +14,7 @@ import {
   LABEL_EXPORTED_SERVICE,
   LABEL_MANAGED_BY,
 } from './names.ts';
+import type { PublishedStore } from './published-store.ts';
 
 type Exported = ExportedService | ExportedEndpoints;
 
@@ -73,7 +73,7 @@ export class ViewWriter {
     }
   }
 
-  async #put<T extends Exported>(store: WrittenStore<T>, desired: T, work: ViewWork): Promise<void> {
+  async #put<T extends Exported>(store: PublishedStore<T>, desired: T, work: ViewWork): Promise<void> {
     const key = keyOf(desired.metadata);
     const live = store.get(key);
     if (live === undefined) {
@@ -91,15 +91,13 @@ export class ViewWriter {
     await store.replace({ ...live, metadata: { ...live.metadata, labels }, spec: desired.spec }, work.signal);
   }
 
-  async #remove<T extends Exported>(store: WrittenStore<T>, object: T, work: ViewWork): Promise<void> {
+  async #remove<T extends Exported>(store: PublishedStore<T>, object: T, work: ViewWork): Promise<void> {
     work.writes += 1;
     await store.delete(object, work.signal);
   }
 
-  #published<T extends Exported>(store: WrittenStore<T>, service: string): readonly T[] {
-    return this.#sources
-      .published(store, service)
-      .filter((object) => this.#isOurs(object) && this.#isAlive(object.metadata.namespace ?? ''));
+  #published<T extends Exported>(store: PublishedStore<T>, service: string): readonly T[] {
+    return store.of(service).filter((object) => this.#isOurs(object) && this.#isAlive(object.metadata.namespace ?? ''));
   }
 
   #isOurs({ metadata: { namespace = '', labels } }: Exported): boolean {
