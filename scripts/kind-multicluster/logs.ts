@@ -8,6 +8,7 @@ const COMPONENTS: Readonly<Record<string, readonly string[]>> = {
   policy: ['-n', 'linkerd', '-l', 'linkerd.io/control-plane-component=destination', '-c', 'policy'],
   injector: ['-n', 'linkerd', '-l', 'linkerd.io/control-plane-component=proxy-injector', '-c', 'proxy-injector'],
   gateway: ['-n', 'linkerd-multicluster', '-l', 'app=linkerd-gateway', '-c', 'gateway'],
+  dns: ['-n', 'linkerd-multicluster', '-l', 'component=linkerd-clusterset-dns', '-c', 'dns'],
   mirror: ['-n', 'linkerd-multicluster', '-l', 'component=linkerd-service-mirror', '-c', 'mirror'],
 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { forwardBlock, withBlock, withoutBlock } from './corefile.ts';
+import { forwardBlock, forwards, withBlock, withoutBlock } from './corefile.ts';
 
 const ZONE = 'clusterset.local';
 const BLOCK = forwardBlock(ZONE, '10.96.0.7');
@@ -29,6 +29,16 @@ test('a block that is there is replaced where it is, and nothing else changes', 
   const old = `# head\nClusterSet.local.:53 { # ours\n    forward . 10.0.0.1 {\n        policy random\n    }\n}\n# tail\n`;
   assert.equal(withBlock(old + DEFAULT, ZONE, BLOCK), `# head\n${BLOCK}# tail\n${DEFAULT}`);
   assert.equal(withoutBlock(old + DEFAULT, ZONE), `# head\n# tail\n${DEFAULT}`);
+});
+
+test('where the zone goes can be read back', () => {
+  assert.deepEqual(forwards(DEFAULT + BLOCK, ZONE), ['10.96.0.7']);
+  assert.deepEqual(forwards(`${ZONE} {\n  errors\n  forward . 10.0.0.1 10.0.0.2 { # two\n  }\n}\n`, ZONE), [
+    '10.0.0.1',
+    '10.0.0.2',
+  ]);
+  assert.deepEqual(forwards(DEFAULT, ZONE), []);
+  assert.deepEqual(forwards(`${ZONE} {\n    errors\n}\n${DEFAULT}`, ZONE), []);
 });
 
 test('a file without a last newline, or nothing at all, gets a block of its own lines', () => {

@@ -20,6 +20,14 @@ export function withoutBlock(corefile: string, zone: string): string {
   return range === undefined ? corefile : corefile.slice(0, range.from) + corefile.slice(range.to);
 }
 
+/** What the `forward` line of the zone's block names; nothing without such a block. @throws CliError as {@link withBlock} */
+export function forwards(corefile: string, zone: string): readonly string[] {
+  const range = blockOf(corefile, zone);
+  if (range === undefined) return [];
+  const [, targets = ''] = /^\s*forward\s+\S+([^\n#{]*)/m.exec(corefile.slice(range.from, range.to)) ?? [];
+  return targets.split(/\s+/).filter((target) => target !== '');
+}
+
 interface Range {
   readonly from: number;
   readonly to: number;

@@ -25,6 +25,7 @@ const PARTS = [
   { namespace: 'linkerd', name: 'linkerd-proxy-injector', replicas: 3 },
   { namespace: MC_NAMESPACE, name: 'linkerd-gateway', replicas: 3 },
   { namespace: MC_NAMESPACE, name: 'linkerd-service-mirror', replicas: 2 },
+  { namespace: MC_NAMESPACE, name: 'linkerd-clusterset-dns', replicas: 2 },
 ] as const;
 
 type Part = (typeof PARTS)[number];

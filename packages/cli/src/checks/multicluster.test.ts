@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import {
+  CONFIG_MAPS,
   CUSTOM_RESOURCE_DEFINITIONS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
   LINKS,
   NAMESPACES,
   SECRETS,
+  SERVICE_IMPORTS,
   SERVICES,
 } from '@mesh/kube';
 import type { Condition } from '@mesh/kube';
@@ -194,4 +196,34 @@ test('installed extensions are found; chosen ones that are missing or unknown ar
     failures(await run(await extensionCategories(stateOf(api), undefined)))[0] ?? '',
     /several namespaces .* linkerd-multicluster, second/,
   );
+});
+
+test('the name server of imported Services must run, and CoreDNS must know its address', async () => {
+  const api = await linked();
+  const labels = { component: 'linkerd-clusterset-dns' };
+  const metadata = { namespace: NS, name: 'linkerd-clusterset-dns', labels };
+  const isRunning = () => problem(api, 'name server of clusterset.local is running');
+  const isForwarded = () => problem(api, 'CoreDNS forwards clusterset.local');
+  api.seed(DEPLOYMENTS, {
+    metadata,
+    spec: { template: { spec: { containers: [] } } },
+    status: { availableReplicas: 0 },
+  });
+  api.seed(SERVICES, { metadata, spec: { clusterIP: '10.96.0.7' } });
+  assert.match((await isRunning()) ?? '', /linkerd-clusterset-dns has 0 of 1 replicas available/);
+  edit(api, DEPLOYMENTS, `${NS}/linkerd-clusterset-dns`, (it) => ({ ...it, status: { availableReplicas: 1 } }));
+  assert.equal(await isRunning(), undefined);
+  const corefile = (Corefile: string) =>
+    api.seed(CONFIG_MAPS, { metadata: { namespace: 'kube-system', name: 'coredns' }, data: { Corefile } });
+  corefile('.:53 {\n}\n');
+  assert.equal(await isForwarded(), undefined, 'nobody imports anything');
+  api.seed(SERVICE_IMPORTS, {
+    metadata: { namespace: 'shop', name: 'web' },
+    spec: { type: 'ClusterSetIP', ports: [] },
+  });
+  assert.match((await isForwarded()) ?? '', /has no block for clusterset\.local: mesh multicluster dns/);
+  corefile('clusterset.local {\n    forward . 10.96.0.1\n}\n');
+  assert.match((await isForwarded()) ?? '', /to 10\.96\.0\.1, and service .* has 10\.96\.0\.7/);
+  corefile('clusterset.local {\n    forward . 10.96.0.7\n}\n');
+  assert.equal(await isForwarded(), undefined);
 });

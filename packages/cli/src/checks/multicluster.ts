@@ -11,6 +11,7 @@ import { deniedTo } from './access.ts';
 import type { Access } from './access.ts';
 import { SkipCheck } from './check.ts';
 import type { Check, CheckCategory } from './check.ts';
+import { clustersetDnsChecks } from './clusterset-dns.ts';
 import { proxyChecks } from './proxies.ts';
 import { nameOf } from './state.ts';
 import type { CheckState } from './state.ts';
@@ -141,6 +142,7 @@ export function multiclusterCategory(state: CheckState): CheckCategory {
             );
         },
       },
+      ...clustersetDnsChecks(state),
       ...proxyChecks(
         state,
         async () =>

@@ -7,6 +7,8 @@ import { both, extension, isAbove, isSet, NAMESPACE, when } from './template.ts'
 import { container, deployment, disruptionBudget, fieldEnv } from './workload.ts';
 
 export const CLUSTERSET_DNS_NAME = 'linkerd-clusterset-dns';
+/** As the Multi-Cluster Services API calls it. */
+export const CLUSTERSET_ZONE = 'clusterset.local';
 const LABELS: Labels = { ...EXTENSION_LABELS, component: CLUSTERSET_DNS_NAME };
 const SELECTOR: Labels = { component: CLUSTERSET_DNS_NAME };
 const PORT = 5353;

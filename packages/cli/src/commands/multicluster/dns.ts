@@ -8,7 +8,7 @@ import type { KubeClient } from '@mesh/kube';
 import { forwardBlock, withBlock, withoutBlock } from '../../corefile.ts';
 import { CliError } from '../../errors.ts';
 import type { CliIo, GlobalFlags } from '../../io.ts';
-import { CLUSTERSET_DNS_NAME } from '../../manifests/clusterset-dns.ts';
+import { CLUSTERSET_DNS_NAME, CLUSTERSET_ZONE as ZONE } from '../../manifests/clusterset-dns.ts';
 import type { Manifest } from '../../manifests/object.ts';
 import { readMeshConfig } from '../../mesh-config.ts';
 import { askFromPod, serverState } from '../../resolver-check.ts';
@@ -16,7 +16,6 @@ import type { ResolveReport } from '../../probe/resolve.ts';
 import { connectWith, manifestOutput, writeManifests } from '../shared.ts';
 import type { ManifestFlags } from '../shared.ts';
 
-const ZONE = 'clusterset.local';
 const COREFILE = 'Corefile';
 
 interface Flags extends ManifestFlags, GlobalFlags {
