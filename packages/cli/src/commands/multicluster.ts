@@ -4,9 +4,11 @@ import type { CliIo } from '../io.ts';
 import { addAllow } from './multicluster/allow.ts';
 import { addMulticlusterCheck } from './multicluster/check.ts';
 import { addDns } from './multicluster/dns.ts';
+import { addExport, addUnexport } from './multicluster/export.ts';
 import { addGateways } from './multicluster/gateways.ts';
 import { addMulticlusterInstall } from './multicluster/install.ts';
 import { addLink } from './multicluster/link.ts';
+import { addStatus } from './multicluster/status.ts';
 import { addMulticlusterUninstall } from './multicluster/uninstall.ts';
 import { addUnlink } from './multicluster/unlink.ts';
 
@@ -15,10 +17,13 @@ export function addMulticluster(parent: Command, io: CliIo): void {
   addAllow(command, io);
   addMulticlusterCheck(command, io);
   addDns(command, io);
+  addExport(command, io);
   addGateways(command, io);
   addMulticlusterInstall(command, io);
   addLink(command, io, 'link');
   addLink(command, io, 'link-gen');
+  addStatus(command, io);
   addMulticlusterUninstall(command, io);
+  addUnexport(command, io);
   addUnlink(command, io);
 }

@@ -13,7 +13,7 @@ import {
   MULTICLUSTER_SPEC,
 } from '../../values/multicluster.ts';
 import type { MulticlusterValues } from '../../values/multicluster.ts';
-import { installedClusterName, newerMcsCrds } from './installed-extension.ts';
+import { installedClusterName, newerMcsCrds } from '../../installed-extension.ts';
 import { applyValuesFlags, connectWith, manifestOutput, valuesFlags, writeManifests } from '../shared.ts';
 import type { ManifestFlags, ValuesFlags } from '../shared.ts';
 

@@ -1,7 +1,7 @@
 /** What an earlier `multicluster install` left in the cluster that a new one must respect. */
 import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS } from '@mesh/kube';
 import type { CustomResourceDefinition, KubeClient } from '@mesh/kube';
-import { mcsCrdManifests } from '../../manifests/crds.ts';
+import { mcsCrdManifests } from './manifests/crds.ts';
 
 const SCHEMA_REVISION = 'multicluster.x-k8s.io/crd-schema-revision';
 
