@@ -16,10 +16,9 @@ import type { ExpectedAnswer } from './programs/http-client.ts';
 import { EVENTS, GRPC_PORT, HEALTH_NAME, HTTP_PORT } from './programs/live-service.ts';
 
 const NAMESPACE = 'e2e-live';
-/** How the server knows its clients: in its own cluster by their names, across clusters by the gateway's. */
+/** How the server knows its clients, wherever they are. */
 const CLIENT = `live-client.${NAMESPACE}.serviceaccount.identity.linkerd.cluster.local`;
 const INGRESS = `live-ingress.${NAMESPACE}.serviceaccount.identity.linkerd.cluster.local`;
-const GATEWAY = 'linkerd-gateway.linkerd-multicluster.serviceaccount.identity.linkerd.cluster.local';
 
 interface Program {
   readonly name: string;
@@ -152,9 +151,9 @@ suite('protocols', () => {
 
   after(() => federation?.[Symbol.asyncDispose]());
 
-  for (const { target, where, client } of [
-    { target: 'live', where: 'in one cluster', client: CLIENT },
-    { target: 'live-west', where: 'across two clusters', client: GATEWAY },
+  for (const { target, where } of [
+    { target: 'live', where: 'in one cluster' },
+    { target: 'live-west', where: 'across two clusters' },
   ]) {
     const detailOf = (name: string): unknown => results.get(target)?.find((result) => result.name === name)?.detail;
 
@@ -168,8 +167,8 @@ suite('protocols', () => {
     });
 
     test(`${where}, the server knows who calls, by HTTP/1.1 and by gRPC`, () => {
-      assert.equal(detailOf('HTTP: who the server is told that we are'), client);
-      assert.equal(detailOf('gRPC: a unary call with trailers'), client);
+      assert.equal(detailOf('HTTP: who the server is told that we are'), CLIENT);
+      assert.equal(detailOf('gRPC: a unary call with trailers'), CLIENT);
     });
 
     test(`${where}, server-sent events are not held back`, () => {
@@ -188,7 +187,7 @@ suite('protocols', () => {
     );
     const detailOf = (name: string): unknown => told.find((result) => result.name === name)?.detail;
     assert.equal(detailOf('no name'), INGRESS);
-    assert.equal(detailOf('the other cluster'), GATEWAY);
+    assert.equal(detailOf('the other cluster'), INGRESS);
     assert.deepEqual([detailOf('a closed service'), detailOf('nobody')], ['', '']);
   });
 

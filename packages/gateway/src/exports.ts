@@ -10,8 +10,11 @@ import type { Clock, Component, Logger } from '@mesh/runtime';
 import type { TargetName } from './service-name.ts';
 import { startOptional } from './start-optional.ts';
 
-/** Labels that make a Service reachable through the gateway. Flat exports do not pass here. */
-const EXPORT_SELECTORS = ['mirror.linkerd.io/exported=true', 'mirror.linkerd.io/federated=member'] as const;
+/** Labels that make a Service reachable. Flat exports too: a Service that changes its mode is still reached the old way until its mirrors have followed. */
+const EXPORT_SELECTORS = [
+  'mirror.linkerd.io/exported in (true,remote-discovery)',
+  'mirror.linkerd.io/federated=member',
+] as const;
 /** A Service of another cluster: to send there from here would make a chain, or a loop. */
 const IMPORTED_LABELS = ['mirror.linkerd.io/mirrored-service', 'federation.mesh.dev/service-import'] as const;
 const BY_NAMESPACE = 'namespace';
