@@ -1,27 +1,54 @@
-/** The IP addresses behind a Link's gateway names, looked up again and again; what was known stays while DNS fails. */
+/**
+ * The IP addresses behind a Link's gateway names: looked up again as their records end, kept while DNS fails, and drained when they leave.
+ *
+ *   named ──left the name──► draining ──a minute, or it is dead──► gone
+ *     ▲                          │
+ *     └──────────named again─────┘
+ *
+ * Names say nothing of zones, and neither do addresses of another cluster's load balancer: among a gateway's addresses none is preferred.
+ * Proxies find the near one by its latency (peak EWMA).
+ */
 import { parseIp } from '@mesh/model';
 import { messageOf } from '@mesh/runtime';
 import type { Clock, Logger, Timer } from '@mesh/runtime';
 
-/** All addresses of a name. `node:dns` in production. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
+export interface Resolved {
+  readonly ips: readonly string[];
+  /** How long the answer holds; undefined: it was not said. */
+  readonly ttlMs: number | undefined;
+}
 
-/** Load balancers change addresses; their DNS records live 60 s or less. */
+/** All addresses of a name; a list alone says nothing of how long it holds. */
+export type Lookup = (host: string) => Promise<Resolved | readonly string[]>;
+
+/** Where it is not said: load balancers' records live 60 s or less. */
 const REFRESH_MS = 10_000;
+/** Records of no life at all, and those of a day that somebody changes all the same. */
+const REFRESH_MIN_MS = 1_000;
+const REFRESH_MAX_MS = 60_000;
 const RETRY_MS = 1_000;
+/** Connections to an address that left its name may go on for so long; an answer that leaves some out now and then changes little. */
+export const DRAIN_MS = 60_000;
+
+interface Name {
+  ips: readonly string[] | undefined;
+  error: string | undefined;
+  /** Monotonic; when to look again. */
+  dueMs: number;
+}
 
 export class GatewayAddresses implements Disposable {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onChange: () => void;
-  readonly #known = new Map<string, readonly string[]>();
-  readonly #errors = new Map<string, string>();
-  #hosts: readonly string[] = [];
-  #ips: readonly string[] = [];
+  readonly #names = new Map<string, Name>();
+  /** Addresses that left, and until when they are drained. */
+  readonly #leaving = new Map<string, number>();
+  #literals: readonly string[] = [];
+  #named: readonly string[] = [];
   #timer: Timer | undefined;
   #stopped = false;
-  #round = 0;
 
   constructor(deps: {
     readonly lookup: Lookup;
@@ -35,28 +62,36 @@ export class GatewayAddresses implements Disposable {
     this.#onChange = deps.onChange;
   }
 
-  /** Sorted, without duplicates. */
+  /** Those that are drained among them. Sorted, without duplicates. */
   get ips(): readonly string[] {
-    return this.#ips;
+    return [...this.#named, ...this.#leaving.keys()].sort();
+  }
+
+  /** It left its name, or the Link: no new connections, while there is another. */
+  isDraining(ip: string): boolean {
+    return this.#leaving.has(ip);
   }
 
   /** One sentence per name that does not resolve. */
   get problems(): readonly string[] {
-    return [...this.#errors].map(([host, reason]) => `gateway name ${host} does not resolve: ${reason}`);
+    return [...this.#names].flatMap(([host, { error }]) =>
+      error === undefined ? [] : [`gateway name ${host} does not resolve: ${error}`],
+    );
   }
 
   /** True when every name has been looked up once, successfully or not. */
   get settled(): boolean {
-    return this.#hosts.every((host) => this.#known.has(host) || this.#errors.has(host));
+    return [...this.#names.values()].every(({ ips, error }) => ips !== undefined || error !== undefined);
   }
 
   setHosts(hosts: readonly string[]): void {
-    this.#hosts = hosts;
-    for (const host of this.#known.keys()) if (!hosts.includes(host)) this.#known.delete(host);
-    for (const host of this.#errors.keys()) if (!hosts.includes(host)) this.#errors.delete(host);
-    for (const host of hosts) if (parseIp(host) !== undefined) this.#known.set(host, [host]);
+    this.#literals = hosts.filter((host) => parseIp(host) !== undefined);
+    const names = new Set(hosts.filter((host) => parseIp(host) === undefined));
+    for (const host of this.#names.keys()) if (!names.has(host)) this.#names.delete(host);
+    for (const host of names)
+      if (!this.#names.has(host)) this.#names.set(host, { ips: undefined, error: undefined, dueMs: 0 });
     this.#publish();
-    void this.#refresh();
+    this.#look();
   }
 
   [Symbol.dispose](): void {
@@ -64,35 +99,57 @@ export class GatewayAddresses implements Disposable {
     this.#timer?.cancel();
   }
 
-  async #refresh(): Promise<void> {
-    this.#timer?.cancel();
-    this.#round += 1;
-    const round = this.#round;
-    const names = this.#hosts.filter((host) => parseIp(host) === undefined);
-    await Promise.all(names.map((name) => this.#resolve(name)));
-    if (this.#stopped || round !== this.#round || names.length === 0) return;
-    this.#publish();
-    this.#timer = this.#clock.after(this.#errors.size > 0 ? RETRY_MS : REFRESH_MS, () => void this.#refresh());
+  /** Looks up what is due, lets go what was drained, and comes again for the next of either. */
+  #look(): void {
+    if (this.#stopped) return;
+    const now = this.#clock.monotonic();
+    for (const [host, name] of this.#names) {
+      if (name.dueMs > now) continue;
+      name.dueMs = Number.POSITIVE_INFINITY;
+      void this.#resolve(host, name);
+    }
+    const drained = [...this.#leaving].filter(([, untilMs]) => untilMs <= now);
+    for (const [ip] of drained) this.#leaving.delete(ip);
+    if (drained.length > 0) this.#onChange();
+    this.#arm();
   }
 
-  async #resolve(host: string): Promise<void> {
+  #arm(): void {
+    this.#timer?.cancel();
+    const nextMs = Math.min(...[...this.#names.values()].map(({ dueMs }) => dueMs), ...this.#leaving.values());
+    if (this.#stopped || !Number.isFinite(nextMs)) return;
+    this.#timer = this.#clock.after(Math.max(0, nextMs - this.#clock.monotonic()), () => this.#look());
+  }
+
+  async #resolve(host: string, name: Name): Promise<void> {
+    let againMs = RETRY_MS;
     try {
-      const ips = await this.#lookup(host);
-      if (!this.#hosts.includes(host)) return;
+      const found = await this.#lookup(host);
+      const { ips, ttlMs = REFRESH_MS } = 'ips' in found ? found : { ips: found };
       if (ips.length === 0) throw new Error('it has no addresses');
-      this.#known.set(host, ips);
-      this.#errors.delete(host);
+      name.ips = ips;
+      name.error = undefined;
+      againMs = Math.min(Math.max(ttlMs, REFRESH_MIN_MS), REFRESH_MAX_MS);
     } catch (error) {
-      if (!this.#hosts.includes(host)) return;
-      if (!this.#errors.has(host)) this.#logger.warn('gateway name does not resolve', { host, error });
-      this.#errors.set(host, messageOf(error));
+      if (name.error === undefined) this.#logger.warn('gateway name does not resolve', { host, error });
+      name.error = messageOf(error);
     }
+    if (this.#stopped || this.#names.get(host) !== name) return;
+    name.dueMs = this.#clock.monotonic() + againMs;
+    this.#publish();
+    this.#arm();
   }
 
   #publish(): void {
-    const ips = [...new Set([...this.#known.values()].flat())].sort();
-    const changed = ips.join() !== this.#ips.join();
-    this.#ips = ips;
-    if (changed || this.#errors.size > 0) this.#onChange();
+    const resolved = [...this.#names.values()].flatMap(({ ips = [] }) => ips);
+    const named = [...new Set([...this.#literals, ...resolved])].sort();
+    const changed = named.join() !== this.#named.join();
+    const untilMs = this.#clock.monotonic() + DRAIN_MS;
+    for (const ip of named) this.#leaving.delete(ip);
+    // Without any other address there is nothing to turn to: a Link that lost its gateway keeps none.
+    if (named.length === 0) this.#leaving.clear();
+    else for (const ip of this.#named) if (!named.includes(ip)) this.#leaving.set(ip, untilMs);
+    this.#named = named;
+    if (changed || this.problems.length > 0) this.#onChange();
   }
 }

@@ -18,6 +18,8 @@ import { portsOf, samePort } from './service-ports.ts';
 export interface GatewayAddress {
   readonly ip: string;
   readonly alive: boolean;
+  /** It left its name: no new connections. */
+  readonly draining?: boolean;
 }
 
 export interface GatewaySliceNames {
@@ -65,9 +67,9 @@ export function gatewaySlices(
         },
       },
       addressType,
-      endpoints: (remote.hasReady ? ips : []).map(({ ip, alive }) => ({
+      endpoints: (remote.hasReady ? ips : []).map(({ ip, alive, draining = false }) => ({
         addresses: [ip],
-        conditions: { ready: alive, serving: alive, terminating: false },
+        conditions: { ready: alive && !draining, serving: alive, terminating: draining },
       })),
       ports: portsOf(remote.service)
         .filter((port) => names.onlyPorts === undefined || names.onlyPorts.some((wanted) => samePort(wanted, port)))

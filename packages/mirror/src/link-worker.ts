@@ -120,7 +120,14 @@ export class LinkWorker implements AsyncDisposable {
 
   /** @param assumed What an address without verdict counts as, for instance what its endpoint says now. */
   addresses(assumed: (ip: string) => boolean): readonly GatewayAddress[] {
-    return this.#addresses.ips.map((ip) => ({ ip, alive: this.#prober.isAlive(ip, assumed(ip)) }));
+    const known = this.#addresses.ips.map((ip) => ({
+      ip,
+      alive: this.#prober.isAlive(ip, assumed(ip)),
+      draining: this.#addresses.isDraining(ip),
+    }));
+    // New addresses count once a probe got through; until one does, the old ones serve.
+    const isMoved = known.some(({ alive, draining }) => alive && !draining);
+    return isMoved ? known : known.map(({ ip, alive }) => ({ ip, alive }));
   }
 
   remote(mode: ExportMode, key: string): RemoteService | undefined {

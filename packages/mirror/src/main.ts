@@ -2,7 +2,6 @@
  * Runs the mirror: `main.ts [mirror] [--kubeconfig FILE] [--context NAME]`. The environment is in the package's README.
  * Exit codes: 64 for wrong usage, 1 when the start fails.
  */
-import { lookup } from 'node:dns/promises';
 import { parseArgs } from 'node:util';
 import {
   createWorkloadIdentity,
@@ -22,6 +21,7 @@ import { Mirror } from './app.ts';
 import { parseMirrorConfig } from './config.ts';
 import type { IdentityConfig } from './config.ts';
 import { createMtlsProbe } from './mtls-probe.ts';
+import { systemLookup } from './system-lookup.ts';
 
 /** Closing the watches and releasing the Lease takes a round trip; a stop that takes longer hangs. */
 const STOP_TIMEOUT_MS = 5_000;
@@ -79,7 +79,7 @@ async function main(argv: readonly string[], env: Readonly<Record<string, string
       clock: systemClock,
       logger,
       logControl,
-      lookup: async (host) => (await lookup(host, { all: true })).map((entry) => entry.address),
+      lookup: systemLookup,
       connectProbe: createMtlsProbe({ driver, clock: systemClock, tlsContext: () => identity?.current()?.tls }),
     }),
   );
