@@ -21,7 +21,6 @@ import {
   TestAnchor,
   TestProxy,
 } from '../../proxy/test/harness.ts';
-import type { Answer } from '../../proxy/test/harness.ts';
 import { AUTHORITY, GATEWAY_ID, routeThrough, TestGateway } from './gateway-harness.ts';
 
 const NETWORK = '127.0.56';
