@@ -187,15 +187,23 @@ test('a Service that already has the name of a mirror is left alone and named', 
   assert.ok((await federation.service(federation.east, 'taken-west')) !== undefined);
 });
 
-test('an exported headless Service is refused with a reason', async () => {
-  await applyService('headless', { clusterIP: 'None', ports: PORTS }, EXPORTED);
-  await mirrorCondition('headless', /headless/i);
+test('an exported Service without ports is refused with a reason', async () => {
+  await applyService('portless', { clusterIP: 'None', selector: { app: 'none' } }, EXPORTED);
+  await mirrorCondition('portless', /no ports: add at least one/);
 });
 
-test('a name that would be too long is refused with a reason', async () => {
+test('a name that would be too long is shortened, and the whole is in an annotation', async () => {
   const name = `n${'a'.repeat(59)}`;
   await applyService(name, { ports: PORTS }, EXPORTED);
-  await mirrorCondition(name, /63/);
+  const mirror = await until(
+    'a mirror',
+    async () => {
+      const { items } = await federation.east.client.list(SERVICES, { namespace: SHOP });
+      return items.find(({ metadata }) => metadata.annotations?.['federation.mesh.dev/full-name'] === `${name}-west`);
+    },
+    { timeoutMs: patience(15_000) },
+  );
+  assert.equal(mirror.metadata.name.length, 63);
 });
 
 test('a namespace that is missing at home is named, and the mirror appears with it', async () => {

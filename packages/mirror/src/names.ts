@@ -27,7 +27,7 @@ export const ANNOTATION_LINK = 'federation.mesh.dev/link';
 export const ANNOTATION_FEDERATED_OF = 'federation.mesh.dev/federated-service';
 
 /** Ours: a name before it was shortened. */
-export const ANNOTATION_FULL_NAME = 'federation.mesh.dev/full-name';
+const ANNOTATION_FULL_NAME = 'federation.mesh.dev/full-name';
 /** Ours: in what the members of a federated Service differ from the one that decides. */
 export const ANNOTATION_CONFLICTS = 'federation.mesh.dev/conflicts';
 /** Ours, on a Link or an exported Service: `flat` or `gateway`. */

@@ -74,7 +74,7 @@ function groupsOf(input: PodSlicesInput): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
   for (const { addressType, ports: all, endpoints } of input.endpoints) {
     const ports = all.filter(({ name }) => input.portNames === undefined || input.portNames.has(name));
-    if (ports.length === 0) continue;
+    if (ports.length === 0 && all.length > 0) continue;
     for (const endpoint of endpoints) {
       const [address] = endpoint.addresses;
       if (address === undefined) continue;

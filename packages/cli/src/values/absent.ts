@@ -44,12 +44,12 @@ const ABSENT: Readonly<Record<string, Absence>> = {
   localServiceMirror: { why: 'the one mirror controller serves the members of this cluster too' },
   controllers: { why: 'the one mirror controller finds its Links by itself' },
   'controllerDefaults.enableHeadlessServices': {
-    holds: false,
-    why: 'headless Services are not mirrored',
+    holds: true,
+    why: 'headless Services whose pods have names are always mirrored with these names',
   },
   enableHeadlessServices: {
-    holds: false,
-    why: 'headless Services are not mirrored',
+    holds: true,
+    why: 'headless Services whose pods have names are always mirrored with these names',
   },
 };
 
