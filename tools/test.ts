@@ -52,7 +52,7 @@ const RINGS: readonly Ring[] = [
   },
   {
     name: 'integration',
-    files: ['packages/*/test/**/*.test.ts', 'test/embedded-conformance/**/*.test.ts'],
+    files: ['packages/*/test/**/*.test.ts', 'test/embedded-conformance/**/*.test.ts', 'test/conformance/*.test.ts'],
     isolated: true,
     concurrency: 2,
     timeoutMs: 2 * MINUTE,

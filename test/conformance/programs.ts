@@ -80,10 +80,19 @@ export async function goProgram(name: keyof typeof GO_PROGRAMS): Promise<string 
   return moved.status === 0 ? path : { missing: `${name} was not built: ${lastLine(moved.output)}` };
 }
 
+/** The folder of a package from npm that was got before. */
+export function keptNpmPackage(name: string, version: string): string | Missing {
+  const folder = join(npmFolder(name, version), 'package');
+  return existsSync(folder) ? folder : { missing: `${name}@${version} was not got from npm yet` };
+}
+
+const npmFolder = (name: string, version: string): string => join(DIST, 'npm', `${name}-${version}`);
+
 /** The folder of a package from npm, unpacked; nothing in it is run. */
 export async function npmPackage(name: string, version: string): Promise<string | Missing> {
-  const folder = join(DIST, 'npm', `${name}-${version}`);
-  if (existsSync(join(folder, 'package'))) return join(folder, 'package');
+  const kept = keptNpmPackage(name, version);
+  if (typeof kept === 'string') return kept;
+  const folder = npmFolder(name, version);
   mkdirSync(folder, { recursive: true });
   const packed = await run(['npm', 'pack', '--silent', `${name}@${version}`], { timeoutMs: 120_000, cwd: folder });
   if (packed.status !== 0)

