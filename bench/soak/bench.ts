@@ -170,7 +170,7 @@ async function load(
 export function soakReport({ runtimes, isGood }: SoakResult): string {
   const parts = runtimes.flatMap(({ runtime, growth: all, requests, certificates, faults: found }) => [
     formatTable(
-      ['RUNTIME', 'PROCESS', 'WHAT', 'MEAN', 'PER_MINUTE', 'ERROR', 'FLAT'],
+      ['RUNTIME', 'PROCESS', 'WHAT', 'MEAN', 'PER_MINUTE', 'ERROR', 'FLOOR', 'FLAT'],
       all.map((each) => [
         runtime,
         each.process,
@@ -178,6 +178,7 @@ export function soakReport({ runtimes, isGood }: SoakResult): string {
         each.mean,
         each.per_minute,
         each.per_minute_error,
+        each.floor_per_minute,
         each.isFlat ? 'yes' : 'no',
       ]),
     ),

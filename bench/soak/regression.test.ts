@@ -24,6 +24,14 @@ test('points beside a line give its slope with an error', () => {
   close(line?.slopeError, Math.sqrt(2.7 / 2 / 5));
 });
 
+test('samples that follow each other slowly say less than as many that do not', () => {
+  const wave = (period: number) =>
+    fit(Array.from({ length: 180 }, (_, index) => ({ x: index / 6, y: Math.sin((2 * Math.PI * index) / period) })));
+  const slow = wave(36)?.slopeError ?? 0;
+  const quick = wave(4)?.slopeError ?? 0;
+  assert.ok(slow > 5 * quick, `${slow} beside ${quick}`);
+});
+
 test('too few points, or all at one time, make no line', () => {
   assert.equal(
     fit([

@@ -28,8 +28,19 @@ test('a slow leak in the swing of the collector is found and named', () => {
     30,
   );
   const [fault = '', ...others] = faults(well, all);
-  assert.match(fault, /^private_mb of front grows by 0\.\d+ ± 0\.\d+ a minute$/);
+  assert.match(fault, /^private_mb of front grows by 0\.\d+ ± 0\.\d+ a minute, its floor by 0\.\d+$/);
   assert.deepEqual(others, []);
+});
+
+test('waves of minutes are no leak, and hide none of a third of a megabyte a minute', () => {
+  const wave = (minute: number): number => 45 + 8 * Math.sin((2 * Math.PI * minute) / 3);
+  assert.deepEqual(faults(well, growth('front', soak(wave), 30)), []);
+  const leak = growth(
+    'front',
+    soak((minute) => wave(minute) + minute / 3),
+    30,
+  );
+  assert.match(faults(well, leak).join(), /^private_mb of front grows by/);
 });
 
 test('descriptors that are not closed are found', () => {

@@ -18,6 +18,8 @@ export interface Growth {
   readonly per_minute: number;
   /** Standard error of that. */
   readonly per_minute_error: number;
+  /** Growth of the least of each tenth of the time: waves leave it alone, a leak lifts it. */
+  readonly floor_per_minute: number;
   readonly isFlat: boolean;
 }
 
@@ -34,6 +36,8 @@ const GROWTH_MAX = { private_mb: 0.05, rss_mb: 0.05, descriptors: 0.2 } as const
 /** Standard errors that chance explains. */
 const NOISE = 2;
 
+const FLOORS = 10;
+
 /** Growth of each figure of a process after the warm-up; none where there are too few samples. */
 export function growth(process: string, samples: readonly Sample[], minutes: number): Growth[] {
   const settled = samples.filter(({ minute }) => minute >= warmUpMinutes(minutes));
@@ -41,7 +45,10 @@ export function growth(process: string, samples: readonly Sample[], minutes: num
     const fitted = fit(settled.map((sample) => ({ x: sample.minute, y: read(sample) })));
     if (fitted === undefined) return [];
     const { slope, slopeError, mean } = fitted;
-    const isFlat = slope <= GROWTH_MAX[what] + NOISE * slopeError;
+    const floor = fit(floors(settled, read));
+    const isFlat =
+      slope <= GROWTH_MAX[what] + NOISE * slopeError &&
+      (floor === undefined || floor.slope <= GROWTH_MAX[what] + NOISE * floor.slopeError);
     return [
       {
         process,
@@ -49,6 +56,7 @@ export function growth(process: string, samples: readonly Sample[], minutes: num
         mean: round(mean, 1),
         per_minute: round(slope, 3),
         per_minute_error: round(slopeError, 3),
+        floor_per_minute: round(floor?.slope ?? slope, 3),
         isFlat,
       },
     ];
@@ -58,6 +66,16 @@ export function growth(process: string, samples: readonly Sample[], minutes: num
     ...line('rss_mb', ({ rssMb }) => rssMb),
     ...line('descriptors', ({ descriptors }) => descriptors),
   ];
+}
+
+/** The least of each part of the time, in its middle. */
+function floors(samples: readonly Sample[], read: (sample: Sample) => number): { x: number; y: number }[] {
+  const size = Math.ceil(samples.length / FLOORS);
+  return Array.from({ length: Math.ceil(samples.length / Math.max(1, size)) }, (_, index) => {
+    const part = samples.slice(index * size, (index + 1) * size);
+    const x = part.reduce((sum, { minute }) => sum + minute, 0) / part.length;
+    return { x, y: Math.min(...part.map(read)) };
+  });
 }
 
 /** In words; empty when all is well. */
@@ -73,6 +91,9 @@ export function faults(
     ...(all.length === 0 ? ['too few samples for a verdict on growth: run for more minutes'] : []),
     ...all
       .filter(({ isFlat }) => !isFlat)
-      .map((each) => `${each.what} of ${each.process} grows by ${each.per_minute} ± ${each.per_minute_error} a minute`),
+      .map(
+        (each) =>
+          `${each.what} of ${each.process} grows by ${each.per_minute} ± ${each.per_minute_error} a minute, its floor by ${each.floor_per_minute}`,
+      ),
   ];
 }
