@@ -168,6 +168,34 @@ describe('a TCP connection', () => {
     assert.equal(await eventuallyZero(running), 0);
   });
 
+  test('that does not read its answers is not read from, and gets all of them later', async () => {
+    const api = seeded();
+    api.seed(SERVICE_IMPORTS, headlessImport('many'));
+    api.seed(ENDPOINT_SLICES, slice('many', endpoints(700)));
+    await using running = await new Running(api).start();
+    const served = (): Promise<number> =>
+      running.metric('mesh_dns_queries_total{type="A",rcode="NOERROR",transport="tcp"}');
+    const socket = connect(running.dns.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.pause();
+    const count = 2000;
+    const query = framed(`many.${SUFFIX}`);
+    for (let index = 0; index < count; index += 1) socket.write(query);
+    let last = await served();
+    for (let same = 0; same < 20;) {
+      const now = await served();
+      same = now === last && now > 0 ? same + 1 : 0;
+      last = now;
+    }
+    assert.ok(last < count, `${last} answers of 11 kB are made for nobody`);
+    let receivedBytes = 0;
+    socket.on('data', (chunk: Buffer) => (receivedBytes += chunk.length)).resume();
+    await eventually('all answers', async () => (await served()) === count);
+    const answerBytes = 2 + 12 + query.length - 14 + 700 * 16;
+    await eventually('all bytes', () => receivedBytes === count * answerBytes);
+    socket.destroy();
+  });
+
   test('is closed on a message that is none', async () => {
     await using running = await new Running(seeded()).start();
     for (const bytes of [Buffer.of(0, 3, 1, 2, 3), Buffer.of(0xff, 0xff)]) {

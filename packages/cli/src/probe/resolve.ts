@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** One line of the log. */
 export interface ResolveReport {
   readonly name: string;
+  /** `A` stands for an address of either family. */
   readonly type: 'A' | 'TXT';
   /** Absent when it was not resolved. */
   readonly records?: readonly string[];
@@ -50,10 +51,22 @@ export async function runResolve({ questions, timeoutMs, onReport, servers }: Re
 async function resolve(resolver: Resolver, { name, type }: ResolveQuestion): Promise<ResolveReport> {
   try {
     const records =
-      type === 'TXT' ? (await resolver.resolveTxt(name)).map((parts) => parts.join('')) : await resolver.resolve4(name);
+      type === 'TXT'
+        ? (await resolver.resolveTxt(name)).map((parts) => parts.join(''))
+        : await resolveAddress(resolver, name);
     return { name, type, records };
   } catch (error) {
     return { name, type, error: (error as { readonly code?: string }).code ?? String(error) };
+  }
+}
+
+/** Of either family; a name that has neither is told with the reason for IPv4. */
+async function resolveAddress(resolver: Resolver, name: string): Promise<readonly string[]> {
+  try {
+    return await resolver.resolve4(name);
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== 'ENODATA') throw error;
+    return resolver.resolve6(name);
   }
 }
 

@@ -105,7 +105,7 @@ function serviceQuestion(service: string | undefined): readonly { readonly name:
 function explain({ name, type, error = 'no answer' }: ResolveReport, state: string): string {
   const what = `pods do not resolve ${name} (${error})`;
   if (type === 'A' && (error === 'ENOTFOUND' || error === 'ENODATA'))
-    return `${what}: there is no ServiceImport of that name with an IPv4 address, or no endpoint of it is ready`;
+    return `${what}: there is no ServiceImport of that name with an address, or no endpoint of it is ready`;
   const isForwarded = error === 'ESERVFAIL' || error === 'ETIMEOUT';
   return isForwarded
     ? `${what}: the name server does not answer; ${state}`
