@@ -47,21 +47,16 @@ test('the time is renewed, by one write per Peer and period, and only while ever
     status: 403,
     match: ({ verb, resource }) => verb === 'create' && resource.startsWith('exportedservices'),
   });
-  const brokenMs = Date.now();
   harness.service('catalog');
   await eventually('tried', () =>
     harness.api.calls.some(({ verb, key }) => verb === 'create' && key.endsWith('/catalog.shop')),
   );
-  const renewals = (): number =>
-    harness.api.calls.filter(({ verb, resource }) => verb === 'patch' && resource.startsWith('peers')).length;
-  const before = renewals();
-  await eventually('it goes on telling, or rests', () => renewals() > before || Date.now() - brokenMs > 2_500);
-  assert.ok(
-    renewedMs(harness, 'east') <= Date.now() && renewedMs(harness, 'east') < brokenMs + 1_000,
-    'but of no later time',
-  );
+  const triedMs = Date.now();
+  // Two periods: the first renewal may be of a time before.
+  await eventually('time passes', () => Date.now() - triedMs > 2_500);
+  assert.ok(renewedMs(harness, 'east') <= triedMs, 'no later time than that of the change');
   refused[Symbol.dispose]();
-  await eventually('caught up', () => renewedMs(harness, 'east') > brokenMs + 2_000);
+  await eventually('caught up', () => renewedMs(harness, 'east') > triedMs + 2_000);
 });
 
 test('facts that change are told at once, and an authority that was replaced stays', async () => {

@@ -62,6 +62,8 @@ export class ExportPublisher implements Component {
   readonly #exported = new Set<string>();
   /** When a change was heard of that is not published yet, Unix ms. */
   readonly #pendingMs = new Map<string, number>();
+  /** The same for what is being published. */
+  readonly #publishingMs = new Map<string, number>();
   /** When a Service was last written, by the monotonic clock. */
   readonly #wroteMs = new Map<string, number>();
   /** Keys of the running full comparison: what they repair is drift. */
@@ -267,7 +269,7 @@ export class ExportPublisher implements Component {
 
   async #reconcileService(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const isRepair = this.#resync.delete(key);
-    const pendingMs = this.#pendingMs.get(key);
+    const pendingMs = this.#pendingMs.get(key) ?? this.#deps.clock.now();
     if (!this.#deps.isLeader() || !this.sources.synced) {
       // Once everything is known, or once we lead, everything is looked at.
       this.#pendingMs.delete(key);
@@ -276,13 +278,15 @@ export class ExportPublisher implements Component {
     const waitMs = (this.#wroteMs.get(key) ?? -Infinity) + this.#options.coalesceMs - this.#deps.clock.monotonic();
     if (waitMs > 0) return { requeueAfterMs: waitMs };
     this.#pendingMs.delete(key);
+    this.#publishingMs.set(key, pendingMs);
     const work: ViewWork = { signal, writes: 0, foreign: [] };
     try {
       await this.#writer.realize(key, this.#desired(key), work);
     } catch (error) {
-      this.#pendingMs.set(key, Math.min(pendingMs ?? Infinity, this.#pendingMs.get(key) ?? this.#deps.clock.now()));
+      this.#pendingMs.set(key, pendingMs);
       throw error;
     } finally {
+      this.#publishingMs.delete(key);
       if (work.writes > 0) this.#wroteMs.set(key, this.#deps.clock.monotonic());
       if (work.writes > 0 && isRepair) this.#deps.metrics.drifted();
     }
@@ -346,7 +350,9 @@ export class ExportPublisher implements Component {
 
   #oldestPendingMs(): number | undefined {
     let oldestMs: number | undefined;
-    for (const ms of this.#pendingMs.values()) if (oldestMs === undefined || ms < oldestMs) oldestMs = ms;
+    for (const since of [this.#pendingMs, this.#publishingMs]) {
+      for (const ms of since.values()) if (oldestMs === undefined || ms < oldestMs) oldestMs = ms;
+    }
     return oldestMs;
   }
 
