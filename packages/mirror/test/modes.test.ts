@@ -233,6 +233,41 @@ test('pods of one name behind two headless Services do not collide, also after a
   assert.equal(second.metrics.writes, 0);
 });
 
+forBoth('a StatefulSet that is scaled down in one namespace keeps its pods in the others', async (way) => {
+  await using harness = new Harness();
+  harness.home.seed(NAMESPACES, { metadata: { name: 'stage' } });
+  const west = harness.link('west', {}, way.annotations);
+  for (const namespace of ['shop', 'stage'])
+    way.put(west, { name: 'db', namespace, mode: 'gateway', headless: true, ports: DB_PORTS, pods: dbPods(2) });
+  await harness.start();
+  await eventually('all', () => harness.home.peekAll(SERVICES).length === 6);
+  const uid = harness.service('stage/db-1-west')?.metadata.uid;
+  way.put(west, { name: 'db', mode: 'gateway', headless: true, ports: DB_PORTS, pods: dbPods(1) });
+  await eventually('scaled down', () => harness.service('shop/db-1-west') === undefined);
+  assert.equal(harness.service('stage/db-1-west')?.metadata.uid, uid);
+});
+
+test('a headless Service that is no longer exported does not come back when its pods change', async () => {
+  await using harness = new Harness();
+  const west = harness.link('west');
+  const db = { name: 'db', mode: 'gateway' as const, headless: true, ports: DB_PORTS };
+  ANY.put(west, { ...db, pods: dbPods(1) });
+  const mirror = await harness.start();
+  await eventually('mirrors', () => harness.service('shop/db-0-west') && harness.service('shop/db-west'));
+  const off = { 'mirror.linkerd.io/exported': 'false' };
+  ANY.put(west, { ...db, labels: off, pods: dbPods(1) });
+  await eventually('gone', () => harness.home.peekAll(SERVICES).length === 0);
+  ANY.put(west, { ...db, labels: off, pods: dbPods(2) });
+  // Another export shows that the change before it was heard.
+  ANY.put(west, { name: 'web', mode: 'flat', pods: POD });
+  await eventually('web', () => slicesOf(harness, 'web-west').length === 1);
+  await eventually('idle', () => mirror.idle);
+  assert.deepEqual(
+    harness.home.peekAll(SERVICES).map(({ metadata }) => metadata.name),
+    ['web-west'],
+  );
+});
+
 forBoth('a federated Service takes members through their gateway or pod to pod', async (way) => {
   await using harness = new Harness();
   const west = harness.link('west', {}, way.annotations);

@@ -23,6 +23,8 @@ export interface TestPod {
 
 export interface TestExport {
   readonly name: string;
+  /** Default `shop`. */
+  readonly namespace?: string;
   readonly mode: Exclude<ExportedMode, 'mcs'>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -36,8 +38,9 @@ export interface PeerExporter {
   readonly title: string;
   /** Annotations of Links to such a peer. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** Creates or replaces an export in namespace `shop`. */
+  /** Creates or replaces an export. */
   put(api: FakeApi, one: TestExport): void;
+  /** In namespace `shop`. */
   remove(api: FakeApi, name: string): void;
 }
 
@@ -69,7 +72,7 @@ export const throughServices: PeerExporter = {
   title: 'through Services',
   annotations: {},
   put(api, one) {
-    const { name, annotations, ports = DEFAULT_PORTS } = one;
+    const { name, namespace = NAMESPACE, annotations, ports = DEFAULT_PORTS } = one;
     api.seed(CONFIG_MAPS, {
       metadata: { name: 'linkerd-config', namespace: 'linkerd' },
       data: { values: `clusterDomain: cluster.local\nidentityTrustDomain: ${PEER_TRUST_DOMAIN}\n` },
@@ -77,7 +80,7 @@ export const throughServices: PeerExporter = {
     api.seed(SERVICES, {
       metadata: {
         name,
-        namespace: NAMESPACE,
+        namespace,
         labels: labelsOf(one),
         ...(annotations === undefined ? {} : { annotations }),
       },
@@ -92,7 +95,7 @@ export const throughServices: PeerExporter = {
       api.seed(PODS, {
         metadata: {
           name: pod.name,
-          namespace: NAMESPACE,
+          namespace,
           labels: pod.meshed === false ? {} : { 'linkerd.io/control-plane-ns': 'linkerd' },
           annotations: pod.opaquePorts === undefined ? {} : { 'config.linkerd.io/opaque-ports': pod.opaquePorts },
         },
@@ -111,14 +114,14 @@ export const throughServices: PeerExporter = {
     api.seed(ENDPOINT_SLICES, {
       metadata: {
         name: `${name}-abc`,
-        namespace: NAMESPACE,
+        namespace,
         labels: { ...labelsOf(one), 'kubernetes.io/service-name': name },
       },
       addressType: 'IPv4',
       endpoints: one.pods.map((pod) => ({
         addresses: [pod.ip],
         conditions: { ready: pod.ready !== false },
-        targetRef: { kind: 'Pod', name: pod.name, namespace: NAMESPACE },
+        targetRef: { kind: 'Pod', name: pod.name, namespace },
         ...(pod.hostname === undefined ? {} : { hostname: pod.hostname }),
         ...(pod.zone === undefined ? {} : { zone: pod.zone }),
       })),
@@ -137,11 +140,11 @@ export function throughView(view: string, annotations: Readonly<Record<string, s
     title: 'through the view',
     annotations,
     put(api, one) {
-      const { name, ports = DEFAULT_PORTS } = one;
-      const service = { namespace: NAMESPACE, name };
+      const { name, namespace = NAMESPACE, ports = DEFAULT_PORTS } = one;
+      const service = { namespace, name };
       const hasAddresses = one.mode !== 'gateway' || one.headless === true;
       api.seed(EXPORTED_SERVICES, {
-        metadata: { name: `${name}.${NAMESPACE}`, namespace: view },
+        metadata: { name: `${name}.${namespace}`, namespace: view },
         spec: {
           service,
           modes: [one.mode],
@@ -154,7 +157,7 @@ export function throughView(view: string, annotations: Readonly<Record<string, s
         },
       });
       api.seed(EXPORTED_ENDPOINTS, {
-        metadata: { name: `${name}.${NAMESPACE}.v4-0`, namespace: view },
+        metadata: { name: `${name}.${namespace}.v4-0`, namespace: view },
         spec: {
           service,
           addressType: 'IPv4',
