@@ -14,7 +14,10 @@ import { bound, failures, Federation, patience, until } from './federation.ts';
 const [ROTATION_S, EVERY_S] = rotation(process.env['MESH_E2E_ROTATION'] ?? '20/4');
 const EXPORTED = 'mirror.linkerd.io/exported';
 
-suite('credentials', () => {
+/** Beyond the rotation itself. */
+const TIMEOUT_MS = (ROTATION_S + 600) * 1000;
+
+suite('credentials', { timeout: TIMEOUT_MS }, () => {
   let federation: Federation;
 
   before(async () => {
@@ -36,26 +39,30 @@ suite('credentials', () => {
     return secret?.data?.['kubeconfig'] ?? '';
   };
 
-  test('credentials that are replaced all the time cost no request, and every change at the peer is seen', async () => {
-    const startedAt = Date.now();
-    const seen = new Set<string>();
-    for (let round = 0; Date.now() - startedAt < ROTATION_S * 1000; round += 1) {
-      const roundAt = Date.now();
-      await linkClusters(federation.east, federation.west);
-      seen.add(await secretVersion());
-      const isExported = round % 2 === 0;
-      const changedAt = Date.now();
-      await labelService(federation.west, 'pricing', { [EXPORTED]: isExported ? 'true' : undefined });
-      await serviceExists(federation.east, 'pricing-west', isExported);
-      assert.ok(Date.now() - changedAt < bound(5000), `round ${round}: seen after ${Date.now() - changedAt} ms`);
-      await pause(Math.max(0, EVERY_S * 1000 - (Date.now() - roundAt)));
-    }
-    await labelService(federation.west, 'pricing', { [EXPORTED]: undefined });
-    await serviceExists(federation.east, 'pricing-west', false);
-    assert.ok(seen.size > 1, 'the credentials never changed');
-    const sent = await federation.watch('west', 25, startedAt);
-    assert.deepEqual(failures(sent), []);
-  });
+  test(
+    'credentials that are replaced all the time cost no request, and every change at the peer is seen',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const startedAt = Date.now();
+      const seen = new Set<string>();
+      for (let round = 0; Date.now() - startedAt < ROTATION_S * 1000; round += 1) {
+        const roundAt = Date.now();
+        await linkClusters(federation.east, federation.west);
+        seen.add(await secretVersion());
+        const isExported = round % 2 === 0;
+        const changedAt = Date.now();
+        await labelService(federation.west, 'pricing', { [EXPORTED]: isExported ? 'true' : undefined });
+        await serviceExists(federation.east, 'pricing-west', isExported);
+        assert.ok(Date.now() - changedAt < bound(5000), `round ${round}: seen after ${Date.now() - changedAt} ms`);
+        await pause(Math.max(0, EVERY_S * 1000 - (Date.now() - roundAt)));
+      }
+      await labelService(federation.west, 'pricing', { [EXPORTED]: undefined });
+      await serviceExists(federation.east, 'pricing-west', false);
+      assert.ok(seen.size > 1, 'the credentials never changed');
+      const sent = await federation.watch('west', 25, startedAt);
+      assert.deepEqual(failures(sent), []);
+    },
+  );
 
   test('credentials whose account is gone are told, mirrors stay, and new ones heal without a restart', async () => {
     const startedAt = Date.now();
