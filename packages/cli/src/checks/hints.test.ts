@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { installedCluster, stateOf } from '../testing/installed-cluster.ts';
+import { link } from '../testing/multicluster-cluster.ts';
 import type { CheckCategory } from './check.ts';
 import { crdCategory } from './config.ts';
+import { diagnosisCategory } from './diagnosis.ts';
 import { controlPlaneCategories, kubernetesCategories } from './core.ts';
 import { dataPlaneCategories } from './data-plane.ts';
 import { extensionCategories } from './extensions.ts';
@@ -24,6 +26,12 @@ async function allCategories(): Promise<readonly CheckCategory[]> {
     ...(await extensionCategories(state, ['multicluster'])),
     trafficCategory(state, probe),
     gatewayTrafficCategory(probe, [target]),
+    diagnosisCategory(
+      { namespace: 'shop', name: 'web', link: link('west'), extensionNamespace: 'linkerd-multicluster' },
+      state,
+      state,
+      probe,
+    ),
   ];
 }
 

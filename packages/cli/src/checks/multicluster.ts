@@ -12,6 +12,7 @@ import type { Access } from './access.ts';
 import { SkipCheck } from './check.ts';
 import type { Check, CheckCategory } from './check.ts';
 import { clustersetDnsChecks } from './clusterset-dns.ts';
+import { federationChecks } from './federation.ts';
 import { proxyChecks } from './proxies.ts';
 import { nameOf } from './state.ts';
 import type { CheckState } from './state.ts';
@@ -78,6 +79,7 @@ export function multiclusterCategory(state: CheckState): CheckCategory {
         hint: 'l5d-multicluster-clusters-share-anchors',
         run: async () => failOn(await links(), /anchor|trust/i),
       },
+      ...federationChecks(state, links),
       rightsCheck(state),
       {
         description: 'service mirror controller is running',

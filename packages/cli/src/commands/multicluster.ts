@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CliIo } from '../io.ts';
 import { addAllow } from './multicluster/allow.ts';
 import { addMulticlusterCheck } from './multicluster/check.ts';
+import { addDiagnose } from './multicluster/diagnose.ts';
 import { addDns } from './multicluster/dns.ts';
 import { addExport, addUnexport } from './multicluster/export.ts';
 import { addGateways } from './multicluster/gateways.ts';
@@ -16,6 +17,7 @@ export function addMulticluster(parent: Command, io: CliIo): void {
   const command = parent.command('multicluster').alias('mc').description('links this cluster to others');
   addAllow(command, io);
   addMulticlusterCheck(command, io);
+  addDiagnose(command, io);
   addDns(command, io);
   addExport(command, io);
   addGateways(command, io);

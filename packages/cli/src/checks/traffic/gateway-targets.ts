@@ -69,8 +69,19 @@ function isReadySliceOf(slice: EndpointSlice, service: Service): boolean {
   );
 }
 
+/** A port of a Service or of a ServiceImport. */
+type AnyPort = Pick<ServicePort, 'name' | 'appProtocol' | 'port'> & { readonly protocol?: string };
+
+/** The port where a GET is most likely understood; undefined when it is nowhere. */
+export function httpPortOf(ports: readonly AnyPort[]): AnyPort | undefined {
+  return ports
+    .map((port) => ({ port, rank: httpRank(port) }))
+    .filter(({ rank }) => rank > 0)
+    .sort((a, b) => b.rank - a.rank)[0]?.port;
+}
+
 /** How likely a GET is understood there; 0: better not tried. */
-function httpRank(port: ServicePort): number {
+function httpRank(port: AnyPort): number {
   if ((port.protocol ?? 'TCP') !== 'TCP') return 0;
   if (port.appProtocol !== undefined) return /^http\/?(1\.1)?$/i.test(port.appProtocol) ? 3 : 0;
   if (/^http(?!s|2)/.test(port.name ?? '')) return 2;

@@ -89,7 +89,8 @@ export function gatewayTrafficCategory(probe: ProbeRun, targets: readonly Gatewa
   };
 }
 
-function startChecks(probe: ProbeRun): readonly Check[] {
+/** Makes the probe and lets it run. */
+export function startChecks(probe: ProbeRun): readonly Check[] {
   return [
     {
       description: 'traffic probe can be created',
@@ -113,7 +114,8 @@ function startChecks(probe: ProbeRun): readonly Check[] {
   ];
 }
 
-function endCheck(probe: ProbeRun): Check {
+/** Takes the probe back. */
+export function endCheck(probe: ProbeRun): Check {
   return {
     description: 'traffic probe is removed',
     hint: 'l5d-traffic-probe-removed',
@@ -123,7 +125,8 @@ function endCheck(probe: ProbeRun): Check {
   };
 }
 
-function assertAnswered(probe: ProbeRun, target: string): string {
+/** @throws Error with what went wrong; what was measured otherwise. */
+export function assertAnswered(probe: ProbeRun, target: string): string {
   const report = probe.report(target);
   if (report === undefined) throw new Error(`the probe said nothing of ${target}`);
   const { url, answered, failed, error, status, latencyMs, httpVersion } = report;
