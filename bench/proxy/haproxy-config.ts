@@ -26,7 +26,7 @@ defaults
   timeout server 10m
 ${mode === 'tcp' ? '' : '  timeout http-keep-alive 10m\n  http-reuse always\n'}`;
 
-/** HTTP/2 by prior knowledge, and by ALPN. */
+/** HTTP/2 by prior knowledge, and by ALPN. Towards a server ALPN alone is not enough, see `tlsClient`. */
 const plain = (mode: Mode): string => (mode === 'http2' ? ' proto h2' : '');
 const overTls = (mode: Mode): string => (mode === 'http2' ? ' alpn h2' : '');
 
@@ -41,14 +41,18 @@ backend out
 `;
 }
 
-/** Client side of the pair: plain in, TLS 1.3 with a client certificate out; the server's name is checked. */
+/**
+ * Client side of the pair: plain in, TLS 1.3 with a client certificate out; the server's name is checked. HTTP/2 is named besides being
+ * negotiated: else HAProxy does not know before the end of a handshake that requests can share its connection, and opens one for each that
+ * waits. 2,560 handshakes at once are more than 256 connections' load leaves time for.
+ */
 export function tlsClient(listen: Address, upstream: Address, tls: TlsFiles, serverName: string, mode: Mode): string {
   return `${common(mode)}
 frontend in
   bind ${listen.host}:${listen.port}${plain(mode)}
   default_backend out
 backend out
-  server s ${upstream.host}:${upstream.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required sni str(${serverName}) verifyhost ${serverName}${overTls(mode)}
+  server s ${upstream.host}:${upstream.port} ssl crt ${tls.keyAndChain} ca-file ${tls.trust} verify required sni str(${serverName}) verifyhost ${serverName}${overTls(mode)}${plain(mode)}
 `;
 }
 
