@@ -182,7 +182,7 @@ describe('a TCP connection', () => {
     const query = framed(`many.${SUFFIX}`);
     for (let index = 0; index < count; index += 1) socket.write(query);
     let last = await served();
-    for (let same = 0; same < 20;) {
+    for (let same = 0; same < 8;) {
       const now = await served();
       same = now === last && now > 0 ? same + 1 : 0;
       last = now;
