@@ -2,8 +2,10 @@
 import { request as httpRequest } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
-import type { OutgoingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { encodeTransportHeader, TRANSPORT_ALPN } from '@mesh/wire';
@@ -35,7 +37,6 @@ export async function connectAs(
   });
   socket.on('error', () => undefined);
   await once(socket, 'secureConnect');
-  // Written out before anybody else gets the socket: node:http2 must not find a write under way.
   const bytes = header instanceof Uint8Array ? header : encodeTransportHeader({ name: '', ...header });
   await new Promise((resolve) => socket.write(bytes, resolve));
   return socket;
@@ -71,20 +72,37 @@ export async function askAs(
   });
 }
 
-/** Streams of one HTTP/2 connection. */
+/** Streams of one HTTP/2 connection, over a relay: node:http2 takes sockets of others only where it is Node's. */
 export class H2As implements Disposable {
-  readonly #session: ReturnType<typeof connectHttp2>;
+  readonly #relay: Server;
+  readonly #session: ClientHttp2Session;
 
-  constructor(socket: TLSSocket) {
-    this.#session = connectHttp2('http://app.test', { createConnection: () => socket });
+  private constructor(relay: Server) {
+    this.#relay = relay;
+    const { port } = relay.address() as AddressInfo;
+    this.#session = connectHttp2(`http://127.0.0.1:${port}`);
     this.#session.on('error', () => undefined);
   }
 
+  /** @param socket Its transport header was written. */
+  static async over(socket: TLSSocket): Promise<H2As> {
+    const relay = createServer((client) => {
+      client.on('error', () => socket.destroy());
+      client.on('close', () => socket.destroy());
+      socket.on('close', () => client.destroy());
+      client.pipe(socket).pipe(client);
+    });
+    relay.listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    return new H2As(relay);
+  }
+
   ask(headers: OutgoingHttpHeaders): Promise<H2Answer> {
-    return answerOf(this.#session.request({ ':path': '/', ...headers }, { endStream: true }));
+    return answerOf(this.#session.request({ ':path': '/', ':authority': 'app.test', ...headers }, { endStream: true }));
   }
 
   [Symbol.dispose](): void {
     this.#session.destroy();
+    this.#relay.close();
   }
 }

@@ -77,7 +77,7 @@ test('streams of HTTP/2 and calls of gRPC are each those of their client', async
     stream.respond({ ':status': 200 });
     stream.end(JSON.stringify(seenFields(headers)));
   });
-  using h2 = new H2As(await connectAs(GATEWAY, anchor, server, { port: app.port, session: 'http2' }));
+  using h2 = await H2As.over(await connectAs(GATEWAY, anchor, server, { port: app.port, session: 'http2' }));
   const [web, other, own, call, bad, twice] = await Promise.all([
     h2.ask(from(WEB)),
     h2.ask(from(OTHER)),
@@ -149,7 +149,7 @@ test('who is no gateway cannot speak for others, not even to the program', async
   assert.equal((await askAs(OTHER, anchor, server, guarded.port, from(WEB))).status, 403);
   const forged = await askAs(OTHER, anchor, open, app.port, from(WEB));
   assert.deepEqual(JSON.parse(forged.body), [OTHER, null, null]);
-  using h2 = new H2As(await connectAs(OTHER, anchor, open, { port: app.port, session: 'http2' }));
+  using h2 = await H2As.over(await connectAs(OTHER, anchor, open, { port: app.port, session: 'http2' }));
   const overH2 = await h2.ask({ ...from(WEB), 'l5d-orig-proto': 'HTTP/1.1', host: 'app.test' });
   assert.deepEqual(JSON.parse(overH2.body.toString()), [OTHER, null, null]);
   // A program behind a sidecar, and one without.
@@ -220,7 +220,7 @@ test('a connection remembers a bounded number of clients, and decides rightly ab
   const app = await h2App(server.ip, (stream) => {
     stream.respond({ ':status': 200 }, { endStream: true });
   });
-  using h2 = new H2As(await connectAs(GATEWAY, anchor, server, { port: app.port, session: 'http2' }));
+  using h2 = await H2As.over(await connectAs(GATEWAY, anchor, server, { port: app.port, session: 'http2' }));
   for (let round = 0; round < 3; round += 1) {
     assert.equal((await h2.ask(from(WEB))).headers[':status'], 200);
     const others = Array.from({ length: 100 }, (_, at) => identityName(`other-${round}-${at}`));

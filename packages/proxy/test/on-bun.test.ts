@@ -24,6 +24,7 @@ const SUITES = [
   'orig-proto',
   'ingress',
   'access-log',
+  'conveyed',
 ];
 /** Of one test of a suite: Bun's own 5 s are too few on a busy machine. */
 const TEST_TIMEOUT_MS = 60_000;
