@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import { benchConnections, connectionBenchTable } from './connections/bench.ts';
 import { CONNECTION_SCENARIOS } from './connections/scenarios.ts';
+import { benchGateway, gatewayBenchTable, isGoodGateway } from './gateway/bench.ts';
+import { GATEWAY_PROTOCOLS } from './gateway/site.ts';
 import { benchKind, kindBenchTable } from './kind/bench.ts';
 import { choices, numbers, positive, UsageError } from './lib/choices.ts';
 import { BODIES, PROTOCOLS } from './lib/protocols.ts';
@@ -24,6 +26,9 @@ const USAGE = `usage: npm run bench [-- NAME] [-- --json] [--FLAG VALUE]…
         mirror: the service mirror with --services N exported Services (10000)
         scale: one importer with many peers, --links 100 of --services 100 each, then --endpoints 10000 of a flat Service
           --duration 10 (seconds of quiet, and of a burst of changes that are not exported)
+        gateway: the gateway beside HAProxy, TLS in and TLS out, and connections that it holds
+          --protocols ${GATEWAY_PROTOCOLS.join(',')}   --proxies haproxy,mesh   --runtimes ${RUNTIME_NAMES.join(',')}   --workers 1,2
+          --connections 32   --duration 3   --rounds 3   --held 20000 (0: none)
         kind: the sidecar in the first cluster that npm run kind -- up made: memory, start-up, added latency
           --duration 4   --rounds 3`;
 
@@ -48,6 +53,8 @@ function readArguments() {
         links: text,
         endpoints: text,
         minutes: text,
+        workers: text,
+        held: text,
       },
     });
   } catch (error) {
@@ -105,6 +112,20 @@ const BENCHMARKS: Readonly<Record<string, (values: Values) => Promise<Outcome>>>
       say,
     });
     return { result, table: scaleBenchTable(result), isGood: true };
+  },
+  async gateway(values) {
+    const result = await benchGateway({
+      protocols: choices('protocols', values.protocols, GATEWAY_PROTOCOLS),
+      proxies: choices('proxies', values.proxies, PROXIES),
+      runtimes: choices('runtimes', values.runtimes, RUNTIME_NAMES),
+      workers: numbers('workers', values.workers ?? '1,2'),
+      connections: positive('connections', values.connections ?? '32'),
+      durationS: positive('duration', values.duration ?? '3'),
+      rounds: positive('rounds', values.rounds ?? '3'),
+      held: values.held === '0' ? 0 : positive('held', values.held ?? '20000'),
+      say,
+    });
+    return { result, table: gatewayBenchTable(result), isGood: isGoodGateway(result) };
   },
   async kind(values) {
     const result = await benchKind({

@@ -11,10 +11,10 @@ export class Holder implements AsyncDisposable {
   #waiting: { resolve(line: string): void; reject(error: Error): void } | undefined;
   #trouble = '';
 
-  /** @param plan File with a `HolderPlan`. */
-  constructor(plan: string) {
+  /** @param plan File with a `HolderPlan`. @param command Before it, such as what raises the limit of descriptors. */
+  constructor(plan: string, command: (program: readonly string[]) => readonly string[] = (program) => program) {
     const program = fileURLToPath(new URL('holder.ts', import.meta.url));
-    const [file = '', ...args] = pinned(LOAD_CPU, [process.execPath, program, plan]);
+    const [file = '', ...args] = pinned(LOAD_CPU, command([process.execPath, program, plan]));
     const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => this.#waiting?.resolve(line));

@@ -19,6 +19,8 @@ export interface HolderPlan {
   readonly tls?: { readonly material: TlsMaterial; readonly serverName: string; readonly alpn?: string };
   /** Sent first, base64: a transport header. */
   readonly preface: string;
+  /** Source addresses, in turn; absent: as the system chooses. */
+  readonly localIps?: readonly string[];
 }
 
 const REQUEST = Buffer.from('GET / HTTP/1.1\r\nhost: catalog.shop\r\n\r\n');
@@ -47,6 +49,7 @@ const preface = Buffer.from(plan.preface, 'base64');
 const driver = createNodeDriver();
 const tls = plan.tls === undefined ? {} : { tls: { ...plan.tls, context: driver.context(plan.tls.material) } };
 const open = new Set<Conn<Held>>();
+let opened = 0;
 
 function openOne(): Promise<void> {
   return new Promise((resolve) => {
@@ -58,7 +61,10 @@ function openOne(): Promise<void> {
       gone() {},
     };
     const address = { ip: plan.ip, port: plan.port };
-    const conn = driver.connect({ address, timeoutMs: 60_000, ...tls }, HANDLERS, state);
+    opened += 1;
+    const localIp = plan.localIps?.[opened % plan.localIps.length];
+    const from = localIp === undefined ? {} : { localIp };
+    const conn = driver.connect({ address, timeoutMs: 60_000, ...tls, ...from }, HANDLERS, state);
   });
 }
 
