@@ -9,7 +9,7 @@ import { parseRequestHead, parseResponseHead } from '../../src/http1/parse-head.
 import { readClientHello } from '../../src/client-hello/client-hello.ts';
 import { HpackDecoder } from '../../src/hpack/decoder.ts';
 import { HpackEncoder } from '../../src/hpack/encoder.ts';
-import { TransportHeaderReader } from '../../src/transport-header/transport-header.ts';
+import { encodeTransportHeader, TransportHeaderReader } from '../../src/transport-header/transport-header.ts';
 import { HTTP_1_1 } from '../../src/translate/orig-proto.ts';
 import { h1RequestFraming, h1RequestHead, h1ResponseFraming, h1ResponseHead } from '../../src/translate/to-h1.ts';
 import { h2Client, h2Server } from './h2-target.ts';
@@ -115,6 +115,8 @@ function transport(whole: Buffer, parts: readonly Buffer[]): void {
       if (result.kind === 'incomplete') continue;
       if (result.kind === 'error') return result.error;
       const rest = Buffer.concat([result.rest, ...chunks.slice(index + 1)]);
+      const again = new TransportHeaderReader().feed(encodeTransportHeader(result.header));
+      assert.deepEqual(again.kind === 'header' && again.header, result.header);
       return `${JSON.stringify(result.header)} ${rest.toString('hex')}`;
     }
     return 'incomplete';
