@@ -55,6 +55,15 @@ test('what a peer shows to us alone replaces what it shows to all', async () => 
   await eventually('shared view', () => remote.get('flat', 'shop/web')?.service.spec?.ports?.length === 1);
 });
 
+test('a peer that shows no views is named, with what to do', async () => {
+  const api = new FakeApi();
+  api.fault({ code: 'not_found', status: 404, match: ({ resource }) => resource.startsWith('exported') });
+  await using remote = follow(api, { 'federation.mesh.dev/export-namespaces': 'linkerd-multicluster' });
+  const error = await eventually('error', () => remote.error);
+  assert.match(error.message, /knows no ExportedServices .*install this mesh's multicluster extension there/);
+  assert.equal(remote.synced, false);
+});
+
 test('pods are followed only where addresses count', async () => {
   const api = new FakeApi();
   throughServices.put(api, { name: 'web', mode: 'gateway', pods: [POD] });

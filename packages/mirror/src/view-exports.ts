@@ -6,11 +6,13 @@ import {
   EXPORTED_ENDPOINTS,
   EXPORTED_SERVICES,
   Informer,
+  isKubeError,
+  KubeError,
   keyOf,
   matchesSelector,
   withoutManagedFields,
 } from '@mesh/kube';
-import type { ExportedEndpoints, ExportedService, KubeError, LabelSelector, Service } from '@mesh/kube';
+import type { ExportedEndpoints, ExportedService, LabelSelector, Service } from '@mesh/kube';
 import { isDnsName } from '@mesh/model';
 import { PeerLiveness } from './peer-liveness.ts';
 import { EXPORT_MODES } from './remote-cluster.ts';
@@ -81,12 +83,9 @@ export class ViewExports implements RemoteCluster {
   }
 
   get error(): KubeError | undefined {
-    return (
-      this.#liveness.error ??
-      this.#informers()
-        .map((informer) => informer.lastError)
-        .find((error) => error !== undefined)
-    );
+    const lost = this.#informers().map((informer) => informer.lastError);
+    const error = this.#liveness.error ?? lost.find((one) => one !== undefined);
+    return isKubeError(error, 'not_found') ? noViews(error) : error;
   }
 
   get answered(): boolean {
@@ -187,6 +186,14 @@ export class ViewExports implements RemoteCluster {
   >[] {
     return this.#views.flatMap(({ services, endpoints }) => [services, endpoints]);
   }
+}
+
+/** The API has no such kinds. */
+function noViews(error: KubeError): KubeError {
+  return new KubeError(
+    error.info,
+    `the peer knows no ExportedServices (${error.message}): its mesh shows no views; install this mesh's multicluster extension there, or link again with rights of Linkerd`,
+  );
 }
 
 function modesOf(object: ExportedService | ExportedEndpoints | undefined): readonly ExportMode[] {
