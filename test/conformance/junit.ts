@@ -1,14 +1,17 @@
-/** Reads the cases out of the JUnit reports that the HTTP/2 suites write. */
+/** Reads the cases out of JUnit reports. */
 import type { CaseResult } from './result.ts';
 
-/** Only the elements and attributes that these suites use. */
-export function junitCases(xml: string): CaseResult[] {
+/** Only the elements and attributes that these suites use. @param named The attributes that together name a case. */
+export function junitCases(xml: string, named: readonly string[] = ['package', 'classname']): CaseResult[] {
   const cases: CaseResult[] = [];
   const section = /<testsuite\s[^>]*>|<testcase\s([^>]*?)(\/>|>([\s\S]*?)<\/testcase>)/g;
   for (const match of xml.matchAll(section)) {
     const [, attributes, , body = ''] = match;
     if (attributes === undefined) continue;
-    const name = `${attribute(attributes, 'package')} ${attribute(attributes, 'classname')}`.trim();
+    const name = named
+      .map((key) => attribute(attributes, key))
+      .join(' ')
+      .trim();
     if (/<failure|<error/.test(body))
       cases.push({ name, outcome: 'failed', detail: unescapeXml(body.replaceAll(/<[^>]*>/g, ' ').trim()) });
     else cases.push({ name, outcome: body.includes('<skipped') ? 'skipped' : 'passed' });

@@ -8,6 +8,7 @@ import { h1spec } from './suites/h1spec.ts';
 import { h2Floods } from './suites/h2-floods.ts';
 import { h2spec, h2specd } from './suites/h2spec.ts';
 import { hpack } from './suites/hpack.ts';
+import { mcs } from './suites/mcs.ts';
 import { raw } from './suites/raw.ts';
 
 const THROUGH: readonly string[] = ['codec', 'outbound', 'inbound'];
@@ -28,6 +29,7 @@ const SUITES: Readonly<Record<string, (through: string) => Promise<readonly Suit
   hpack: async () => [await hpack()],
   raw,
   grpc,
+  mcs,
   differential: async () => [await differential()],
 };
 

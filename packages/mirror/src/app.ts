@@ -33,6 +33,8 @@ export interface MirrorOptions {
   readonly enableNamespaceCreation: boolean;
   /** Where pods of peers may be; empty: anywhere but in loopback, link-local, multicast and reserved networks. */
   readonly peerNetworks?: readonly Cidr[];
+  /** Where ServiceImports have the same address in every cluster; absent: any address of this cluster. */
+  readonly clustersetNetwork?: Cidr | undefined;
   /** What peers hear of this cluster; a cluster without name when absent. */
   readonly cluster?: OwnClusterOptions;
   readonly credentialsRenewAfterMs?: number | undefined;
@@ -129,6 +131,7 @@ export class Mirror implements Component {
       {
         namespace: options.namespace,
         clusterName: cluster.clusterName,
+        network: options.clustersetNetwork,
         ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
       },
       { ...shared, exports: localExports(this.exports.sources), metrics },

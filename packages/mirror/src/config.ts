@@ -26,6 +26,8 @@ export interface MirrorConfig {
   readonly enableNamespaceCreation: boolean;
   /** Where pods of peers may be; empty: anywhere but in loopback, link-local, multicast and reserved networks. */
   readonly peerNetworks: readonly Cidr[];
+  /** Where ServiceImports have the same address in every cluster; absent: any address of this cluster. */
+  readonly clustersetNetwork: Cidr | undefined;
   /** What peers hear of this cluster. */
   readonly cluster: OwnClusterOptions;
   /** Credentials of Links are renewed at this age at the latest, milliseconds; absent: before half of their life. */
@@ -54,6 +56,7 @@ export function parseMirrorConfig(env: Env): MirrorConfig {
     replica: reader.text('_pod_name') || `mirror-${process.pid}`,
     enableNamespaceCreation: reader.boolean('MESH_ENABLE_NAMESPACE_CREATION', false),
     peerNetworks: reader.cidrs('MESH_PEER_NETWORKS', []),
+    clustersetNetwork: reader.cidrs('MESH_CLUSTERSET_NETWORK', [])[0],
     cluster: clusterOptions(reader),
     credentialsRenewAfterMs: reader.durationMs('MESH_CREDENTIALS_RENEW_AFTER', 0) || undefined,
     adminAddress: reader.socketAddress('MESH_ADMIN_ADDRESS', DEFAULT_ADMIN),

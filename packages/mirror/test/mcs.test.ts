@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { ENDPOINT_SLICES, LINKS, NAMESPACES, SERVICE_EXPORTS, SERVICE_IMPORTS, SERVICES } from '@mesh/kube';
 import type { EndpointSlice, ServiceImport, ServicePort } from '@mesh/kube';
 import { eventually } from '@mesh/kube/testing';
-import type { FakeCall } from '@mesh/kube/testing';
+import type { FakeCall, FakeFault } from '@mesh/kube/testing';
 import { ClusterSet, HTTP } from '../src/testing/cluster-set.ts';
 import type { SetCluster } from '../src/testing/cluster-set.ts';
 
@@ -116,6 +116,29 @@ describe('a Service of the cluster set', () => {
     const { spec } = await imported(east, (found) => (found.spec.ips ?? []).length > 0);
     assert.deepEqual(spec.ipFamilies, ['IPv6', 'IPv4']);
     assert.deepEqual(spec.ips, ['fd00::1', '10.96.0.1']);
+  });
+
+  it('has the same address everywhere in a network that all clusters have for it, and any address where that one is taken', async () => {
+    const set = new ClusterSet(['east', 'north', 'west']);
+    await using _ = set;
+    for (const cluster of set.all) cluster.network = '10.255.0.0/16';
+    const taken: FakeFault = {
+      match: ({ verb, key }) => verb === 'create' && key.includes('mesh-import-'),
+      code: 'invalid',
+      status: 422,
+    };
+    let refusals = 4;
+    const refused = (call: FakeCall): boolean => taken.match?.(call) === true && refusals-- > 0;
+    using _refused = set.cluster('north').api.fault({ ...taken, match: refused });
+    set.cluster('east').service('web', { 'web-e': '10.1.0.1' });
+    set.cluster('east').export('web');
+    await set.start();
+    const [east, north, west] = await Promise.all(
+      set.all.map((one) => imported(one, ({ spec }) => spec.ips !== undefined)),
+    );
+    assert.match(east?.spec.ips?.[0] ?? '', /^10\.255\./);
+    assert.deepEqual(west?.spec.ips, east?.spec.ips);
+    assert.match(north?.spec.ips?.[0] ?? '', /^10\.96\./);
   });
 
   it('says when the cluster has no family that it is exported with', async () => {

@@ -119,6 +119,7 @@ function mirrorContainer(): unknown {
       { name: 'MESH_NAMESPACE', value: NAMESPACE },
       { name: 'MESH_CLUSTER_NAME', value: extension('clusterName') },
       { name: 'MESH_PEER_NETWORKS', value: extension('peerNetworks') },
+      { name: 'MESH_CLUSTERSET_NETWORK', value: extension('clustersetNetwork') },
       { name: 'MESH_ENABLE_NAMESPACE_CREATION', value: asText(extension('enableNamespaceCreation')) },
     ],
     mounts: [TRUST_ROOTS_MOUNT, IDENTITY_TOKEN_MOUNT],

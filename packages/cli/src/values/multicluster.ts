@@ -42,6 +42,10 @@ export const MULTICLUSTER_SPEC = group('values of the multi-cluster extension', 
     '',
     'networks in which pods of linked clusters may be, comma-separated; empty: anywhere but in loopback, link-local, multicast and reserved networks',
   ),
+  clustersetNetwork: text(
+    '',
+    'network, a ServiceCIDR of every cluster, in which a ServiceImport has the same address everywhere; empty: any address of the cluster',
+  ),
   enableNamespaceCreation: flag(false, 'the mirror creates namespaces that exported Services need'),
   remoteMirrorServiceAccount: flag(true, 'with an account that linked clusters use here'),
   remoteMirrorServiceAccountName: text('linkerd-service-mirror-remote-access-default', 'name of that account', {

@@ -4,12 +4,14 @@
  */
 import { isKubeError, keyOf, SERVICE_IMPORTS } from '@mesh/kube';
 import type { EndpointSlice, OwnerReference, Service, ServiceExport, ServiceImport } from '@mesh/kube';
+import type { Cidr } from '@mesh/model';
 import type { Clock } from '@mesh/runtime';
 import type { LinkRegistry } from '../link-registry.ts';
 import type { LocalCluster } from '../local-cluster.ts';
 import { pathOf } from '../member-path.ts';
 import type { BridgePorts } from './bridge-ports.ts';
 import type { ClusterId } from './cluster-id.ts';
+import { clustersetAddresses } from './clusterset-address.ts';
 import { constituentOf, exportFacts, normalPorts, refusalOf } from './constituent.ts';
 import type { Constituent, Refusal } from './constituent.ts';
 import {
@@ -52,6 +54,8 @@ export interface ImportReconcilerDeps {
   readonly gatewayPods: Pick<GatewayPods, 'list'>;
   readonly bridgePorts: BridgePorts;
   readonly clock: Clock;
+  /** Where imports have the same address in every cluster; absent: anywhere. */
+  readonly network: Cidr | undefined;
 }
 
 /** This cluster's own part. */
@@ -186,8 +190,18 @@ export class ImportReconciler {
     live: Service | undefined,
     work: ImportWork,
   ): Promise<{ readonly service: Service } | { readonly problem: string }> {
+    const { store, network } = this.#deps;
+    const desired = desiredDerived(ref, owner, union);
+    for (const clusterIP of live === undefined ? clustersetAddresses(ref, network) : []) {
+      try {
+        return { service: await store.writeDerived(withAddress(desired, clusterIP), live, work) };
+      } catch (error) {
+        // Taken, or in no network of this cluster's Services.
+        if (!isKubeError(error, 'invalid')) throw error;
+      }
+    }
     try {
-      return { service: await this.#deps.store.writeDerived(desiredDerived(ref, owner, union), live, work) };
+      return { service: await store.writeDerived(desired, live, work) };
     } catch (error) {
       if (!isKubeError(error, 'invalid')) throw error;
       return { problem: `this cluster does not take a Service like the exported ones: ${error.message}` };
@@ -280,6 +294,10 @@ interface SliceFacts {
   readonly own: Own;
   readonly peers: PeerView;
   readonly unheard: readonly string[];
+}
+
+function withAddress(service: Service, clusterIP: string): Service {
+  return { ...service, spec: { ...service.spec, clusterIP } };
 }
 
 function targetOf(ref: ImportRef): string {

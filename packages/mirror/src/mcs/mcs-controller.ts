@@ -5,6 +5,7 @@
  */
 import { Controller, keyOf, parseKey } from '@mesh/kube';
 import type { EndpointSlice, KubeClient, ReconcileResult, Service } from '@mesh/kube';
+import type { Cidr } from '@mesh/model';
 import type { Clock, Component, Logger, Timer } from '@mesh/runtime';
 import { LABEL_SERVICE_IMPORT } from '../exports/names.ts';
 import type { LinkRegistry } from '../link-registry.ts';
@@ -25,6 +26,8 @@ export interface McsControllerOptions {
   readonly namespace: string;
   /** This cluster's name in the set; empty: as its ClusterProperty says. */
   readonly clusterName: string;
+  /** Network of the imports' addresses, the same in all clusters; absent: any of the cluster's. */
+  readonly network?: Cidr | undefined;
   /** How often everything is compared again, milliseconds. */
   readonly resyncMs?: number;
 }
@@ -51,7 +54,7 @@ const CONCURRENCY = 8;
 
 export class McsController implements Component {
   readonly name = 'multi-cluster services';
-  readonly #options: Required<McsControllerOptions>;
+  readonly #resyncMs: number;
   readonly #deps: McsControllerDeps;
   readonly #controller: Controller;
   readonly #store: ImportStore;
@@ -66,7 +69,7 @@ export class McsController implements Component {
   #isStopped = false;
 
   constructor(options: McsControllerOptions, deps: McsControllerDeps) {
-    this.#options = { resyncMs: DEFAULT_RESYNC_MS, ...options };
+    this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#deps = deps;
     const { metrics } = deps;
     this.#store = new ImportStore({ ...deps, onWrite: (resource, verb) => metrics.wrote(resource, verb) });
@@ -78,6 +81,7 @@ export class McsController implements Component {
       clusterId: this.#clusterId,
       gatewayPods: this.#gatewayPods,
       bridgePorts: this.#bridgePorts,
+      network: options.network,
     });
     this.#controller = new Controller(
       {
@@ -221,7 +225,7 @@ export class McsController implements Component {
   }
 
   #scheduleResync(): void {
-    this.#resyncTimer = this.#deps.clock.after(this.#options.resyncMs, () => {
+    this.#resyncTimer = this.#deps.clock.after(this.#resyncMs, () => {
       if (this.#isStopped) return;
       if (this.#deps.isLeader() && this.#controller.depth === 0) this.#enqueueAll('low');
       this.#scheduleResync();

@@ -23,6 +23,7 @@ import type {
   ServiceSpec,
 } from '@mesh/kube';
 import { FakeApi } from '@mesh/kube/testing';
+import { parseCidr } from '@mesh/model';
 import { MetricRegistry, silentLogger, systemClock } from '@mesh/runtime';
 import { ExportMetrics } from '../exports/export-metrics.ts';
 import { ExportPublisher } from '../exports/export-publisher.ts';
@@ -85,7 +86,11 @@ export class SetMirror implements Killable {
       },
     );
     this.mcs = new McsController(
-      { namespace: LINK_NAMESPACE, clusterName: cluster.isNamed ? cluster.name : '' },
+      {
+        namespace: LINK_NAMESPACE,
+        clusterName: cluster.isNamed ? cluster.name : '',
+        network: parseCidr(cluster.network ?? ''),
+      },
       {
         ...shared,
         local: this.#local,
@@ -118,6 +123,8 @@ export class SetCluster {
   /** Families that the API server gives addresses of. */
   families: readonly string[] = ['IPv4'];
   isNamed = true;
+  /** Of the addresses that are the same everywhere. */
+  network: string | undefined;
   #addresses = 0;
 
   constructor(name: string) {
