@@ -7,7 +7,6 @@ import type { Authority } from '@mesh/pki';
 import { chainPem, createIssuer, createTrustAnchor, loadIssuer, parseCertificates, privateKeyPem } from '@mesh/pki';
 import { okOutput } from './cli.ts';
 import { forwardClustersetNames } from './cluster-dns.ts';
-import { forwardClustersetNames } from './cluster-dns.ts';
 import type { Home, HomeCluster } from './home.ts';
 import { rolloutDone } from './rollout.ts';
 import { until } from './wait.ts';
@@ -135,7 +134,6 @@ export async function installMesh(
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),
     rolloutDone(cluster.client, MC_NAMESPACE, EXTENSION, signal),
     gatewayAddress(cluster, signal),
-    forwardClustersetNames(cluster, signal),
     forwardClustersetNames(cluster, signal),
   ]);
 }
