@@ -129,12 +129,18 @@ test('a name outside the cluster is refused', async () => {
   assert.match(String(answer.headers['l5d-proxy-error']), /not that of a service of this cluster/);
 });
 
-test('a flat export does not open the gateway, a federated member does', async () => {
+test('a Service is reached whatever the mode of its export, also while it changes, and not without one', async () => {
   await using home = await setup();
+  const answers = async (status: number): Promise<void> =>
+    void (await eventually(`status ${status}`, async () => (await ask(home.client.outbound)).status === status));
+  home.gateway.export('catalog', { 'mirror.linkerd.io/exported': 'other' });
+  await answers(404);
   home.gateway.export('catalog', { 'mirror.linkerd.io/exported': 'remote-discovery' });
-  await eventually('closed', async () => (await ask(home.client.outbound)).status === 404);
+  await answers(200);
+  home.gateway.export('catalog', {});
+  await answers(404);
   home.gateway.export('catalog', { 'mirror.linkerd.io/federated': 'member' });
-  await eventually('open', async () => (await ask(home.client.outbound)).status === 200);
+  await answers(200);
 });
 
 test('unexport holds for connections that are open already', async () => {
