@@ -84,8 +84,13 @@ export class FederatedReconciler {
         status.report('federated', worker.key, serviceKey, undefined);
         continue;
       }
-      const waits = !worker.settled && pathOf(plan, remote.service) === 'gateway';
-      if (waits || !remote.isKnown) return undefined;
+      // The first verdict on the gateway enqueues all mirrors again; it is waited for a moment at most.
+      if (!worker.settled && pathOf(plan, remote.service) === 'gateway') return undefined;
+      if (!remote.isKnown) {
+        // One peer whose pods cannot be read must not hold up the others.
+        unheard.add(plan.cluster);
+        continue;
+      }
       members.push({ plan, remote, addresses: this.#addresses(worker, localKey, plan.cluster) });
     }
     return { members, unheard };

@@ -304,6 +304,25 @@ forBoth('a federated Service takes members through their gateway or pod to pod',
   await eventually('south has no way', () => !('10.3.0.1' in addressesOf(harness, 'web-federated')));
 });
 
+test('a member whose pods cannot be read does not hold up the others', async () => {
+  await using harness = new Harness();
+  const flat = { 'federation.mesh.dev/path': 'flat' };
+  const west = harness.link('west', {}, flat);
+  const north = harness.link('north', {}, flat);
+  const lift = west.fault({ code: 'forbidden', status: 403, match: ({ resource }) => resource === 'pods' });
+  for (const [peer, ip] of [
+    [west, '10.1.0.1'],
+    [north, '10.2.0.1'],
+  ] as const)
+    ANY.put(peer, { name: 'web', mode: 'federated', pods: [{ name: 'web-a', ip }] });
+  await harness.start();
+  await eventually('north', () => '10.2.0.1' in addressesOf(harness, 'web-federated'));
+  await harness.condition('west', 'CredentialsValid', 'Forbidden');
+  assert.ok(!('10.1.0.1' in addressesOf(harness, 'web-federated')));
+  lift[Symbol.dispose]();
+  await eventually('west', () => '10.1.0.1' in addressesOf(harness, 'web-federated'));
+});
+
 forBoth('a headless federated Service has the pods of all clusters by name', async (way) => {
   await using harness = new Harness();
   const flat = { ...way.annotations, 'federation.mesh.dev/path': 'flat' };
