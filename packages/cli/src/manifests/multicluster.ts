@@ -39,7 +39,6 @@ export function multiclusterManifests(values: MulticlusterValues, ns: string): r
 }
 
 const WRITE = ['create', 'update', 'delete'] as const;
-const STATUS = ['patch', 'update'] as const;
 const MCS = 'multicluster.x-k8s.io';
 
 /**
@@ -53,10 +52,10 @@ export const MIRROR_RULES: readonly unknown[] = [
   rule('', ['pods', 'nodes'], WATCH),
   rule('federation.mesh.dev', ['exportpolicies'], WATCH),
   rule('federation.mesh.dev', ['exportedservices', 'exportedendpoints'], ['get', ...WATCH, ...WRITE]),
-  rule(MCS, ['serviceexports'], ['get', ...WATCH]),
+  rule(MCS, ['serviceexports'], WATCH),
   rule(MCS, ['serviceimports'], ['get', ...WATCH, ...WRITE]),
-  rule(MCS, ['serviceexports/status', 'serviceimports/status'], STATUS),
-  rule('about.k8s.io', ['clusterproperties'], ['get', ...WATCH]),
+  rule(MCS, ['serviceexports/status', 'serviceimports/status'], ['patch']),
+  rule('about.k8s.io', ['clusterproperties'], WATCH),
   ...EVENT_RULES,
 ];
 
@@ -65,8 +64,8 @@ export const MIRROR_LINK_RULES: readonly RbacRule[] = [
   rule('', ['secrets'], [...WATCH, 'patch']),
   rule('multicluster.linkerd.io', ['links'], [...WATCH, 'patch']),
   rule('multicluster.linkerd.io', ['links/status'], ['patch']),
-  rule('federation.mesh.dev', ['peers'], ['get', ...WATCH]),
-  rule('federation.mesh.dev', ['peers/status'], STATUS),
+  rule('federation.mesh.dev', ['peers'], WATCH),
+  rule('federation.mesh.dev', ['peers/status'], ['patch']),
   rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
 ];
 
