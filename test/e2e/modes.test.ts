@@ -7,7 +7,6 @@ import { after, before, suite, test } from 'node:test';
 import { isKubeError, SERVICE_IMPORTS } from '@mesh/kube';
 import type { Manifest } from '@mesh/cli';
 import type { HomeCluster } from '../../scripts/home/home.ts';
-import { rolloutDone } from '../../scripts/home/rollout.ts';
 import { labelService, scale, serviceExists, SHOP, startLoad } from '../../scripts/home/shop.ts';
 import { isOk } from '../../scripts/home/traffic.ts';
 import type { RequestRecord } from '../../scripts/home/traffic.ts';
