@@ -1,6 +1,7 @@
 /** What a Link says of the gateway, read from its Service. */
 import { SERVICES } from '@mesh/kube';
 import type { KubeClient, Service } from '@mesh/kube';
+import { isDnsName, parseIp } from '@mesh/model';
 import { CliError } from '../../errors.ts';
 import type { GatewayFacts } from '../../manifests/link.ts';
 
@@ -32,8 +33,8 @@ export async function gatewayFacts(client: KubeClient, flags: GatewayFlags): Pro
     );
   };
   return {
-    addresses: flags.gatewayAddresses ?? gatewayAddresses(service, where),
-    port: flags.gatewayPort ?? portOf(service, 'mc-gateway', where),
+    addresses: checkedAddresses(flags.gatewayAddresses) ?? gatewayAddresses(service, where),
+    port: checkedPort(flags.gatewayPort) ?? portOf(service, 'mc-gateway', where),
     identity: annotation('gateway-identity'),
     probe: {
       path: annotation('probe-path'),
@@ -41,6 +42,24 @@ export async function gatewayFacts(client: KubeClient, flags: GatewayFlags): Pro
       period: period(annotation('probe-period')),
     },
   };
+}
+
+function checkedAddresses(text: string | undefined): string | undefined {
+  const hosts = text?.split(',').map((host) => host.trim());
+  const wrong = hosts?.find((host) => parseIp(host) === undefined && !isDnsName(host));
+  if (wrong === undefined) return hosts?.join(',');
+  throw new CliError(
+    { code: 'usage', flag: '--gateway-addresses' },
+    `--gateway-addresses ${text ?? ''}: "${wrong}" is neither an IP address nor a DNS name; separate several by commas, without ports`,
+  );
+}
+
+function checkedPort(text: string | undefined): string | undefined {
+  if (text === undefined || (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535)) return text;
+  throw new CliError(
+    { code: 'usage', flag: '--gateway-port' },
+    `--gateway-port ${text}: expected a whole number from 1 to 65535`,
+  );
 }
 
 /** @throws CliError `no_gateway_address`: a Link without it could not carry anything. */

@@ -126,3 +126,12 @@ test('a peer and an account exclude each other', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /--peer east has an account of its own, mesh-peer-east/);
 });
+
+test("the gateway's address and port are checked before they are in a Link", async () => {
+  const api = installed();
+  const link = (flags: string) => mesh(`mc link --cluster-name west ${flags}`, { api });
+  assert.match((await link('--gateway-addresses gw:4143')).stderr, /--gateway-addresses gw:4143: "gw:4143" is neither/);
+  assert.match((await link('--gateway-port 70000')).stderr, /--gateway-port 70000: expected a whole number/);
+  const { stdout } = await link('--gateway-addresses 192.0.2.1,gw.example --gateway-port 4243');
+  assert.match(stdout, /gatewayAddress: 192\.0\.2\.1,gw\.example\n.*\n\s+gatewayPort: "4243"/);
+});
