@@ -43,7 +43,9 @@ test('the issuer of our certificate is ours, and stays so after it was replaced'
   assert.equal(changes, 1);
 
   own.certified(await certifiedBy(next));
-  const both = [old, next].map(({ certificate }) => subjectKeyId(certificate.der) ?? '').sort((a, b) => (a < b ? -1 : 1));
+  const both = [old, next]
+    .map(({ certificate }) => subjectKeyId(certificate.der) ?? '')
+    .sort((a, b) => (a < b ? -1 : 1));
   assert.deepEqual(
     own.facts().issuers?.map(({ keyId }) => keyId),
     both,
