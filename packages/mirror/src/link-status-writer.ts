@@ -141,7 +141,8 @@ export class LinkStatusWriter {
     if (worker.ageMs > FIRST_PASS_MAX_MS) return true;
     const { remote, credentials } = worker.facts();
     if (!credentials.ok) return credentials.reason !== 'Pending';
-    if (remote?.synced !== true) return remote?.error !== undefined;
+    // What cannot be read has no outcome, and waiting gives it none.
+    if (remote?.synced !== true || remote.error !== undefined) return remote?.error !== undefined;
     const known = this.#of('mirror', key).size + this.#of('federated', key).size;
     return worker.settled && known >= MIRROR_MODES.reduce((sum, mode) => sum + worker.remoteCount(mode), 0);
   }
