@@ -10,7 +10,7 @@ import { SIDES } from '../sidecars.ts';
 import type { Address } from '../sidecars.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const CASE_MS = 10_000;
+const CASE_MS = 60_000;
 const GOAWAY = 7;
 const ENHANCE_YOUR_CALM = 11;
 /** :method GET or POST, :scheme http, :path /, all from the static table. */
