@@ -168,6 +168,43 @@ for (const { name, there, here, says } of BROKEN) {
   });
 }
 
+const MIRRORED = { 'mirror.linkerd.io/mirrored-service': 'true' };
+const BY_LABELS = [
+  {
+    kind: 'mirror',
+    labels: { ...MIRRORED, 'mirror.linkerd.io/cluster-name': 'west' },
+    annotations: { 'mirror.linkerd.io/remote-svc-fq-name': 'web.shop.svc.cluster.local' },
+  },
+  {
+    kind: 'federated Service',
+    labels: MIRRORED,
+    annotations: { 'multicluster.linkerd.io/remote-discovery': 'web@north,web@west' },
+  },
+];
+
+for (const { kind, labels, annotations } of BY_LABELS) {
+  test(`a ${kind} that the Link's status does not tell of yet is found, and is what a request goes to`, async () => {
+    const here = await importer();
+    edit(here, LINKS, `${MC}/west`, (object) => ({ ...object, status: { ...object.status, mirrorServices: [] } }));
+    edit(here, SERVICES, 'shop/web-west', (service) => ({
+      ...service,
+      metadata: { ...service.metadata, labels, annotations },
+    }));
+    here.seed(SERVICES, {
+      metadata: {
+        namespace: 'shop',
+        name: 'web-north',
+        labels: { ...MIRRORED, 'mirror.linkerd.io/cluster-name': 'north' },
+        annotations: { 'mirror.linkerd.io/remote-svc-fq-name': 'web.shop.svc.cluster.local' },
+      },
+    });
+    const outcomes = await diagnose(exporter(), here);
+    assert.deepEqual(failures(outcomes), []);
+    assert.equal(outcomeOf(outcomes, 'shop/web is mirrored here')?.detail, 'as Service shop/web-west');
+    assert.equal(await localUrl(await subjectIn(here), stateOf(here)), 'http://web-west.shop.svc.cluster.local:80/');
+  });
+}
+
 test('which Link is meant is asked for when there are several', async () => {
   const api = await importer();
   api.seed(LINKS, link('north'));

@@ -23,7 +23,7 @@ import type {
   Service,
   ServiceImport,
 } from '@mesh/kube';
-import { readyIn, serviceOf } from '../federation-state.ts';
+import { LABEL_CLUSTER, LABEL_MIRRORED, readyIn, serviceOf } from '../federation-state.ts';
 import { exportNamespaces, peerName } from '../manifests/remote-access.ts';
 import { modesOf } from '../service-exports.ts';
 import { SkipCheck } from './check.ts';
@@ -56,7 +56,7 @@ export function diagnosisCategory(
   probe: ProbeRun | undefined,
 ): CheckCategory {
   const where = `${subject.namespace}/${subject.name}`;
-  const cluster = subject.link.spec.targetClusterName ?? subject.link.metadata.name;
+  const cluster = clusterOf(subject);
   const step = (description: string, hint: string, run: () => Promise<string | void>): Check => ({
     description,
     hint,
@@ -175,9 +175,11 @@ function checkLink({ status }: Link): string {
 async function checkMirror(subject: Diagnosed, importer: CheckState): Promise<string> {
   const { namespace, name, link } = subject;
   const items = itemsOf(link, subject);
-  const cluster = link.spec.targetClusterName ?? link.metadata.name;
-  const imported = await importOf(subject, await importer.client());
-  if (items.length === 0 && imported !== undefined) return `as import ${importName(subject)}`;
+  const cluster = clusterOf(subject);
+  const client = await importer.client();
+  const service = await localService(subject, client);
+  if (items.length === 0 && service !== undefined) return `as Service ${namespace}/${service.metadata.name}`;
+  if (items.length === 0 && (await importOf(subject, client)) !== undefined) return `as import ${importName(subject)}`;
   if (items.length === 0) {
     const seen = link.status?.conditions?.find(({ type }) => type === 'ExportsSeen')?.message;
     throw new Error(
@@ -186,7 +188,6 @@ async function checkMirror(subject: Diagnosed, importer: CheckState): Promise<st
   }
   const bad = items.flatMap(({ conditions }) => conditions.filter(({ status }) => status !== 'True').slice(0, 1));
   if (bad.length === items.length) throw new Error(textOf(bad));
-  const service = await localService(subject, await importer.client());
   if (service === undefined) throw new Error(`the Link says that it is mirrored, but there is no such Service here`);
   return `as Service ${namespace}/${service.metadata.name}`;
 }
@@ -233,18 +234,43 @@ function itemsOf(link: Link, { namespace, name }: Diagnosed): readonly MirroredS
   );
 }
 
-/** A mirror rather than a federated Service, since it is this cluster's alone. */
+/**
+ * A mirror rather than a federated Service, since it is this cluster's alone. The Link names both; its status is written some seconds after
+ * what it tells of, so a mirror that is not in it yet is known by its own labels.
+ */
 async function localService(subject: Diagnosed, client: KubeClient): Promise<Service | undefined> {
-  const [name] = itemsOf(subject.link, subject).flatMap(({ conditions }) =>
+  const { namespace, name } = subject;
+  const [named] = itemsOf(subject.link, subject).flatMap(({ conditions }) =>
     conditions.flatMap(({ localRef }) => (localRef === undefined ? [] : [localRef.name])),
   );
-  return name === undefined ? undefined : client.get(SERVICES, { namespace: subject.namespace, name });
+  const found = named === undefined ? undefined : await client.get(SERVICES, { namespace, name: named });
+  if (found !== undefined) return found;
+  const { items } = await client.list(SERVICES, { namespace, labelSelector: `${LABEL_MIRRORED}=true` });
+  const cluster = clusterOf(subject);
+  const mirror = items.find(
+    ({ metadata: { labels, annotations } }) =>
+      labels?.[LABEL_CLUSTER] === cluster && annotations?.[REMOTE_NAME]?.startsWith(`${name}.${namespace}.svc.`),
+  );
+  return (
+    mirror ??
+    items.find(({ metadata }) => metadata.annotations?.[REMOTE_MEMBERS]?.split(',').includes(`${name}@${cluster}`))
+  );
+}
+
+/** Of a mirror: the full name of its Service at the exporter. */
+const REMOTE_NAME = 'mirror.linkerd.io/remote-svc-fq-name';
+/** Of a federated Service: `SERVICE@CLUSTER` of each member from elsewhere. */
+const REMOTE_MEMBERS = 'multicluster.linkerd.io/remote-discovery';
+
+function clusterOf({ link }: Diagnosed): string {
+  return link.spec.targetClusterName ?? link.metadata.name;
 }
 
 /** The ServiceImport to which the linked cluster contributes. */
-async function importOf({ namespace, name, link }: Diagnosed, client: KubeClient): Promise<ServiceImport | undefined> {
+async function importOf(subject: Diagnosed, client: KubeClient): Promise<ServiceImport | undefined> {
+  const { namespace, name } = subject;
   const found = await orUnknown(client.get(SERVICE_IMPORTS, { namespace, name }));
-  const cluster = link.spec.targetClusterName ?? link.metadata.name;
+  const cluster = clusterOf(subject);
   return found?.status?.clusters?.some((each) => each.cluster === cluster) === true ? found : undefined;
 }
 
@@ -256,7 +282,7 @@ async function slicesOf(subject: Diagnosed, client: KubeClient): Promise<readonl
   const service = await localService(subject, client);
   const { items } = await client.list(ENDPOINT_SLICES, { namespace: subject.namespace });
   if (service === undefined) {
-    const cluster = subject.link.spec.targetClusterName ?? subject.link.metadata.name;
+    const cluster = clusterOf(subject);
     return items.filter(
       ({ metadata: { labels = {} } }) =>
         labels['multicluster.kubernetes.io/service-name'] === subject.name &&
