@@ -87,7 +87,8 @@ export class PeerStatusWriter {
     const isNews = !isSame(exporter, known) || !isSame(conditions, peer.status?.conditions ?? []);
     const written = this.#written.get(name);
     const sinceMs = clock.monotonic() - (written?.monotonicMs ?? -Infinity);
-    const isDue = sinceMs >= this.#renewMs && renewMs > (written?.renewMs ?? -Infinity);
+    // Earlier than what was written it is after a clock was set back: a reader counts by what changes.
+    const isDue = sinceMs >= this.#renewMs && renewMs !== written?.renewMs;
     if (!isNews && !isDue) return undefined;
     if (sinceMs < INTERVAL_MIN_MS) return { requeueAfterMs: INTERVAL_MIN_MS - sinceMs };
     this.#written.set(name, { monotonicMs: clock.monotonic(), renewMs });
