@@ -8,7 +8,7 @@ import { chainPem, createIssuer, createTrustAnchor, issueCertificate, issueLeaf,
 import type { Authority } from '@mesh/pki';
 import { identity } from '@mesh/proxy-api';
 import { silentLogger, systemClock } from '@mesh/runtime';
-import type { Logger } from '@mesh/runtime';
+import type { Clock, Logger } from '@mesh/runtime';
 import { silentObserver } from '../grpc/observer.ts';
 import { FakeControlPlane } from '../testing/fake-control-plane.ts';
 import { until } from '../testing/until.ts';
@@ -58,10 +58,11 @@ function certifierOf(trust: Trust, change: (response: CertifyResponse) => Certif
 function create(
   options: Partial<WorkloadIdentityOptions> & Pick<WorkloadIdentityOptions, 'certify' | 'trust'>,
   log: Logger = silentLogger,
+  clock: Clock = systemClock,
 ): WorkloadIdentity {
   const created = createWorkloadIdentity(
     { name: NAME, readToken: () => Promise.resolve(Buffer.from('token')), minRefreshMs: 20, ...options },
-    { driver, clock: systemClock, log, observer: { refreshed: () => undefined, installed: () => undefined } },
+    { driver, clock, log, observer: { refreshed: () => undefined, installed: () => undefined } },
   );
   cleanups.push(() => created[Symbol.asyncDispose]());
   return created;
@@ -195,6 +196,17 @@ test('certificates that peers would not accept, or that are not ours, are not in
     await workload[Symbol.asyncDispose]();
     await assert.rejects(starting, { code: 'stopped' });
   }
+});
+
+test("a clock that is behind the issuer's costs nobody its certificate, and is told", async () => {
+  const trust = await createTrust();
+  const said: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (message) => said.push(message) };
+  const clock: Clock = { ...systemClock, now: () => Date.now() - 600_000 };
+  const workload = create({ certify: certifierOf(trust), trust: staticTrust(trust.pem) }, log, clock);
+  await start(workload);
+  assert.equal(workload.current()?.name, NAME);
+  assert.match(said.join(), /clock here is behind/);
 });
 
 test('anchors in a file are followed, and a broken file changes nothing', async () => {

@@ -256,7 +256,11 @@ class RenewedIdentity implements WorkloadIdentity {
     const leaf = new Certificate(response.leafDer);
     const intermediates = response.intermediatesDer.map((der) => new Certificate(der));
     const anchors = this.#parseAnchors(this.#options.trust.current());
-    verifyChain({ leaf, intermediates, anchors, nowMs, name: this.identityName });
+    const behindMs = leaf.notBeforeMs - nowMs;
+    if (behindMs > 0)
+      this.#deps.log.warn("the clock here is behind the issuer's: set it", { identity: this.identityName, behindMs });
+    // What was just issued to us counts from its own beginning: whoever we show it to goes by another clock than ours.
+    verifyChain({ leaf, intermediates, anchors, nowMs: Math.max(nowMs, leaf.notBeforeMs), name: this.identityName });
     if (!leaf.x509.checkPrivateKey(this.#keys.privateKey))
       throw new IdentityError(
         { code: 'foreign_key' },
