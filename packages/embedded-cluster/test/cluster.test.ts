@@ -326,6 +326,18 @@ test('stopping ends every process and removes the folder', async () => {
   assert.deepEqual(folders('mesh-short-'), []);
 });
 
+test('a cluster in the place of one that has stopped has its addresses, and an authority of its own', async () => {
+  const old = await testCluster({ name: 'lost' });
+  const { addresses, caPem, kubeconfig } = old;
+  const { url } = old.apiServer;
+  await assert.rejects(testCluster({ name: 'lost', addresses }), { code: 'block_in_use' });
+  await old.stop();
+  await using cluster = await testCluster({ name: 'lost', addresses });
+  assert.deepEqual([cluster.addresses, cluster.apiServer.url], [addresses, url]);
+  assert.notEqual(cluster.caPem, caPem);
+  assert.notEqual(cluster.kubeconfig, kubeconfig);
+});
+
 test('a cluster with a data folder comes back with its objects, addresses and pods', async () => {
   const dataFolder = mkdtempSync(join(tmpdir(), 'mesh-test-data-'));
   try {

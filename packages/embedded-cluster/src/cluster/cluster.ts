@@ -48,6 +48,8 @@ export interface ClusterOptions {
   readonly images: Images;
   /** Keeps the API's state here; without it state lives in memory. */
   readonly dataFolder?: string;
+  /** Of a cluster that has stopped: this one takes its place on the network. Absent: those of the stored state, or any that are free. */
+  readonly addresses?: ClusterAddresses;
   /** Becomes the node's topology labels; default `NAME-a` and `NAME`. */
   readonly zone?: string;
   readonly region?: string;
@@ -163,8 +165,9 @@ class EmbeddedCluster implements Cluster {
   }
 
   async start(): Promise<void> {
-    const { dataFolder, name } = this.#options;
-    const block = this.#stack.use(await claimAddressBlock(rememberedBlock(dataFolder)));
+    const { dataFolder, name, addresses } = this.#options;
+    const wanted = addresses === undefined ? rememberedBlock(dataFolder) : blockOf(addresses);
+    const block = this.#stack.use(await claimAddressBlock(wanted));
     await rememberBlock(dataFolder, block.number);
     const folder = mkdtempSync(join(runtimeFolder(), `mesh-${name}-`));
     const reaper = new Reaper(folder);
@@ -327,6 +330,10 @@ function serviceOf(slice: { metadata: { labels?: Record<string, string> } }): st
 function runtimeFolder(): string {
   const folder = process.env['XDG_RUNTIME_DIR'];
   return folder !== undefined && existsSync(folder) ? folder : tmpdir();
+}
+
+function blockOf({ nodeIp }: ClusterAddresses): number {
+  return Number(nodeIp.split('.')[1]);
 }
 
 function rememberedBlock(dataFolder: string | undefined): number | undefined {

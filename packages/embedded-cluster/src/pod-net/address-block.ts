@@ -96,7 +96,7 @@ export class AddressPool {
 /**
  * Claims a free block. Linux only: elsewhere 127.0.0.0/8 is not one network of this machine.
  *
- * @param required the block whose addresses stand in a cluster's stored state
+ * @param required the block whose addresses stand in a cluster's stored state, or were those of a cluster before
  * @throws MeshError `unsupported_platform` | `no_free_block` | `block_in_use`
  */
 export async function claimAddressBlock(required?: number): Promise<AddressBlock> {
@@ -107,7 +107,7 @@ export async function claimAddressBlock(required?: number): Promise<AddressBlock
   if (required !== undefined) {
     const claim = await hold(`127.${required}.0.255`);
     if (claim !== undefined) return createBlock(required, claim);
-    const message = `the stored state has addresses of 127.${required}.0.0/16, which another cluster of this machine uses: stop that one, or take another data folder`;
+    const message = `this cluster needs the addresses of 127.${required}.0.0/16 as before, which another cluster of this machine uses: stop that one, or take another data folder`;
     throw new MeshError({ code: 'block_in_use', block: required }, message);
   }
   for (let number = FIRST_BLOCK; number <= LAST_BLOCK; number += 1) {
