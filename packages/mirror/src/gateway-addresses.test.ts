@@ -127,3 +127,46 @@ test('a Link without a gateway has no addresses, not even for a while', async ()
   await there.pass(0);
   assert.deepEqual(there.addresses.ips, []);
 });
+
+test('an address has the zone of the Link for it or for its name, also while it is drained', async () => {
+  const there = setup();
+  there.answers.set('a.example', ['10.0.0.1']);
+  there.answers.set('b.example', ['10.0.0.2', '10.0.0.9']);
+  const hosts = ['10.0.0.9', 'a.example', 'b.example', 'plain.example'];
+  there.answers.set('plain.example', ['10.0.0.5']);
+  const zonesOf = (): object =>
+    Object.fromEntries(there.addresses.ips.map((ip) => [ip, there.addresses.zoneOf(ip) ?? 'none']));
+  there.addresses.setHosts(hosts, [
+    ['a.example', 'a'],
+    ['b.example', 'b'],
+    ['10.0.0.9', 'c'],
+  ]);
+  await there.pass(0);
+  assert.deepEqual(zonesOf(), { '10.0.0.1': 'a', '10.0.0.2': 'b', '10.0.0.5': 'none', '10.0.0.9': 'c' });
+  there.answers.set('a.example', ['10.0.0.7']);
+  await there.pass(10_000);
+  assert.equal(there.addresses.isDraining('10.0.0.1'), true);
+  assert.equal(there.addresses.zoneOf('10.0.0.1'), 'a');
+  assert.equal(there.addresses.zoneOf('10.0.0.7'), 'a');
+});
+
+test('an address that goes over to a name of another zone is a change', async () => {
+  const there = setup();
+  there.answers.set('a.example', ['10.0.0.1']);
+  there.answers.set('b.example', ['10.0.0.2']);
+  there.addresses.setHosts(
+    ['a.example', 'b.example'],
+    [
+      ['a.example', 'a'],
+      ['b.example', 'b'],
+    ],
+  );
+  await there.pass(0);
+  const before = there.changes();
+  there.answers.set('a.example', ['10.0.0.2']);
+  there.answers.set('b.example', ['10.0.0.1']);
+  await there.pass(10_000);
+  assert.ok(there.changes() > before);
+  assert.equal(there.addresses.zoneOf('10.0.0.1'), 'b');
+  assert.equal(there.addresses.zoneOf('10.0.0.2'), 'a');
+});

@@ -5,12 +5,12 @@
  *     ▲                          │
  *     └──────────named again─────┘
  *
- * Names say nothing of zones, and neither do addresses of another cluster's load balancer: among a gateway's addresses none is preferred.
- * Proxies find the near one by its latency (peak EWMA).
+ * An address is in the zone that the Link gives to it or to its name, also while it is drained.
  */
 import { parseIp } from '@mesh/model';
 import { messageOf } from '@mesh/runtime';
 import type { Clock, Logger, Timer } from '@mesh/runtime';
+import type { GatewayZones } from './gateway-zones.ts';
 
 export interface Resolved {
   readonly ips: readonly string[];
@@ -37,6 +37,8 @@ interface Name {
   dueMs: number;
 }
 
+type Zone = string | undefined;
+
 export class GatewayAddresses implements Disposable {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
@@ -44,9 +46,11 @@ export class GatewayAddresses implements Disposable {
   readonly #onChange: () => void;
   readonly #names = new Map<string, Name>();
   /** Addresses that left, and until when they are drained. */
-  readonly #leaving = new Map<string, number>();
-  #literals: readonly string[] = [];
-  #named: readonly string[] = [];
+  readonly #leaving = new Map<string, { readonly untilMs: number; readonly zone: Zone }>();
+  #hosts: readonly string[] = [];
+  #zones: ReadonlyMap<string, string> = new Map();
+  /** By address, sorted. */
+  #named: ReadonlyMap<string, Zone> = new Map();
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -64,7 +68,12 @@ export class GatewayAddresses implements Disposable {
 
   /** Those that are drained among them. Sorted, without duplicates. */
   get ips(): readonly string[] {
-    return [...this.#named, ...this.#leaving.keys()].sort();
+    return [...this.#named.keys(), ...this.#leaving.keys()].sort();
+  }
+
+  /** As far as the Link tells. */
+  zoneOf(ip: string): string | undefined {
+    return this.#named.get(ip) ?? this.#leaving.get(ip)?.zone;
   }
 
   /** It left its name, or the Link: no new connections, while there is another. */
@@ -84,8 +93,10 @@ export class GatewayAddresses implements Disposable {
     return [...this.#names.values()].every(({ ips, error }) => ips !== undefined || error !== undefined);
   }
 
-  setHosts(hosts: readonly string[]): void {
-    this.#literals = hosts.filter((host) => parseIp(host) !== undefined);
+  /** @param zones Of some of `hosts`. */
+  setHosts(hosts: readonly string[], zones: GatewayZones = []): void {
+    this.#hosts = hosts;
+    this.#zones = new Map(zones);
     const names = new Set(hosts.filter((host) => parseIp(host) === undefined));
     for (const host of this.#names.keys()) if (!names.has(host)) this.#names.delete(host);
     for (const host of names)
@@ -108,7 +119,7 @@ export class GatewayAddresses implements Disposable {
       name.dueMs = Number.POSITIVE_INFINITY;
       void this.#resolve(host, name);
     }
-    const drained = [...this.#leaving].filter(([, untilMs]) => untilMs <= now);
+    const drained = [...this.#leaving].filter(([, { untilMs }]) => untilMs <= now);
     for (const [ip] of drained) this.#leaving.delete(ip);
     if (drained.length > 0) this.#onChange();
     this.#arm();
@@ -116,7 +127,8 @@ export class GatewayAddresses implements Disposable {
 
   #arm(): void {
     this.#timer?.cancel();
-    const nextMs = Math.min(...[...this.#names.values()].map(({ dueMs }) => dueMs), ...this.#leaving.values());
+    const due = [...this.#names.values()].map(({ dueMs }) => dueMs);
+    const nextMs = Math.min(...due, ...[...this.#leaving.values()].map(({ untilMs }) => untilMs));
     if (this.#stopped || !Number.isFinite(nextMs)) return;
     this.#timer = this.#clock.after(Math.max(0, nextMs - this.#clock.monotonic()), () => this.#look());
   }
@@ -141,15 +153,25 @@ export class GatewayAddresses implements Disposable {
   }
 
   #publish(): void {
-    const resolved = [...this.#names.values()].flatMap(({ ips = [] }) => ips);
-    const named = [...new Set([...this.#literals, ...resolved])].sort();
-    const changed = named.join() !== this.#named.join();
-    const untilMs = this.#clock.monotonic() + DRAIN_MS;
-    for (const ip of named) this.#leaving.delete(ip);
-    // Without any other address there is nothing to turn to: a Link that lost its gateway keeps none.
-    if (named.length === 0) this.#leaving.clear();
-    else for (const ip of this.#named) if (!named.includes(ip)) this.#leaving.set(ip, untilMs);
+    const before = this.#named;
+    const named = this.#resolved();
     this.#named = named;
+    const untilMs = this.#clock.monotonic() + DRAIN_MS;
+    for (const ip of named.keys()) this.#leaving.delete(ip);
+    // Without any other address there is nothing to turn to: a Link that lost its gateway keeps none.
+    if (named.size === 0) this.#leaving.clear();
+    else for (const [ip, zone] of before) if (!named.has(ip)) this.#leaving.set(ip, { untilMs, zone });
+    const changed = String([...named]) !== String([...before]);
     if (changed || this.problems.length > 0) this.#onChange();
+  }
+
+  /** The Link's addresses and those of its names. Of an address that is there twice, the first that has a zone tells it. */
+  #resolved(): ReadonlyMap<string, Zone> {
+    const found = new Map<string, Zone>();
+    for (const host of this.#hosts) {
+      const ips = this.#names.has(host) ? (this.#names.get(host)?.ips ?? []) : [host];
+      for (const ip of ips) found.set(ip, found.get(ip) ?? this.#zones.get(host));
+    }
+    return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }

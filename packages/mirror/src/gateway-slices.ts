@@ -1,5 +1,5 @@
 /** A peer's gateway as the endpoint of a mirror: what proxies send there carries the name of the Service that it is for. Pure. */
-import type { EndpointPort, EndpointSlice, ServicePort } from '@mesh/kube';
+import type { Endpoint, EndpointPort, EndpointSlice, ServicePort } from '@mesh/kube';
 import type { LinkPlan } from './link-plan.ts';
 import {
   ANNOTATION_GATEWAY_IDENTITY,
@@ -20,6 +20,8 @@ export interface GatewayAddress {
   readonly alive: boolean;
   /** It left its name: no new connections. */
   readonly draining?: boolean;
+  /** As nodes are labelled; absent where nobody told. */
+  readonly zone?: string | undefined;
 }
 
 export interface GatewaySliceNames {
@@ -32,6 +34,34 @@ export interface GatewaySliceNames {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/**
+ * The addresses as endpoints. When every one that takes new connections has a zone, each is hinted for the clients of its own (KEP-2433, whose
+ * readers heed hints only where all ready endpoints have some). One that is dead or drained is hinted for nobody: clients of its zone turn to
+ * the others.
+ */
+export function gatewayEndpoints(addresses: readonly GatewayAddress[]): readonly Endpoint[] {
+  const takesNew = ({ alive, draining = false }: GatewayAddress): boolean => alive && !draining;
+  const tellsZones = addresses.filter(takesNew).every(({ zone }) => zone !== undefined);
+  return addresses.map((address) => {
+    const { ip, alive, draining = false, zone } = address;
+    const ready = takesNew(address);
+    return {
+      addresses: [ip],
+      conditions: { ready, serving: alive, terminating: draining },
+      ...(tellsZones && zone !== undefined ? { zone } : {}),
+      ...(tellsZones && zone !== undefined && ready ? { hints: { forZones: [{ name: zone }] } } : {}),
+    };
+  });
+}
+
+/** True for endpoints that may be in a slice of that family. */
+export function isOfFamily(
+  { addresses: [address = ''] }: Endpoint,
+  addressType: EndpointSlice['addressType'],
+): boolean {
+  return address.includes(':') === (addressType === 'IPv6');
+}
+
 /** One slice per address family, without endpoints while the peer has none ready. */
 export function gatewaySlices(
   plan: LinkPlan,
@@ -41,14 +71,15 @@ export function gatewaySlices(
 ): readonly EndpointSlice[] {
   const { gateway } = plan;
   if (gateway === undefined) return [];
+  const all = gatewayEndpoints(addresses);
   const families = [
-    { addressType: 'IPv4' as const, suffix: '', ips: addresses.filter(({ ip }) => !ip.includes(':')) },
-    { addressType: 'IPv6' as const, suffix: '-v6', ips: addresses.filter(({ ip }) => ip.includes(':')) },
-  ];
+    { addressType: 'IPv4' as const, suffix: '' },
+    { addressType: 'IPv6' as const, suffix: '-v6' },
+  ].map((family) => ({ ...family, endpoints: all.filter((one) => isOfFamily(one, family.addressType)) }));
   // The IPv4 slice exists even when it is empty, so that readers see that the mirror has an owner.
   return families
-    .filter(({ addressType, ips }) => ips.length > 0 || (addressType === 'IPv4' && addresses.length === 0))
-    .map(({ addressType, suffix, ips }) => ({
+    .filter(({ addressType, endpoints }) => endpoints.length > 0 || (addressType === 'IPv4' && all.length === 0))
+    .map(({ addressType, suffix, endpoints }) => ({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       metadata: {
@@ -67,10 +98,7 @@ export function gatewaySlices(
         },
       },
       addressType,
-      endpoints: (remote.hasReady ? ips : []).map(({ ip, alive, draining = false }) => ({
-        addresses: [ip],
-        conditions: { ready: alive && !draining, serving: alive, terminating: draining },
-      })),
+      endpoints: remote.hasReady ? endpoints : [],
       ports: portsOf(remote.service)
         .filter((port) => names.onlyPorts === undefined || names.onlyPorts.some((wanted) => samePort(wanted, port)))
         .map((port): EndpointPort => ({

@@ -74,17 +74,19 @@ test('the state of a gateway lists each of its addresses', () => {
   const found = findingOf('GatewayAlive', {
     hasGateway: true,
     isProbed: true,
-    addressCount: 3,
+    addressCount: 5,
     gatewayAlive: true,
     gatewayAddresses: [
       { ip: '192.0.2.1', alive: true, failure: undefined },
       { ip: '192.0.2.2', alive: false, failure: 'connection refused' },
       { ip: '192.0.2.3', alive: undefined, failure: undefined },
+      { ip: '192.0.2.4', zone: 'b', alive: true, failure: undefined },
+      { ip: '192.0.2.5', zone: 'c', alive: false, failure: 'timeout' },
     ],
   });
   assert.equal(found.status, 'True');
   assert.match(
     found.message,
-    /192\.0\.2\.1, 192\.0\.2\.2 \(not alive: connection refused\), 192\.0\.2\.3 \(not known yet\)/,
+    /192\.0\.2\.1, 192\.0\.2\.2 \(not alive: connection refused\), 192\.0\.2\.3 \(not known yet\), 192\.0\.2\.4 \(in zone b\), 192\.0\.2\.5 \(in zone c; not alive: timeout\)/,
   );
 });

@@ -164,12 +164,13 @@ function gatewayAlive(facts: LinkFacts): Finding {
 /** Addresses beyond these are counted: a message has to stay readable. */
 const ADDRESSES_MAX = 16;
 
-/** `192.0.2.1, 192.0.2.2 (not alive: connection refused)`. */
+/** `192.0.2.1, 192.0.2.2 (in zone b; not alive: connection refused)`. */
 function eachAddress({ gatewayAddresses }: LinkFacts): string {
-  const texts = gatewayAddresses.slice(0, ADDRESSES_MAX).map(({ ip, alive, failure }) => {
-    if (alive === true) return ip;
-    const state = alive === undefined ? 'not known yet' : 'not alive';
-    return `${ip} (${state}${failure === undefined ? '' : `: ${failure}`})`;
+  const texts = gatewayAddresses.slice(0, ADDRESSES_MAX).map(({ ip, zone, alive, failure }) => {
+    const verdict = alive === undefined ? 'not known yet' : 'not alive';
+    const state = `${verdict}${failure === undefined ? '' : `: ${failure}`}`;
+    const words = [...(zone === undefined ? [] : [`in zone ${zone}`]), ...(alive === true ? [] : [state])];
+    return words.length === 0 ? ip : `${ip} (${words.join('; ')})`;
   });
   const more = gatewayAddresses.length - texts.length;
   return `${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -37,6 +37,7 @@ export interface LinkFacts {
   readonly addressCount: number;
   readonly gatewayAddresses: readonly {
     readonly ip: string;
+    readonly zone?: string | undefined;
     readonly alive: boolean | undefined;
     readonly failure: string | undefined;
   }[];

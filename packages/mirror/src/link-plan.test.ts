@@ -68,3 +68,19 @@ test('durations are Go durations, and bare integers are seconds', () => {
   assert.equal(parseGoDuration('3 s'), undefined);
   assert.equal(parseGoDuration(''), undefined);
 });
+
+test('zones of the gateway are an annotation of the Link, and one that is wrong leaves the rest usable', () => {
+  const spec = {
+    gatewayAddress: '192.0.2.1, gw.example.com',
+    gatewayPort: '4143',
+    gatewayIdentity: 'gw.mc.serviceaccount.identity.linkerd.cluster.local',
+  };
+  const base = link(spec);
+  const annotations = { 'federation.mesh.dev/gateway-zones': 'gw.example.com=b,192.0.2.7=a' };
+  const { plan, problems } = parseLink({ ...base, metadata: { ...base.metadata, annotations } });
+  assert.deepEqual(plan?.gateway?.zones, [['gw.example.com', 'b']]);
+  assert.deepEqual(plan?.gateway?.hosts, ['192.0.2.1', 'gw.example.com']);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0] ?? '', /gateway-zones names "192\.0\.2\.7"/);
+  assert.deepEqual(parseLink(base).plan?.gateway?.zones, []);
+});

@@ -2,7 +2,9 @@
 import { isEmptySelector, keyOf } from '@mesh/kube';
 import type { LabelSelector, Link } from '@mesh/kube';
 import { isDnsName, parseIp, parseWorkloadIdentity } from '@mesh/model';
-import { ANNOTATION_PATH, ANNOTATION_PEER, ANNOTATION_VIEWS } from './names.ts';
+import { parseGatewayZones } from './gateway-zones.ts';
+import type { GatewayZones } from './gateway-zones.ts';
+import { ANNOTATION_GATEWAY_ZONES, ANNOTATION_PATH, ANNOTATION_PEER, ANNOTATION_VIEWS } from './names.ts';
 
 /** How a federated member is reached: through its gateway, or pod to pod. */
 export type MemberPath = 'gateway' | 'flat';
@@ -18,6 +20,8 @@ export interface ViewPlan {
 export interface GatewayPlan {
   /** IP literals and DNS names. */
   readonly hosts: readonly string[];
+  /** Of those whose zone the Link tells. */
+  readonly zones: GatewayZones;
   readonly port: number;
   readonly identity: string;
 }
@@ -157,8 +161,9 @@ function parseGateway(link: Link, problems: string[]): GatewayPlan | undefined {
     );
   }
   const valid = hosts.filter((host) => parseIp(host) !== undefined || isDnsName(host));
+  const zones = parseGatewayZones(link.metadata.annotations?.[ANNOTATION_GATEWAY_ZONES] ?? '', hosts, problems);
   if (port === undefined || valid.length === 0 || !isDnsName(gatewayIdentity)) return undefined;
-  return { hosts: valid, port, identity: gatewayIdentity };
+  return { hosts: valid, zones, port, identity: gatewayIdentity };
 }
 
 function parseProbe(link: Link, problems: string[]): ProbePlan | undefined {

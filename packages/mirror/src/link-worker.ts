@@ -124,10 +124,11 @@ export class LinkWorker implements AsyncDisposable {
       ip,
       alive: this.#prober.isAlive(ip, assumed(ip)),
       draining: this.#addresses.isDraining(ip),
+      zone: this.#addresses.zoneOf(ip),
     }));
     // New addresses count once a probe got through; until one does, the old ones serve.
     const isMoved = known.some(({ alive, draining }) => alive && !draining);
-    return isMoved ? known : known.map(({ ip, alive }) => ({ ip, alive }));
+    return isMoved ? known : known.map((address) => ({ ...address, draining: false }));
   }
 
   remote(mode: ExportMode, key: string): RemoteService | undefined {
@@ -186,7 +187,7 @@ export class LinkWorker implements AsyncDisposable {
     this.#plan = plan;
     this.#problems = problems;
     if (JSON.stringify(plan) !== before) {
-      this.#addresses.setHosts(plan?.gateway?.hosts ?? []);
+      this.#addresses.setHosts(plan?.gateway?.hosts ?? [], plan?.gateway?.zones);
       this.#prober.update(plan?.gateway, plan?.probe, this.#addresses.ips);
       this.#handlers.onAll();
     }
@@ -205,7 +206,11 @@ export class LinkWorker implements AsyncDisposable {
       exporter: this.#exporter,
       exports:
         this.#remote === undefined ? undefined : EXPORT_MODES.map((mode) => [mode, this.remoteCount(mode)] as const),
-      gatewayAddresses: this.#addresses.ips.map((ip) => ({ ip, ...this.#prober.stateOf(ip) })),
+      gatewayAddresses: this.#addresses.ips.map((ip) => ({
+        ip,
+        zone: this.#addresses.zoneOf(ip),
+        ...this.#prober.stateOf(ip),
+      })),
       hasGateway: this.#plan?.gateway !== undefined,
       wantsGateway: this.#plan?.selector !== undefined || this.#plan?.federatedSelector !== undefined,
       isProbed: this.#plan?.probe !== undefined,

@@ -35,6 +35,8 @@ export const ANNOTATION_PATH = 'federation.mesh.dev/path';
 /** Ours, on a Link: our Peer's name there, and the namespaces of the views that we read. */
 export const ANNOTATION_PEER = 'federation.mesh.dev/peer';
 export const ANNOTATION_VIEWS = 'federation.mesh.dev/export-namespaces';
+/** Ours, on a Link: in which zones the gateway's addresses are. */
+export const ANNOTATION_GATEWAY_ZONES = 'federation.mesh.dev/gateway-zones';
 /** Ours, on flat slices: how the mesh reaches the pods in them. */
 export const ANNOTATION_IDENTITY = 'federation.mesh.dev/identity';
 export const ANNOTATION_INBOUND_PORT = 'federation.mesh.dev/inbound-port';

@@ -6,8 +6,10 @@ import { evaluateManifests } from './template.ts';
 import { toYaml } from '../yaml.ts';
 
 export interface GatewayFacts {
-  /** IP addresses and host names, comma-separated. */
-  readonly addresses: string;
+  /** IP addresses and host names. */
+  readonly addresses: readonly string[];
+  /** Of those whose zone is known. */
+  readonly zones: ReadonlyMap<string, string>;
   readonly port: string;
   readonly identity: string;
   readonly probe: { readonly path: string; readonly port: string; readonly period: string };
@@ -98,6 +100,9 @@ function link(facts: LinkFacts): Manifest {
         ...(facts.exportNamespaces.length === 0
           ? {}
           : { 'federation.mesh.dev/export-namespaces': facts.exportNamespaces.join(',') }),
+        ...(gateway === undefined || gateway.zones.size === 0
+          ? {}
+          : { 'federation.mesh.dev/gateway-zones': zonesText(gateway.zones) }),
       },
     },
     spec: {
@@ -108,7 +113,7 @@ function link(facts: LinkFacts): Manifest {
       ...(gateway === undefined
         ? {}
         : {
-            gatewayAddress: gateway.addresses,
+            gatewayAddress: gateway.addresses.join(','),
             gatewayIdentity: gateway.identity,
             gatewayPort: gateway.port,
             probeSpec: gateway.probe,
@@ -120,6 +125,11 @@ function link(facts: LinkFacts): Manifest {
       targetClusterName: facts.clusterName,
     },
   };
+}
+
+/** As the mirror reads it. */
+function zonesText(zones: ReadonlyMap<string, string>): string {
+  return [...zones].map(([address, zone]) => `${address}=${zone}`).join(',');
 }
 
 function kubeconfigOf(facts: LinkFacts): string {

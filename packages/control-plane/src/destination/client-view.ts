@@ -1,6 +1,7 @@
 /** Fits a Service's endpoints to one client (topology, locality) and says what changed since the last time. */
 import type { destination, net } from '@mesh/proxy-api';
 
+import { OWN_CLUSTER } from './service-endpoints.ts';
 import type { EndpointEntry, ServiceEndpoints } from './service-endpoints.ts';
 
 export interface ClientPlace {
@@ -18,8 +19,9 @@ export interface ViewedEndpoint {
 export type ClientView = ReadonlyMap<string, ViewedEndpoint>;
 
 /**
- * Keeps what the client may use: with internalTrafficPolicy Local its own node's endpoints; with zone hints on every
- * endpoint (KEP-2433) its own zone's, or all when none is meant for it. Endpoints of other clusters always stay.
+ * Keeps what the client may use: of this cluster, with internalTrafficPolicy Local, its own node's endpoints. With zone hints on all
+ * endpoints of one origin (KEP-2433) its own zone's of them, or all when none is meant for it: the zones of one cluster's gateways
+ * decide among these, and never take another cluster out of a union.
  */
 export function viewFor(endpoints: ServiceEndpoints & { readonly kind: 'endpoints' }, client: ClientPlace): ClientView {
   // Thousands of clients see a Service from a few places: each view is made once per state.
@@ -34,15 +36,15 @@ export function viewFor(endpoints: ServiceEndpoints & { readonly kind: 'endpoint
 const VIEWS = new WeakMap<ServiceEndpoints, Map<string, ClientView>>();
 
 function makeView(endpoints: ServiceEndpoints & { readonly kind: 'endpoints' }, client: ClientPlace): ClientView {
-  const own = [...endpoints.entries].filter(([, entry]) => !entry.remote);
-  const kept = new Set(
-    inZone(endpoints.nodeLocal ? own.filter(([, entry]) => entry.nodeName === client.nodeName) : own, client.zone).map(
-      ([key]) => key,
-    ),
-  );
+  const kept = new Set<string>();
+  for (const [origin, group] of Map.groupBy(endpoints.entries, ([, entry]) => entry.origin)) {
+    const isNodeLocal = endpoints.nodeLocal && origin === OWN_CLUSTER;
+    const usable = isNodeLocal ? group.filter(([, entry]) => entry.nodeName === client.nodeName) : group;
+    for (const [key] of inZone(usable, client.zone)) kept.add(key);
+  }
   const view = new Map<string, ViewedEndpoint>();
   for (const [key, entry] of endpoints.entries) {
-    if (!entry.remote && !kept.has(key)) continue;
+    if (!kept.has(key)) continue;
     const locality = localityOf(entry.zone, client.zone);
     view.set(key, {
       address: { ...entry.address, metricLabels: { ...entry.address.metricLabels, zone_locality: locality } },

@@ -28,9 +28,12 @@ export interface EndpointEntry {
   readonly zone: string;
   /** Zones that the endpoint is meant for; undefined when it has no such hint. */
   readonly forZones: readonly string[] | undefined;
-  /** In another cluster: no filter of this cluster's topology applies. */
-  readonly remote: boolean;
+  /** {@link OWN_CLUSTER}, or by which way of which other cluster: topology chooses among endpoints of one origin. */
+  readonly origin: string;
 }
+
+/** Origin of this cluster's own endpoints. */
+export const OWN_CLUSTER = '';
 
 export type ServiceEndpoints =
   | { readonly kind: 'not_found'; readonly message: string }
@@ -170,7 +173,7 @@ function ownEntries(
   const zone = endpoint.zone ?? zoneOf(nodeName, tables, reads);
   return endpoint.addresses.flatMap((ip) => {
     const address = pod === undefined ? plainAddress(ip, port) : podAddress(pod, ip, port, config);
-    return address === undefined ? [] : [entry(address, endpoint, nodeName, zone, false)];
+    return address === undefined ? [] : [entry(address, endpoint, nodeName, zone, OWN_CLUSTER)];
   });
 }
 
@@ -188,7 +191,9 @@ function remoteEntries(
       route.kind === 'gateway'
         ? gatewayAddress(route, ip, port, query.port, config)
         : flatAddress(route, ip, port, opaque, config);
-    return address === undefined ? [] : [entry(address, endpoint, '', endpoint.zone ?? '', true)];
+    return address === undefined
+      ? []
+      : [entry(address, endpoint, '', endpoint.zone ?? '', `${route.kind} ${route.cluster}`)];
   });
 }
 
@@ -197,7 +202,7 @@ function entry(
   endpoint: Endpoint,
   nodeName: string,
   zone: string,
-  remote: boolean,
+  origin: string,
 ): EndpointEntry {
   const forZones = endpoint.hints?.forZones?.map((one) => one.name);
   const address = { ...plain, metricLabels: { ...plain.metricLabels, zone } };
@@ -206,7 +211,7 @@ function entry(
     nodeName,
     zone,
     forZones,
-    remote,
+    origin,
     signature: JSON.stringify([address, nodeName, forZones], bigintAsText),
   };
 }

@@ -7,7 +7,7 @@
  */
 import type { Endpoint, EndpointPort, EndpointSlice, OwnerReference, Service } from '@mesh/kube';
 import { keyOf } from '@mesh/kube';
-import { gatewaySlices, remoteName } from '../gateway-slices.ts';
+import { gatewayEndpoints, gatewaySlices, isOfFamily, remoteName } from '../gateway-slices.ts';
 import type { GatewayAddress } from '../gateway-slices.ts';
 import type { LinkPlan } from '../link-plan.ts';
 import {
@@ -198,18 +198,14 @@ export function keptSlices({ live, addresses, pods }: KeptInput): readonly Endpo
   const hadReady = live.some((slice) => pathOfSlice(slice) === 'mesh' && (slice.endpoints ?? []).length > 0);
   const isReachable = hadReady && (addresses === undefined || addresses.some(({ alive }) => alive));
   return live.map((slice) => {
-    const isOfFamily = (address: string): boolean => address.includes(':') === (slice.addressType === 'IPv6');
     const path = pathOfSlice(slice);
     if (path === 'mesh' && addresses !== undefined && hadReady) {
-      return {
-        ...slice,
-        endpoints: addresses.filter(({ ip }) => isOfFamily(ip)).map(({ ip, alive }) => plainEndpoint(ip, alive)),
-      };
+      return { ...slice, endpoints: gatewayEndpoints(addresses).filter((one) => isOfFamily(one, slice.addressType)) };
     }
     if (path === 'bridge') {
       return {
         ...slice,
-        endpoints: isReachable ? bridgeEndpoints(pods.filter(({ address }) => isOfFamily(address))) : [],
+        endpoints: isReachable ? bridgeEndpoints(pods).filter((one) => isOfFamily(one, slice.addressType)) : [],
       };
     }
     return slice;

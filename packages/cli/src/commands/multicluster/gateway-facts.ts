@@ -4,6 +4,7 @@ import type { KubeClient, Service } from '@mesh/kube';
 import { isDnsName, parseIp } from '@mesh/model';
 import { CliError } from '../../errors.ts';
 import type { GatewayFacts } from '../../manifests/link.ts';
+import { gatewayZones } from './gateway-zones.ts';
 
 export interface GatewayFlags {
   readonly namespace: string;
@@ -11,6 +12,7 @@ export interface GatewayFlags {
   readonly gatewayNamespace?: string;
   readonly gatewayAddresses?: string;
   readonly gatewayPort?: string;
+  readonly gatewayZones?: string;
 }
 
 /** @throws CliError naming the Service, what it lacks, and the fix. */
@@ -32,8 +34,10 @@ export async function gatewayFacts(client: KubeClient, flags: GatewayFlags): Pro
       `Service ${where} lacks annotation mirror.linkerd.io/${name}, so it is not a gateway that we can link to; reinstall the extension with mesh multicluster install`,
     );
   };
+  const addresses = checkedAddresses(flags.gatewayAddresses) ?? gatewayAddresses(service, where);
   return {
-    addresses: checkedAddresses(flags.gatewayAddresses) ?? gatewayAddresses(service, where),
+    addresses,
+    zones: await gatewayZones(client, flags.gatewayZones, addresses),
     port: checkedPort(flags.gatewayPort) ?? portOf(service, 'mc-gateway', where),
     identity: annotation('gateway-identity'),
     probe: {
@@ -44,10 +48,10 @@ export async function gatewayFacts(client: KubeClient, flags: GatewayFlags): Pro
   };
 }
 
-function checkedAddresses(text: string | undefined): string | undefined {
+function checkedAddresses(text: string | undefined): readonly string[] | undefined {
   const hosts = text?.split(',').map((host) => host.trim());
   const wrong = hosts?.find((host) => parseIp(host) === undefined && !isDnsName(host));
-  if (wrong === undefined) return hosts?.join(',');
+  if (wrong === undefined) return hosts;
   throw new CliError(
     { code: 'usage', flag: '--gateway-addresses' },
     `--gateway-addresses ${text ?? ''}: "${wrong}" is neither an IP address nor a DNS name; separate several by commas, without ports`,
@@ -63,11 +67,11 @@ function checkedPort(text: string | undefined): string | undefined {
 }
 
 /** @throws CliError `no_gateway_address`: a Link without it could not carry anything. */
-function gatewayAddresses(service: Service, where: string): string {
+function gatewayAddresses(service: Service, where: string): readonly string[] {
   const addresses = (service.status?.loadBalancer?.ingress ?? []).flatMap(
     (ingress) => ingress.ip ?? ingress.hostname ?? [],
   );
-  if (addresses.length > 0) return addresses.join(',');
+  if (addresses.length > 0) return addresses;
   const type = service.spec?.type ?? 'ClusterIP';
   throw new CliError(
     { code: 'no_gateway_address', service: where },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { NODES } from '@mesh/kube';
 import type { Link } from '@mesh/kube';
 import { matchGolden, mesh } from '../../testing/harness.ts';
 import { installed, MC, seedAccount } from '../../testing/multicluster-cluster.ts';
@@ -134,4 +135,71 @@ test("the gateway's address and port are checked before they are in a Link", asy
   assert.match((await link('--gateway-port 70000')).stderr, /--gateway-port 70000: expected a whole number/);
   const { stdout } = await link('--gateway-addresses 192.0.2.1,gw.example --gateway-port 4243');
   assert.match(stdout, /gatewayAddress: 192\.0\.2\.1,gw\.example\n.*\n\s+gatewayPort: "4243"/);
+});
+
+/** Zones in the Link that comes of these flags; nodes as they are seeded, or nobody may read them. */
+async function zonesOf(flags: readonly string[], nodes: 'readable' | 'forbidden' = 'readable'): Promise<unknown> {
+  const api = installed();
+  for (const [name, zone] of [
+    ['n1', 'eu-1a'],
+    ['n2', 'eu-1b'],
+    ['n3', ''],
+  ] as const) {
+    api.seed(NODES, {
+      metadata: { name, labels: zone === '' ? {} : { 'topology.kubernetes.io/zone': zone } },
+      status: {
+        addresses: [
+          { type: 'InternalIP', address: `10.0.0.${name.slice(1)}` },
+          { type: 'ExternalIP', address: `192.0.2.${name.slice(1)}` },
+          { type: 'Hostname', address: `${name}.example` },
+        ],
+      },
+    });
+  }
+  if (nodes === 'forbidden') api.fault({ code: 'forbidden', match: ({ resource }) => resource.startsWith('nodes') });
+  const { code, stdout, stderr } = await mesh(['mc', 'link', '--cluster-name', 'west', ...flags], { api });
+  assert.equal(code, 0, stderr);
+  const found = parseManifests(stdout).find(({ kind }) => kind === 'Link');
+  return found?.metadata.annotations?.['federation.mesh.dev/gateway-zones'];
+}
+
+test("addresses that are nodes' have the zones of these, as far as the nodes tell, and nobody needs to tell", async () => {
+  const addresses = ['--gateway-addresses', '192.0.2.1,n2.example,192.0.2.3,gw.example'];
+  assert.equal(await zonesOf(addresses), '192.0.2.1=eu-1a,n2.example=eu-1b');
+  assert.equal(await zonesOf(['--gateway-addresses', '10.0.0.2']), '10.0.0.2=eu-1b');
+  assert.equal(await zonesOf([]), undefined);
+  assert.equal(await zonesOf(addresses, 'forbidden'), undefined);
+});
+
+test('zones that are given count instead of those of nodes, and an empty list is none', async () => {
+  const addresses = ['--gateway-addresses', '192.0.2.1,gw.example,2001:db8::1'];
+  assert.equal(
+    await zonesOf([...addresses, '--gateway-zones', 'gw.example=a, 2001:db8::1=b']),
+    'gw.example=a,2001:db8::1=b',
+  );
+  assert.equal(await zonesOf([...addresses, '--gateway-zones', 'gw.example=a'], 'forbidden'), 'gw.example=a');
+  assert.equal(await zonesOf([...addresses, '--gateway-zones=']), undefined);
+  assert.equal(await zonesOf([...addresses, '--gateway-zones', '']), undefined);
+});
+
+test('a zone that is none, or of an address that the gateway has not, is refused with the fix', async () => {
+  for (const [zones, why] of [
+    ['gw.example', /"gw\.example" is not ADDRESS=ZONE; separate several by commas/],
+    ['gw.example=a=b', /"gw\.example=a=b" is not ADDRESS=ZONE/],
+    [
+      '192.0.2.9=a',
+      /"192\.0\.2\.9" is not among the gateway's addresses; write it as it is there: 198\.51\.100\.7, gw\.example/,
+    ],
+    ['gw.example=eu 1', /"eu 1" is no zone's name; give gw\.example the label topology\.kubernetes\.io\/zone/],
+    ['gw.example=', /"" is no zone's name/],
+    ['gw.example=a,gw.example=b', /gw\.example is in "a" and in "b"; give it one zone/],
+  ] as const) {
+    const { code, stdout, stderr } = await mesh(['mc', 'link', '--cluster-name', 'west', '--gateway-zones', zones], {
+      api: installed(),
+    });
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, why);
+    assert.ok(stderr.includes(`--gateway-zones ${zones}: `));
+  }
 });

@@ -62,6 +62,10 @@ export function addLink(parent: Command, io: CliIo, name: 'link' | 'link-gen'): 
       "addresses of the gateway, comma-separated (default: its Service's ingress)",
     )
     .option('--gateway-port <port>', "port of the gateway (default: its Service's port mc-gateway)")
+    .option(
+      '--gateway-zones <zones>',
+      "zones of the gateway's addresses as ADDRESS=ZONE,..., for clients to prefer their own (default: those of the nodes that have the addresses; empty: none)",
+    )
     .option('--gateway', 'a link through the gateway', true)
     .option('--no-gateway', 'a link without gateway: no selector for exported services')
     .option('-l, --selector <selector>', 'services to mirror through the gateway', 'mirror.linkerd.io/exported=true')
