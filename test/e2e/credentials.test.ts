@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { LINKS, SECRETS, SERVICE_ACCOUNTS } from '@mesh/kube';
 import { linkClusters, MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { labelService, serviceExists } from '../../scripts/home/shop.ts';
+import { podsOf } from '../../scripts/home/rollout.ts';
 import { pause } from '../../scripts/home/wait.ts';
 import { bound, failures, Federation, patience, until } from './federation.ts';
 
@@ -39,6 +40,12 @@ suite('credentials', { timeout: TIMEOUT_MS }, () => {
     return secret?.data?.['kubeconfig'] ?? '';
   };
 
+  /** East's mirror controllers, and how often each was restarted. */
+  const controllers = async (): Promise<readonly (readonly [string, number])[]> => {
+    const pods = await podsOf(federation.east.client, MC_NAMESPACE, 'component=linkerd-service-mirror');
+    return pods.map(({ metadata, status }) => [metadata.name, status?.containerStatuses?.[0]?.restartCount ?? 0]);
+  };
+
   test(
     'credentials that are replaced all the time cost no request, and every change at the peer is seen',
     { timeout: TIMEOUT_MS },
@@ -63,6 +70,31 @@ suite('credentials', { timeout: TIMEOUT_MS }, () => {
       assert.deepEqual(failures(sent), []);
     },
   );
+
+  test('access that the peer took away is told within ten seconds, what is known is served, and allowed again it is followed', async () => {
+    const startedAt = Date.now();
+    const before = await controllers();
+    const mirrors = await federation.mirrors(federation.east);
+    await federation.west.client.delete(SERVICE_ACCOUNTS, { namespace: MC_NAMESPACE, name: 'mesh-peer-east' });
+    const revokedAt = Date.now();
+    const told = await federation.condition(federation.east, 'west', 'CredentialsValid', 'False');
+    const toldMs = Date.now() - revokedAt;
+    assert.ok(toldMs < bound(patience(10_000)), `told after ${toldMs} ms`);
+    assert.equal(told.reason, 'Unauthorized');
+    assert.match(told.message, /cluster west refuses the token.*mesh multicluster link/);
+    await federation.condition(federation.east, 'west', 'GatewayAlive', 'True');
+    assert.deepEqual(await federation.mirrors(federation.east), mirrors);
+    assert.deepEqual(failures(await federation.watch('west', 25, startedAt)), []);
+
+    await linkClusters(federation.east, federation.west);
+    await federation.condition(federation.east, 'west', 'CredentialsValid', 'True');
+    await labelService(federation.west, 'pricing', { [EXPORTED]: 'true' });
+    await serviceExists(federation.east, 'pricing-west', true);
+    await labelService(federation.west, 'pricing', { [EXPORTED]: undefined });
+    await serviceExists(federation.east, 'pricing-west', false);
+    assert.deepEqual(await controllers(), before);
+    assert.deepEqual(failures(await federation.watch('west', 25, startedAt)), []);
+  });
 
   test('credentials whose account is gone are told, mirrors stay, and new ones heal without a restart', async () => {
     const startedAt = Date.now();
