@@ -34,6 +34,11 @@ export function clientLabels(identity: string, origin: PeerOrigin): Labels {
   };
 }
 
+/** Of what leaves for a Service: no more than the cluster, whose names are those of Peers and Links. */
+export function sourceLabels({ origin }: Pick<GatewayClient, 'origin'>): Labels {
+  return { source_cluster: origin.cluster };
+}
+
 /** For opaque connections. @param hops Gateways that the connection passed before this one. */
 export function conveyed({ identity, origin }: GatewayClient, hops: number): Conveyed {
   return {

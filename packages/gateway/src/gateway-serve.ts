@@ -5,7 +5,7 @@ import type { FailureCode, HttpEngine, Identity, Labels, ProxyMetrics } from '@m
 import type { TransportHeader } from '@mesh/wire';
 import { BothSides } from './both-sides.ts';
 import { HOPS_MAX } from './forwarded.ts';
-import { conveyed } from './gateway-client.ts';
+import { conveyed, sourceLabels } from './gateway-client.ts';
 import type { GatewayClient } from './gateway-client.ts';
 import { GatewayService } from './gateway-service.ts';
 import type { GatewayTargets } from './gateway-targets.ts';
@@ -69,7 +69,7 @@ export class GatewayServe {
     tcp.openTotal.add(1);
     tcp.openConnections.add(1);
     const refused = metrics.http(labels);
-    const leaving = { direction: 'outbound', ...names, source_cluster: client.origin.cluster };
+    const leaving = { direction: 'outbound', ...names, ...sourceLabels(client) };
     const service = new GatewayService({
       target,
       ownIdentity: identity.name,
@@ -120,6 +120,7 @@ export class GatewayServe {
       engine,
       cells,
       conveyed: conveyed(client, header.hops),
+      clientLabels: sourceLabels(client),
       failed: (code) => refusals.count(code, client.labels),
       closed: (why) => {
         found.rechecks.delete(recheck);

@@ -190,6 +190,26 @@ test('gRPC calls for what is exported to others only are denied in its own form'
   app.close();
 });
 
+test('opaque connections are counted with the cluster that they come from, as they come and as they leave', async () => {
+  await using there = await setup();
+  await there.echo();
+  const raw = new RawClient(there.client.outbound);
+  raw.socket.write('ping');
+  await eventually('echo', () => raw.text === 'ping');
+  const sum = (name: string, direction: string): number =>
+    there.gateway.metrics.sum(name, { direction, source_cluster: 'east' });
+  for (const direction of ['inbound', 'outbound']) {
+    assert.equal(sum('tcp_open_total', direction), 1, direction);
+    assert.equal(sum('tcp_open_connections', direction), 1, direction);
+    assert.equal(sum('tcp_read_bytes_total', direction), 4, direction);
+  }
+  const all = { direction: 'outbound' };
+  assert.equal(there.gateway.metrics.sum('tcp_open_total', all), 1, 'once, not in two series');
+  raw.socket.destroy();
+  await eventually('over', () => sum('tcp_open_connections', 'outbound') === 0);
+  assert.equal(sum('tcp_close_total', 'outbound'), 1);
+});
+
 test('tunnels to what is no longer exported to their peer are cut, and new ones are reset', async () => {
   await using there = await setup();
   await there.echo();

@@ -12,6 +12,7 @@ import type {
   RouteBackendCells,
   RouteProtocol,
   StackLabels,
+  TcpCells,
 } from '../ports.ts';
 import { fullRefLabels, routeLabels } from '../route/authorize.ts';
 import { targetLabels } from '../route/inbound-port.ts';
@@ -200,16 +201,16 @@ function slotCells(
   if (authority !== undefined) labels['authority'] = authority;
   Object.assign(labels, targetLabels(endpoint.address), tlsLabels);
   for (const [name, value] of Object.entries(endpoint.labels)) labels[`dst_${name}`] = value;
-  const tcp = metrics.tcp({ ...labels, peer: 'dst' });
   const cost = metrics.transferCost(endpoint.labels['zone_locality'] ?? 'unknown');
-  return {
-    http: metrics.http(labels),
-    tcp: {
+  const tcpFor = (client: Labels): TcpCells => {
+    const tcp = metrics.tcp({ ...labels, peer: 'dst', ...client });
+    return {
       openTotal: tcp.openTotal,
       openConnections: tcp.openConnections,
       closeTotal: (errno) => tcp.closeTotal(errno),
       readBytes: new TwoCounters(tcp.readBytes, cost.received),
       writeBytes: new TwoCounters(tcp.writeBytes, cost.sent),
-    },
+    };
   };
+  return { http: metrics.http(labels), tcp: tcpFor({}), tcpFor };
 }

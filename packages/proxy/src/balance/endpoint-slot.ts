@@ -7,7 +7,7 @@ import type { ConnectPlan } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import { HttpPool } from '../http/upstream-pool.ts';
 import type { FailureCode } from '../http/rescue.ts';
-import type { HttpCells, RouteBackendCells, TcpCells, TcpRouteCells } from '../ports.ts';
+import type { HttpCells, Labels, RouteBackendCells, TcpCells, TcpRouteCells } from '../ports.ts';
 import type { AccrualGate } from './accrual-gate.ts';
 
 /** Who waits for an endpoint: an HTTP request, or a TCP connection. One of the three is called, once per `acquire`. */
@@ -48,6 +48,8 @@ export interface SlotOwner {
 export interface SlotCells {
   readonly http: HttpCells;
   readonly tcp: TcpCells;
+  /** As `tcp`, with labels of the one client that a connection is opened for. Bound anew by each call. */
+  tcpFor(client: Labels): TcpCells;
 }
 
 export class EndpointSlot implements Loaded {

@@ -91,16 +91,15 @@ export class InboundPort implements Dispatcher, SlotOwner {
       labels: {},
     };
     // The connection to the local program; what requests cost is counted with their client's labels instead.
-    const cells = {
-      http: UNCOUNTED,
-      tcp: metrics.tcp({
-        direction: 'inbound',
-        peer: 'dst',
-        ...this.#targetLabels,
-        tls: 'no_identity',
-        no_tls_reason: 'loopback',
-      }),
+    const labels = {
+      direction: 'inbound',
+      peer: 'dst',
+      ...this.#targetLabels,
+      tls: 'no_identity',
+      no_tls_reason: 'loopback',
     };
+    const tcpFor = (of: Labels): TcpCells => metrics.tcp({ ...labels, ...of });
+    const cells = { http: UNCOUNTED, tcp: tcpFor({}), tcpFor };
     this.#slot = new EndpointSlot(endpoint, planConnect(endpoint, NO_IPS), this, engine, cells, LOCAL_EWMA);
     this.#stack = metrics.stack({ direction: 'inbound', protocol: 'tcp', name: 'server' });
     this.#stack.created.add(1);

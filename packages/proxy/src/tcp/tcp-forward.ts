@@ -7,7 +7,7 @@ import type { Conveyed } from '../connect/connect-plan.ts';
 import type { HttpEngine } from '../http/engine.ts';
 import type { FailureCode } from '../http/rescue.ts';
 import { CONNECT_SLOW_MS } from '../http/upstream-pool.ts';
-import type { TcpCells, TcpRouteCells } from '../ports.ts';
+import type { Labels, TcpCells, TcpRouteCells } from '../ports.ts';
 import { joinTunnel } from './tunnel.ts';
 
 const ATTEMPTS_MAX = 5;
@@ -29,6 +29,8 @@ export interface TcpForwardOptions {
   readonly cells: TcpCells;
   /** Gateways: whom the connection is for, told to the sidecars of endpoints. */
   readonly conveyed?: Conveyed | undefined;
+  /** Labels of the client, for the series of the connection to the endpoint. Undefined: it counts into the endpoint's own. */
+  readonly clientLabels?: Labels | undefined;
   /** Counts why the connection failed; the connection was reset. */
   failed(code: FailureCode): void;
   /** The client's connection is over. */
@@ -66,6 +68,7 @@ export class TcpForward implements Waiter {
 
   start(): void {
     this.#client.pause();
+    this.#options.cells.readBytes.add(this.#first.length);
     this.#route = this.#options.dispatcher()?.tcpRoute;
     this.#route?.open.add(1);
     this.#acquire();
@@ -112,13 +115,14 @@ export class TcpForward implements Waiter {
       upstream.reset();
       return;
     }
-    const { engine, cells, ended, closed, conveyed } = this.#options;
+    const { engine, cells, ended, closed, conveyed, clientLabels } = this.#options;
     const first = this.#first;
     this.#first = NOTHING;
     const now = engine.clock.monotonic();
     slot.owner.connected(slot);
-    slot.cells.tcp.openTotal.add(1);
-    slot.cells.tcp.openConnections.add(1);
+    const upstreamCells = clientLabels === undefined ? slot.cells.tcp : slot.cells.tcpFor(clientLabels);
+    upstreamCells.openTotal.add(1);
+    upstreamCells.openConnections.add(1);
     const { plan } = slot;
     const preface = conveyed === undefined ? plan.opaquePreface : prefaceFor(plan, conveyed);
     if (preface.length > 0) upstream.write(preface);
@@ -137,12 +141,12 @@ export class TcpForward implements Waiter {
       },
       {
         conn: upstream,
-        cells: slot.cells.tcp,
+        cells: upstreamCells,
         onClose(why) {
           // For connections the time to connect is the sample, taken at their end so that open ones count as load.
           slot.ewma.finish(connectMs, engine.clock.monotonic());
-          slot.cells.tcp.openConnections.add(-1);
-          slot.cells.tcp.closeTotal(errnoOf(why)).add(1);
+          upstreamCells.openConnections.add(-1);
+          upstreamCells.closeTotal(errnoOf(why)).add(1);
         },
       },
       first,
