@@ -12,6 +12,7 @@ import type { Program } from '../lib/programs.ts';
 import { formatTable, median, round } from '../lib/report.ts';
 import { gatewayFlows } from './flows.ts';
 import type { GatewayFlow, RunningGateway } from './flows.ts';
+import { connectionsMax } from './haproxy.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 import { createGatewaySite, descriptorsMax, GATEWAY_PROTOCOLS, withDescriptors } from './site.ts';
 import type { GatewayProtocol, GatewaySite } from './site.ts';
@@ -100,14 +101,15 @@ export async function benchGateway(options: GatewayBenchOptions): Promise<Gatewa
   const rows = [...taken.values()].map(middle);
   const held: HeldRow[] = [];
   if (options.held > 0) {
-    // No process holds more connections than it may have descriptors: then several workers and clients share them.
+    // No process holds more connections than it may have descriptors: then several workers and clients share them. HAProxy is one process.
     const processes = Math.ceil(options.held / (descriptorsMax() - DESCRIPTORS_SPARE));
     for (const flow of gatewayFlows([processes]).filter(
       (one) => isWanted(one, options) && one.missing() === undefined,
     )) {
       const { proxy, runtime } = flow;
-      if (proxy === 'haproxy' && processes > 1) {
-        const reason = `${options.held} connections are more than one process may have descriptors here (${descriptorsMax()})`;
+      const most = connectionsMax(descriptorsMax());
+      if (proxy === 'haproxy' && options.held > most) {
+        const reason = `holds ${most} connections at most with ${descriptorsMax()} descriptors, not ${options.held}`;
         skipped.push({ proxy, runtime, reason });
         continue;
       }

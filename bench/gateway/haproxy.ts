@@ -5,7 +5,7 @@ import type { GatewayProtocol, Identity } from './site.ts';
 type Files = Pick<Identity, 'keyAndChain' | 'trust'>;
 
 /** HAProxy reckons with two descriptors for each connection, and some more. */
-const connectionsMax = (descriptors: number): number => Math.min(25_000, Math.floor(descriptors / 2) - 100);
+export const connectionsMax = (descriptors: number): number => Math.min(25_000, Math.floor(descriptors / 2) - 100);
 
 const common = (threads: number, descriptors: number): string => `global
   nbthread ${threads}
