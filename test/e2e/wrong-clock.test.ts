@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { DEPLOYMENTS, kubeConfigToken, LEASES, SECRETS, SERVICES } from '@mesh/kube';
+import { DEPLOYMENTS, EVENTS, kubeConfigToken, LEASES, PEERS, SECRETS, SERVICES } from '@mesh/kube';
 import { okOutput } from '../../scripts/home/cli.ts';
+import type { HomeCluster } from '../../scripts/home/home.ts';
 import { MC_NAMESPACE } from '../../scripts/home/install-mesh.ts';
 import { podsOf, rolloutDone } from '../../scripts/home/rollout.ts';
 import { labelService, scale, serviceExists } from '../../scripts/home/shop.ts';
@@ -64,18 +65,8 @@ suite('a wrong clock', () => {
       await rolloutDone(east.client, MC_NAMESPACE, [MIRROR.name]);
       const renewals = tokensSeen(3);
 
-      const seenFrom = {
-        east: where === 'ahead' ? 'behind' : 'ahead of',
-        west: where === 'ahead' ? 'ahead of' : 'behind',
-      };
-      const said = (side: string): { readonly message: RegExp; readonly timeoutMs: number } => ({
-        message: new RegExp(`its clock is about (9|10|11) min ${side} ours`),
-        timeoutMs: SAID_MS,
-      });
-      await Promise.all([
-        federation.condition(east, 'west', 'ViewCurrent', 'True', said(seenFrom.east)),
-        federation.condition(west, 'east', 'ViewCurrent', 'True', said(seenFrom.west)),
-      ]);
+      const other = where === 'ahead' ? 'behind' : 'ahead';
+      await Promise.all([saysClock(east, west, other), saysClock(west, east, where)]);
 
       for (const [exporter, importer] of [
         [west, east],
@@ -100,6 +91,30 @@ suite('a wrong clock', () => {
       for (const target of ['west', 'cart'])
         assert.deepEqual(failures(await federation.watch(target, 25, startedAt)), []);
     });
+  }
+
+  /** The Link in `cluster` and the Peer there tell where the clock of `other` is by its own. */
+  async function saysClock(cluster: HomeCluster, other: HomeCluster, side: 'ahead' | 'behind'): Promise<void> {
+    await federation.condition(cluster, other.name, 'ViewCurrent', 'True', {
+      message: new RegExp(`its clock is about (9|10|11) min ${side === 'ahead' ? 'ahead of' : 'behind'} ours`),
+      timeoutMs: SAID_MS,
+    });
+    await until(
+      `Peer ${other.name} in ${cluster.name} to tell of the clock`,
+      async () => {
+        const peer = await cluster.client.get(PEERS, { namespace: MC_NAMESPACE, name: other.name });
+        const seen = peer?.status?.conditions?.find(({ type }) => type === 'Seen');
+        assert.match(seen?.message ?? '', new RegExp(`^its clock is about (9|10|11) min ${side}$`));
+        assert.equal(seen?.status, 'True');
+        return true;
+      },
+      { timeoutMs: patience(SAID_MS) },
+    );
+    const { items } = await cluster.client.list(EVENTS, { namespace: MC_NAMESPACE });
+    const alarms = items.filter(
+      ({ reason, metadata }) => reason === 'Silent' && Date.parse(metadata.creationTimestamp ?? '') > startedAt,
+    );
+    assert.deepEqual(alarms, []);
   }
 
   /** As a person does who wants tokens that end soon. */

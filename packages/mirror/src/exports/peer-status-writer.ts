@@ -26,10 +26,13 @@ export interface PeerStatusWriterDeps {
 /** Between two writes of the same status; what differs meanwhile waits. */
 const INTERVAL_MIN_MS = 1_000;
 
-/** The last sign of life of a peer: clocks of different machines are not compared, but for the first. */
+/** The last sign of life of a peer, by our own clock: those of different machines are not compared. */
 interface Sighting {
-  readonly renewTime: string;
+  /** Absent: the peer has not confirmed itself yet. */
+  readonly renewTime: string | undefined;
   readonly monotonicMs: number;
+  /** How far the peer's clock is ahead of ours, milliseconds; known once it confirmed itself while we looked. */
+  readonly aheadMs?: number;
 }
 
 interface Written {
@@ -55,13 +58,19 @@ export class PeerStatusWriter {
     const { name } = peer.metadata;
     const renewTime = peer.status?.peer?.renewTime;
     const known = this.#sightings.get(name);
-    if (renewTime === undefined) this.#sightings.delete(name);
-    else if (known === undefined) {
-      const ageMs = Math.max(0, clock.now() - Date.parse(renewTime)) || 0;
-      this.#sightings.set(name, { renewTime, monotonicMs: clock.monotonic() - ageMs });
-    } else if (known.renewTime !== renewTime) {
-      this.#sightings.set(name, { renewTime, monotonicMs: clock.monotonic() });
+    const monotonicMs = clock.monotonic();
+    if (known === undefined) this.#sightings.set(name, { renewTime, monotonicMs: monotonicMs - this.#silentMs(peer) });
+    else if (known.renewTime !== renewTime) {
+      const aheadMs = renewTime === undefined ? undefined : Date.parse(renewTime) - clock.now();
+      this.#sightings.set(name, { renewTime, monotonicMs, ...(aheadMs === undefined ? {} : { aheadMs }) });
     }
+  }
+
+  /** Of a peer that we see first. Whether it is silent, or a clock is wrong, cannot be told yet: what was said of it holds for now. */
+  #silentMs({ status }: Peer): number {
+    const isSilent = status?.conditions?.some(({ type, reason }) => type === 'Seen' && reason === 'Silent') === true;
+    const ageMs = this.#deps.clock.now() - Date.parse(status?.peer?.renewTime ?? '');
+    return isSilent ? Math.max(0, ageMs) || 0 : 0;
   }
 
   forget(peer: string): void {
@@ -118,7 +127,8 @@ export class PeerStatusWriter {
       own: facts(),
       exports: exportsOf(name),
       hasNamespace: hasNamespace(name),
-      silentMs: sighting === undefined ? undefined : clock.monotonic() - sighting.monotonicMs,
+      silentMs: sighting?.renewTime === undefined ? undefined : clock.monotonic() - sighting.monotonicMs,
+      aheadMs: sighting?.aheadMs,
       nowMs: clock.now(),
     };
   }

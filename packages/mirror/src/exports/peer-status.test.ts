@@ -12,7 +12,17 @@ function peer(name: string, status: NonNullable<Peer['status']> = {}, spec: Peer
 }
 
 function input(one: Peer, more: Partial<PeerInput> = {}): PeerInput {
-  return { peer: one, peers: [one], own: OWN, exports: 3, hasNamespace: true, silentMs: 1_000, nowMs: NOW, ...more };
+  return {
+    peer: one,
+    peers: [one],
+    own: OWN,
+    exports: 3,
+    hasNamespace: true,
+    silentMs: 1_000,
+    aheadMs: 0,
+    nowMs: NOW,
+    ...more,
+  };
 }
 
 function conditionOf(type: string, of: PeerInput): Condition | undefined {
@@ -74,7 +84,7 @@ test('a peer is seen, silent or was never there', () => {
 
 test('a wrong clock is named, and does not make a peer silent', () => {
   const ahead = peer('east', { peer: { renewTime: '2026-06-01T13:00:00Z' } });
-  const seen = conditionOf('Seen', input(ahead));
+  const seen = conditionOf('Seen', input(ahead, { aheadMs: 3_600_000 }));
   assert.equal(seen?.status, 'True');
   assert.equal(seen.message, 'its clock is about 60 min ahead');
 });

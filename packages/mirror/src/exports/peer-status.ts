@@ -15,6 +15,8 @@ export interface PeerInput {
   readonly hasNamespace: boolean;
   /** Since its last sign of life, by our own clock; `undefined`: there was none. */
   readonly silentMs: number | undefined;
+  /** How far its clock is ahead of ours, milliseconds; `undefined`: not known. */
+  readonly aheadMs: number | undefined;
   readonly nowMs: number;
 }
 
@@ -109,7 +111,7 @@ function claimProblem({ peer, peers, own }: PeerInput): Finding | undefined {
   return undefined;
 }
 
-function seen({ peer, silentMs, nowMs }: PeerInput): Finding {
+function seen({ peer, silentMs, aheadMs = 0 }: PeerInput): Finding {
   if (silentMs === undefined) {
     return bad(
       'NeverSeen',
@@ -124,10 +126,9 @@ function seen({ peer, silentMs, nowMs }: PeerInput): Finding {
     );
   }
   // Told in whole minutes, so that it is no reason to write each time.
-  const skewMs = Date.parse(told) + silentMs - nowMs;
-  const minutes = Math.round(Math.abs(skewMs) / 60_000);
-  const skewed = Math.abs(skewMs) > SKEW_MIN_MS && minutes > 0;
-  const message = skewed ? `its clock is about ${minutes} min ${skewMs > 0 ? 'ahead' : 'behind'}` : '';
+  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+  const skewed = Math.abs(aheadMs) > SKEW_MIN_MS && minutes > 0;
+  const message = skewed ? `its clock is about ${minutes} min ${aheadMs > 0 ? 'ahead' : 'behind'}` : '';
   return { status: 'True', reason: 'Recent', message };
 }
 
