@@ -111,7 +111,12 @@ function reachable(facts: LinkFacts): Finding {
   }
   const { error } = remote;
   if (isKubeError(error, 'tls')) {
-    return finding('Reachable', 'False', 'UntrustedServer', `${error.message}; what was mirrored stays as it is`);
+    return finding(
+      'Reachable',
+      'False',
+      'UntrustedServer',
+      `${error.message}; if cluster ${cluster} was made anew or has a new authority, generate the Link again there with mesh multicluster link, and apply its output here; what was mirrored stays as it is`,
+    );
   }
   if (error !== undefined && !isKubeError(error, 'unauthorized', 'forbidden')) {
     return finding(
