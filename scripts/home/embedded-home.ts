@@ -30,20 +30,42 @@ export async function openEmbeddedHome(options: {
     });
     options.signal?.throwIfAborted();
     const kubeconfig = path.join(folder, 'kubeconfig');
-    await writeFile(kubeconfig, mergeKubeconfigs(clusters.map((cluster) => cluster.kubeconfig)), { mode: 0o600 });
+    await writeKubeconfig(kubeconfig, clusters);
     const members = clusters.map((cluster) => stack.use(new EmbeddedMember(cluster, kubeconfig)));
+    const recreate = async (name: string, whileGone?: () => Promise<void>): Promise<HomeCluster> => {
+      const old = memberOf(clusters, name);
+      const { addresses } = old;
+      // At once, as with its machines: nobody in it tells that the others go.
+      await old.apiServer.stop();
+      await old.stop();
+      try {
+        await whileGone?.();
+      } finally {
+        const next = stack.use(await createCluster({ name, images: programs, addresses }));
+        clusters.splice(clusters.indexOf(old), 1, next);
+        await writeKubeconfig(kubeconfig, clusters);
+        const at = members.findIndex((member) => member.name === name);
+        members.splice(at, 1, stack.use(new EmbeddedMember(next, kubeconfig)));
+      }
+      return memberOf(members, name);
+    };
     return {
       kind: 'embedded',
       kubeconfig,
       folder,
       clusters: members,
       cluster: (name) => memberOf(members, name),
+      recreate,
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
   }
+}
+
+async function writeKubeconfig(file: string, clusters: readonly Cluster[]): Promise<void> {
+  await writeFile(file, mergeKubeconfigs(clusters.map((cluster) => cluster.kubeconfig)), { mode: 0o600 });
 }
 
 class EmbeddedMember extends ApiMember implements HomeCluster {

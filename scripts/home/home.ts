@@ -13,6 +13,11 @@ export interface Home extends AsyncDisposable {
   /** For files that belong to the home, such as its trust anchor: kept as long as the clusters are. */
   readonly folder: string;
   cluster(name: string): HomeCluster;
+  /**
+   * Takes a cluster away for good and makes a new one of its name: empty, with an authority, keys and UIDs of its own, and its API where the
+   * old one's was. `whileGone` runs when the old one is gone and the new one is not there yet.
+   */
+  recreate(name: string, whileGone?: () => Promise<void>): Promise<HomeCluster>;
 }
 
 /** What ran and what it said. */

@@ -1,6 +1,6 @@
 /** Installs the mesh in the clusters of a home the way a person does: the command line's manifests, applied. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CONFIG_MAPS, LINKS, SECRETS, SERVICES } from '@mesh/kube';
 import type { Authority } from '@mesh/pki';
@@ -57,6 +57,13 @@ export async function persistentTrust(home: Home): Promise<TrustFlags> {
   const missing = home.clusters.filter(({ name }) => !existsSync(trustFiles(folder, name).key));
   await writeTrust(folder, { clusters: missing }, () => Promise.resolve(anchor));
   return new Map(home.clusters.map(({ name }) => [name, flagsOf(trustFiles(folder, name))]));
+}
+
+/** The same, with a new issuer for one cluster, such as one that was made anew: nobody has the old one's key any more. */
+export async function replaceIssuer(home: Home, cluster: string): Promise<TrustFlags> {
+  const { certificate, key } = trustFiles(await trustFolder(home, 'pki'), cluster);
+  await Promise.all([certificate, key].map((file) => rm(file, { force: true })));
+  return persistentTrust(home);
 }
 
 interface TrustFiles {

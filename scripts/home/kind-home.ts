@@ -21,6 +21,8 @@ export interface KindHomeOptions {
   readonly runtime: SidecarRuntime;
   /** Waits until no other exclusive home of this folder is open: for who changes what others look at. */
   readonly exclusive?: boolean;
+  /** Deletes a cluster, waits for what never fails, and makes another of its name with everything but the mesh. Absent: clusters stay. */
+  readonly remake?: (name: string, whileGone: () => Promise<void>) => Promise<void>;
 }
 
 /** The longest scenario takes a fraction of this. */
@@ -47,19 +49,30 @@ export async function openKindHome(options: KindHomeOptions): Promise<KindHome> 
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   // Other sets of clusters have a file of their own.
   const kubeconfig = path.join(options.folder, `kubeconfig-${options.clusters.join('-')}`);
-  const configs = await Promise.all(options.clusters.map((name) => contextOf(name)));
-  // At once: whoever shares the folder reads it meanwhile.
-  const written = `${kubeconfig}.${process.pid}`;
-  await writeFile(written, mergedKubeconfig(configs), { mode: 0o600 });
-  await rename(written, kubeconfig);
+  await writeKubeconfig(kubeconfig, options.clusters);
   const members = options.clusters.map((name) => stack.use(new KindMember(name, kubeconfig, options.runtime)));
   const open = stack.move();
+  const recreate = async (name: string, whileGone?: () => Promise<void>): Promise<KindMember> => {
+    if (options.remake === undefined) throw new Error('the clusters of this home stay: open it with remake');
+    const at = members.indexOf(memberOf(members, name));
+    const meanwhile: PromiseSettledResult<void>[] = [];
+    await options.remake(name, async () => {
+      meanwhile.push(...(await Promise.allSettled([whileGone?.()])));
+    });
+    // Also when something went wrong meanwhile: others find the new cluster then.
+    await writeKubeconfig(kubeconfig, options.clusters);
+    const made = open.use(new KindMember(name, kubeconfig, options.runtime));
+    members.splice(at, 1, made);
+    for (const outcome of meanwhile) if (outcome.status === 'rejected') throw outcome.reason;
+    return made;
+  };
   return {
     kind: 'kind',
     kubeconfig,
     folder: options.folder,
     clusters: members,
     cluster: (name) => memberOf(members, name),
+    recreate,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
@@ -67,6 +80,7 @@ export async function openKindHome(options: KindHomeOptions): Promise<KindHome> 
 export interface KindHome extends Home {
   readonly clusters: readonly KindMember[];
   cluster(name: string): KindMember;
+  recreate(name: string, whileGone?: () => Promise<void>): Promise<KindMember>;
 }
 
 /** Names of all clusters that kind has on this machine. */
@@ -140,6 +154,14 @@ interface NamedConfig {
 async function contextOf(name: string): Promise<NamedConfig> {
   const config = parse(await runProgram('kind', ['get', 'kubeconfig', '--name', name])) as Kubeconfig;
   return { name, cluster: config.clusters[0]?.cluster, user: config.users[0]?.user };
+}
+
+/** At once: whoever shares the folder reads it meanwhile. */
+async function writeKubeconfig(file: string, clusters: readonly string[]): Promise<void> {
+  const configs = await Promise.all(clusters.map((name) => contextOf(name)));
+  const written = `${file}.${process.pid}`;
+  await writeFile(written, mergedKubeconfig(configs), { mode: 0o600 });
+  await rename(written, file);
 }
 
 /** One file with a context per cluster, called like the cluster. */

@@ -101,7 +101,7 @@ async function install({ home: open }: Settings): Promise<string> {
 }
 
 /** The installation waits for the gateway's address, which on some node images only we can give. */
-async function addressesOnceInstalled(cluster: KindMember): Promise<void> {
+export async function addressesOnceInstalled(cluster: KindMember): Promise<void> {
   await until(
     `the gateway's Service in ${cluster.name}`,
     async () =>
