@@ -64,7 +64,7 @@ const RINGS: readonly Ring[] = [
     isolated: true,
     concurrency: 1,
     timeoutMs: 4 * MINUTE,
-    ringTimeoutMs: 12 * MINUTE,
+    ringTimeoutMs: 20 * MINUTE,
   },
   {
     name: 'kind',
