@@ -70,13 +70,16 @@ async function writeKubeconfig(file: string, clusters: readonly Cluster[]): Prom
 
 class EmbeddedMember extends ApiMember implements HomeCluster {
   readonly installFlags: readonly string[] = ['--set', `clusterNetworks=${CLUSTER_NETWORKS}`];
-  readonly extensionFlags: readonly string[] = ['--set', `peerNetworks=${CLUSTER_NETWORKS}`];
   readonly linkFlags: readonly string[] = [];
   readonly #cluster: Cluster;
 
   constructor(cluster: Cluster, kubeconfig: string) {
     super(cluster.name, kubeconfig);
     this.#cluster = cluster;
+  }
+
+  extensionFlags(): Promise<readonly string[]> {
+    return Promise.resolve(['--set', `peerNetworks=${CLUSTER_NETWORKS}`]);
   }
 
   async killContainer(pod: PodRef, container: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {

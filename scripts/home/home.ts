@@ -34,7 +34,7 @@ export interface HomeCluster {
   /** Values that this home needs beyond the defaults, as `--set` arguments of `mesh install`. */
   readonly installFlags: readonly string[];
   /** The same of `mesh multicluster install`. */
-  readonly extensionFlags: readonly string[];
+  extensionFlags(): Promise<readonly string[]>;
   /** Flags of `mesh multicluster link` that other clusters need to reach this one. */
   readonly linkFlags: readonly string[];
   /** Runs the command line against this cluster. */

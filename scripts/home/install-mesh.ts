@@ -135,7 +135,14 @@ export async function installMesh(
       : await run('install', ...trust, ...cluster.installFlags, ...highly),
   );
   await cluster.apply(
-    await run('multicluster', 'install', '--cluster-name', cluster.name, ...cluster.extensionFlags, ...highly),
+    await run(
+      'multicluster',
+      'install',
+      '--cluster-name',
+      cluster.name,
+      ...(await cluster.extensionFlags()),
+      ...highly,
+    ),
   );
   await Promise.all([
     rolloutDone(cluster.client, 'linkerd', CONTROL_PLANE, signal),

@@ -99,7 +99,6 @@ export async function nodesOf(cluster: string): Promise<readonly string[]> {
 
 export class KindMember extends ApiMember implements HomeCluster {
   readonly installFlags: readonly string[];
-  readonly extensionFlags: readonly string[] = [];
   readonly linkFlags: readonly string[];
   readonly #controlPlane: string;
 
@@ -109,6 +108,16 @@ export class KindMember extends ApiMember implements HomeCluster {
     this.installFlags = ['--set', `proxy.runtime=${runtime}`];
     // Docker's name service knows the node, and the API server's certificate has its name.
     this.linkFlags = ['--api-server-address', `https://${this.#controlPlane}:6443`];
+  }
+
+  /** Imports have the same address in every cluster, where `scripts/kind-multicluster` could give the clusters a network for them. */
+  async extensionFlags(): Promise<readonly string[]> {
+    const { status, text } = await this.client.raw(
+      `/apis/networking.k8s.io/v1/servicecidrs/${CLUSTERSET_NETWORK_NAME}`,
+    );
+    if (status !== 200) return [];
+    const [network = ''] = (JSON.parse(text) as ServiceCidr).spec.cidrs;
+    return ['--set', `clustersetNetwork=${network}`];
   }
 
   /** Kills every process of the container, found by its cgroup on the node that runs it. */
@@ -138,6 +147,13 @@ export class KindMember extends ApiMember implements HomeCluster {
     const rule = ['INPUT', '-p', 'tcp', '--dport', '6443', '-j', 'REJECT', '--reject-with', 'tcp-reset'];
     await runProgram('docker', ['exec', this.#controlPlane, 'iptables', '-w', action, ...rule]);
   }
+}
+
+/** The ServiceCIDR that all clusters have alike. */
+export const CLUSTERSET_NETWORK_NAME = 'mesh-clusterset';
+
+interface ServiceCidr {
+  readonly spec: { readonly cidrs: readonly string[] };
 }
 
 interface Kubeconfig {

@@ -1,7 +1,7 @@
 /** Makes and deletes the clusters themselves. */
-import { kindClusters, nodesOf } from '../home/kind-home.ts';
+import { CLUSTERSET_NETWORK_NAME, kindClusters, nodesOf } from '../home/kind-home.ts';
 import { runProgram, tryProgram } from '../home/program.ts';
-import { kindConfig, planClusters, slotOf } from './plan.ts';
+import { CLUSTERSET_NETWORK, kindConfig, planClusters, slotOf } from './plan.ts';
 import type { ClusterPlan } from './plan.ts';
 import { reviveClusters } from './revive.ts';
 
@@ -65,6 +65,31 @@ async function slotsOf(names: readonly string[]): Promise<ReadonlyMap<string, nu
   return new Map(slots.flatMap(([name, slot]) => (slot === undefined ? [] : [[name, slot] as const])));
 }
 
+/**
+ * The network in which a ServiceImport has the same address in every cluster; Kubernetes before 1.33 has no API for it.
+ * @returns Names of the clusters that have it now.
+ */
+export async function giveClustersetNetwork(names: readonly string[]): Promise<readonly string[]> {
+  const object = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: CLUSTERSET_NETWORK_NAME },
+    spec: { cidrs: [CLUSTERSET_NETWORK] },
+  };
+  const have = await Promise.all(
+    names.map(async (name) => {
+      const kubectl = ['exec', '-i', `${name}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
+      const api = JSON.parse(
+        await runProgram('docker', [...kubectl, 'get', '--raw', `/apis/${object.apiVersion}`]),
+      ) as ApiResources;
+      if (!api.resources.some(({ kind }) => kind === object.kind)) return [];
+      await runProgram('docker', [...kubectl, 'apply', '-f', '-'], { stdin: JSON.stringify(object) });
+      return [name];
+    }),
+  );
+  return have.flat();
+}
+
 /** Deletes those that exist; resolves with their names. */
 export async function deleteClusters(names: readonly string[]): Promise<readonly string[]> {
   const existing = await kindClusters();
@@ -77,6 +102,10 @@ export async function deleteClusters(names: readonly string[]): Promise<readonly
 interface PodNetwork {
   readonly cidr: string;
   readonly nodeIp: string;
+}
+
+interface ApiResources {
+  readonly resources: readonly { readonly kind: string }[];
 }
 
 interface NodeList {

@@ -11,7 +11,10 @@ export interface ClusterPlan {
 }
 
 const FIRST_OCTET = 20;
-const SLOTS = (256 - FIRST_OCTET) / 2;
+const LAST_OCTET = 253;
+const SLOTS = (LAST_OCTET + 1 - FIRST_OCTET) / 2;
+/** No slot's: for Services that have the same address in every cluster. */
+export const CLUSTERSET_NETWORK = '10.255.0.0/16';
 /** With a suffix, the name becomes part of node names, Service names and label values. */
 const NAME = /^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$/;
 

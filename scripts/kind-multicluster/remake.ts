@@ -2,7 +2,7 @@
 import { nodesOf } from '../home/kind-home.ts';
 import type { SidecarRuntime } from '../home/kind-home.ts';
 import { runProgram } from '../home/program.ts';
-import { createClusters, deleteClusters, joinPodNetworks } from './clusters.ts';
+import { createClusters, deleteClusters, giveClustersetNetwork, joinPodNetworks } from './clusters.ts';
 import { loadImages } from './load-images.ts';
 
 export interface RemakeOptions {
@@ -23,4 +23,5 @@ export async function remakeCluster(name: string, { others, runtime, whileGone }
   await createClusters({ names: [name], nodes: nodes.length, nodeImage });
   await loadImages([name], runtime);
   await joinPodNetworks([...others, name]);
+  await giveClustersetNetwork([name]);
 }

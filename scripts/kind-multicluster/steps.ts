@@ -6,7 +6,7 @@ import { gatewayAddress, installMesh, linkClusters, MC_NAMESPACE, persistentTrus
 import { deployShop, labelService, serviceExists, SHOP } from '../home/shop.ts';
 import { until } from '../home/wait.ts';
 import { ensureAddresses } from './addresses.ts';
-import { createClusters, joinPodNetworks } from './clusters.ts';
+import { createClusters, giveClustersetNetwork, joinPodNetworks } from './clusters.ts';
 import { buildMissing, imagesFor, loadImages, tagOf } from './load-images.ts';
 import { restartAll } from './restart.ts';
 import { answerFrom } from './shop-check.ts';
@@ -80,7 +80,14 @@ async function clusters({ clusters: names, nodes, nodeImage }: Settings): Promis
 
 async function podNetworks({ clusters: names }: Settings): Promise<string> {
   await joinPodNetworks(names);
-  return 'pods reach pods of every cluster';
+  const shared = await giveClustersetNetwork(names);
+  const lacking = names.filter((name) => !shared.includes(name));
+  return [
+    'pods reach pods of every cluster',
+    ...(lacking.length === 0
+      ? []
+      : [`no ServiceCIDR in ${lacking.join(', ')}: imports have addresses of their own there`]),
+  ].join('; ');
 }
 
 async function load({ clusters: names, runtime }: Settings): Promise<string> {
