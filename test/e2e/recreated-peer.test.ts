@@ -65,7 +65,11 @@ suite('a peer made anew', () => {
       await federation.condition(east, 'west', 'GatewayAlive', 'False');
       await federation.condition(east, 'west', 'Reachable', 'False', { message: /what was mirrored stays as it is/ });
       assert.deepEqual(await federation.mirrors(east), mirrors);
-      assert.deepEqual(await federation.readyAddresses(east, 'catalog-west'), []);
+      await until(
+        'no ready endpoint',
+        async () => (await federation.readyAddresses(east, 'catalog-west')).length === 0,
+        { timeoutMs: patience(10_000) },
+      );
       assert.deepEqual(failures(await federation.watch('home', 10)), []);
     });
   });
