@@ -3,6 +3,7 @@
  * of its own.
  */
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 
 const OWNER = Symbol('owner');
 
@@ -44,6 +45,7 @@ export function attachRest(socket: Socket): void {
   socket.on('end', onEnd);
   socket.on('drain', onDrain);
   socket.on('data', onData);
+  socket.push = pushToOwner;
 }
 
 /** Only its end is of interest: what is on top of it hears the rest. */
@@ -54,6 +56,7 @@ export function attachClose(socket: Attached, conn: SocketOwner): void {
 
 /** The socket is heard no more; its errors go nowhere. */
 export function detach(socket: Attached): void {
+  socket.push = pushToStream;
   socket.off('data', onData);
   socket.off('end', onEnd);
   socket.off('drain', onDrain);
@@ -68,6 +71,21 @@ function ignore(): void {}
 
 function onData(this: Attached, bytes: Uint8Array): void {
   this[OWNER]?.onData(bytes);
+}
+
+// oxlint-disable-next-line typescript/unbound-method -- called with its socket only
+const pushToStream = Readable.prototype.push;
+
+/**
+ * What both runtimes call for each chunk that arrives. While nothing waits in the stream and it flows, the chunk is for the owner: the stream would
+ * emit it as well, and then ask the socket for more, in a tick of its own, though that has never stopped reading.
+ */
+function pushToOwner(this: Attached, chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
+  const owner = this[OWNER];
+  if (chunk === null || owner === undefined || this.readableFlowing !== true || this.readableLength > 0)
+    return pushToStream.call(this, chunk, encoding);
+  owner.onData(chunk);
+  return true;
 }
 function onEnd(this: Attached): void {
   this[OWNER]?.onEnd();

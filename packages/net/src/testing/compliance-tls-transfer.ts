@@ -8,6 +8,15 @@ import type { RecorderHooks } from './recorder.ts';
 import { ALPN, BOTH, CLIENT, dial, expectAdmitted, finish, serve, SERVER } from './tls-pair.ts';
 import type { Served } from './tls-pair.ts';
 
+/** Each is one chunk at least. */
+const ROUNDS = 64;
+/** At which moments a reader goes on. */
+const RESUMES: readonly (readonly [string, (resume: () => void) => void])[] = [
+  ['at once', (resume) => resume()],
+  ['in the same turn', queueMicrotask],
+  ['in the next turn', setImmediate],
+];
+
 export const tlsTransferCases: readonly ComplianceCase[] = [
   ...BOTH.map((want) => ({
     name: `mutual TLS after a peek: names, protocol and data on both sides (${want})`,
@@ -136,6 +145,47 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
       await server.listener.close();
     },
   },
+  ...RESUMES.map(([when, resumeLater]) => ({
+    name: `what comes while a reader pauses again and again is whole and in order; it resumes ${when}`,
+    run: async (driver: Driver) => {
+      const anchor = await TestAnchor.create('root');
+      let pauses = 0;
+      const hooks: RecorderHooks = {
+        data(conn) {
+          if (conn.state.chunks.length % 3 !== 0) return;
+          pauses += 1;
+          conn.state.paused = true;
+          conn.pause();
+          resumeLater(() => {
+            conn.state.paused = false;
+            conn.resume();
+          });
+        },
+      };
+      const server = await serve(driver, {
+        want: 'required',
+        material: await anchor.material({ dns: [SERVER] }),
+        hooks,
+      });
+      const context = driver.context(await anchor.material({ dns: [CLIENT] }));
+      const client = dial(driver, server.listener, { context, serverName: SERVER });
+      await until('open', () => client.opened);
+      const sent = Buffer.from(Uint8Array.from({ length: 1 << 20 }, (_, at) => (at * 31 + (at >> 8)) & 0xff));
+      const [accepted] = server.accepted;
+      const step = sent.length / ROUNDS;
+      for (let at = 0; at < sent.length; at += step) {
+        for (let from = at; from < at + step; from += step / 4)
+          client.conn?.write(sent.subarray(from, from + step / 4));
+        await until('all came', () => accepted?.bytes === at + step, 15_000);
+      }
+      assert.ok(Buffer.concat(accepted?.chunks ?? []).equals(sent));
+      assert.ok(pauses >= Math.floor(ROUNDS / 3), `${pauses} pauses`);
+      assert.equal(accepted?.whilePaused, 0);
+      client.conn?.reset();
+      await until('closed', () => server.listener.open === 0);
+      await server.listener.close();
+    },
+  })),
   {
     name: 'reset goes out as RST below TLS, from both sides',
     run: async (driver) => {

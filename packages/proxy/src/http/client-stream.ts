@@ -5,7 +5,7 @@
  * What upstreams hand over keeps the form in which it came: heads and raw body bytes of HTTP/1 (framing included, so that they can go on
  * untouched), or field lists and payload of HTTP/2. The receiver translates where its own version differs.
  */
-import type { Http1Head } from '@mesh/wire';
+import type { Http1Head, MessageReader } from '@mesh/wire';
 import type { EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpEngine } from './engine.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
@@ -16,8 +16,8 @@ import type { TunnelServer, UpstreamStream, UpstreamVersion } from './upstream-s
 export interface ResponseSink {
   /** An informational head (1xx). */
   interimFromH1(head: Http1Head): void;
-  /** @param body What of the body came with the head. @param done That was all of it. */
-  headFromH1(head: Http1Head, body: Uint8Array, done: boolean): boolean;
+  /** @param reader Has read what of the body came with the head: `from` to its `at`. @param done That was all of it. */
+  headFromH1(head: Http1Head, reader: MessageReader, from: number, done: boolean): boolean;
   /** @param done The body ends here: with its own framing, or with its connection (then `bytes` may be empty). */
   bytesFromH1(bytes: Uint8Array, done: boolean): boolean;
   interimFromH2(fields: readonly string[]): void;

@@ -1,6 +1,6 @@
 /** The requests of an HTTP/1 connection, one after the other: one object, used again for each. */
 import { FRAMING, h1ResponseFraming, h1ResponseHead, METHOD, writeHead } from '@mesh/wire';
-import type { HeadEdits, Http1Head } from '@mesh/wire';
+import type { HeadEdits, Http1Head, MessageReader } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
@@ -8,7 +8,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import { Http1Facts } from './facts.ts';
-import { NOTHING, passOn, wholeOrPart } from './pass-on.ts';
+import { NOTHING, passOnRead, wholeOrPart } from './pass-on.ts';
 import { framed, framedEnd } from './payload.ts';
 import { rescue } from './rescue.ts';
 import type { FailureCode, Synthesized } from './rescue.ts';
@@ -228,10 +228,11 @@ export class H1ClientStream implements ClientStream {
     this.#session.write(writeHead(head, this.#edits(false), NOTHING));
   }
 
-  headFromH1(head: Http1Head, body: Uint8Array, done: boolean): boolean {
+  headFromH1(head: Http1Head, reader: MessageReader, from: number, done: boolean): boolean {
     const session = this.#session;
     if (head.framing === FRAMING.close || head.minor === 0) session.closeAfter = true;
-    return session.write(passOn(head, this.#edits(session.closeAfter || (done && !this.requestDone)), body));
+    const edits = this.#edits(session.closeAfter || (done && !this.requestDone));
+    return session.write(passOnRead(head, edits, reader, from));
   }
 
   bytesFromH1(bytes: Uint8Array): boolean {

@@ -207,9 +207,8 @@ export class H1Upstream implements UpstreamStream, HalfHead {
       return;
     }
     const { done } = reader.body;
-    const body = end > from ? reader.bytes.subarray(from, end) : NOTHING;
-    exchange.responseFrame(body.length);
-    if (!exchange.client.headFromH1(head, body, done) && !done) this.conn?.pause();
+    exchange.responseFrame(end - from);
+    if (!exchange.client.headFromH1(head, reader, from, done) && !done) this.conn?.pause();
   }
 
   #pass(exchange: Exchange, bytes: Uint8Array, done: boolean): void {

@@ -15,7 +15,7 @@ import {
   parseOrigProto,
   passFields,
 } from '@mesh/wire';
-import type { FieldEdits, H2Stream, Http1Head, OrigProto } from '@mesh/wire';
+import type { FieldEdits, H2Stream, Http1Head, MessageReader, OrigProto } from '@mesh/wire';
 import type { Dispatcher, EndpointSlot } from '../balance/endpoint-slot.ts';
 import type { HttpCells } from '../ports.ts';
 import type { RouteRules } from '../route/route-rules.ts';
@@ -24,6 +24,7 @@ import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import { Http2Facts } from './facts.ts';
 import type { H2Session } from './h2-session.ts';
+import { partRead } from './pass-on.ts';
 import { PayloadReader } from './payload.ts';
 import type { PayloadSink } from './payload.ts';
 import { rescue, rescueTrailers } from './rescue.ts';
@@ -276,13 +277,13 @@ export class H2ClientStream implements ClientStream, PayloadSink {
     this.#respond(h2ResponseFields(head, this.#edits(undefined)), false);
   }
 
-  headFromH1(head: Http1Head, body: Uint8Array, done: boolean): boolean {
+  headFromH1(head: Http1Head, reader: MessageReader, from: number, done: boolean): boolean {
     this.#payload ??= new PayloadReader();
     this.#payload.reset(head.framing, head.framing === FRAMING.length ? head.contentLength : 0);
     this.#headSent = true;
     const was = this.#as === undefined ? undefined : formatOrigProto(head.minor, false);
     this.#respond(h2ResponseFields(head, this.#edits(was)), this.#payload.done);
-    return this.#payload.pass(body, done, this);
+    return this.#payload.pass(partRead(reader, from), done, this);
   }
 
   bytesFromH1(bytes: Uint8Array, done: boolean): boolean {

@@ -17,8 +17,11 @@ export class BoundHttpCells implements HttpCells {
   readonly requestTotal: CounterCell;
   readonly #families: HttpFamilies;
   readonly #labels: Labels;
-  /** Plain HTTP: by status and success. */
+  /** Plain HTTP: by status, negative where it failed. */
   readonly #plain = new Map<number, ResponseCells>();
+  /** The one that was asked for last: mostly it is asked for again. */
+  #lastKey = 0;
+  #lastCells: ResponseCells | undefined;
   /** With a gRPC status or an error. */
   readonly #other = new Map<string, ResponseCells>();
 
@@ -37,10 +40,14 @@ export class BoundHttpCells implements HttpCells {
 
   #plainCells(status: number, success: boolean): ResponseCells {
     const key = success ? status : -status;
-    const known = this.#plain.get(key);
-    if (known !== undefined) return known;
-    const cells = this.#bind(status, success, '', undefined);
-    this.#plain.set(key, cells);
+    if (key === this.#lastKey && this.#lastCells !== undefined) return this.#lastCells;
+    let cells = this.#plain.get(key);
+    if (cells === undefined) {
+      cells = this.#bind(status, success, '', undefined);
+      this.#plain.set(key, cells);
+    }
+    this.#lastKey = key;
+    this.#lastCells = cells;
     return cells;
   }
 
