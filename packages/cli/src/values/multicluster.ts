@@ -91,7 +91,8 @@ export const MULTICLUSTER_SPEC = group('values of the multi-cluster extension', 
     terminationGracePeriodSeconds: integer(30, 'how long open connections may take to end', 0, 86_400),
     UID: integer(2103, 'user', 1),
     GID: integer(-1, 'group; below 0: none set', -1),
-    resources: resources('requests and limits'),
+    // All traffic between clusters goes through it; a pod that asks for nothing gets what busy ones leave of its node.
+    resources: resources('requests and limits', { cpuRequest: '100m' }),
     probe: group('how peers find out whether it lives', {
       path: text('/ready', 'path'),
       port: integer(4191, 'port', 1, 65_535),

@@ -110,8 +110,8 @@ export function duration(value: string, about: string) {
 }
 
 /** A Kubernetes quantity: `100m`, `250Mi`. */
-export function quantity(about: string) {
-  return text('', about, {
+export function quantity(about: string, fallback = '') {
+  return text(fallback, about, {
     mayBeNumber: true,
     pattern: {
       source: '^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$',
@@ -131,9 +131,9 @@ export function ports(value: string, about: string) {
   });
 }
 
-export function resources(about: string) {
+export function resources(about: string, { cpuRequest = '' } = {}) {
   return group(about, {
-    cpu: group('CPU', { request: quantity('CPU asked for'), limit: quantity('CPU at most') }),
+    cpu: group('CPU', { request: quantity('CPU asked for', cpuRequest), limit: quantity('CPU at most') }),
     memory: group('memory', { request: quantity('memory asked for'), limit: quantity('memory at most') }),
   });
 }
