@@ -44,14 +44,19 @@ async function create(plan: ClusterPlan, options: CreateOptions): Promise<void> 
   );
 }
 
+/** Runs it in the cluster's control plane, as its administrator. */
+function kubectl(cluster: string, args: readonly string[], stdin = ''): Promise<string> {
+  const command = ['exec', '-i', `${cluster}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
+  return runProgram('docker', [...command, ...args], { stdin });
+}
+
 /** As kind does for a node that is alone: with two nodes, one that is drained leaves somewhere to go. */
 async function openControlPlane(name: string): Promise<void> {
   const node = `${name}-control-plane`;
-  const kubectl = ['exec', node, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
   const taint = 'node-role.kubernetes.io/control-plane';
-  const has = await runProgram('docker', [...kubectl, 'get', 'node', node, '-o', 'jsonpath={.spec.taints[*].key}']);
+  const has = await kubectl(name, ['get', 'node', node, '-o', 'jsonpath={.spec.taints[*].key}']);
   if (!has.split(' ').includes(taint)) return;
-  await runProgram('docker', [...kubectl, 'taint', 'nodes', node, `${taint}-`]);
+  await kubectl(name, ['taint', 'nodes', node, `${taint}-`]);
 }
 
 /** Slots of clusters that exist, ours and others', so that a new one gets none of them. */
@@ -78,12 +83,9 @@ export async function giveClustersetNetwork(names: readonly string[]): Promise<r
   };
   const have = await Promise.all(
     names.map(async (name) => {
-      const kubectl = ['exec', '-i', `${name}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
-      const api = JSON.parse(
-        await runProgram('docker', [...kubectl, 'get', '--raw', `/apis/${object.apiVersion}`]),
-      ) as ApiResources;
+      const api = JSON.parse(await kubectl(name, ['get', '--raw', `/apis/${object.apiVersion}`])) as ApiResources;
       if (!api.resources.some(({ kind }) => kind === object.kind)) return [];
-      await runProgram('docker', [...kubectl, 'apply', '-f', '-'], { stdin: JSON.stringify(object) });
+      await kubectl(name, ['apply', '-f', '-'], JSON.stringify(object));
       return [name];
     }),
   );
@@ -117,8 +119,7 @@ interface NodeList {
 
 /** Pod range and address of every node. */
 async function podNetworks(cluster: string): Promise<readonly PodNetwork[]> {
-  const asked = ['exec', `${cluster}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
-  const { items } = JSON.parse(await runProgram('docker', [...asked, 'get', 'nodes', '-o', 'json'])) as NodeList;
+  const { items } = JSON.parse(await kubectl(cluster, ['get', 'nodes', '-o', 'json'])) as NodeList;
   return items.flatMap(({ spec, status }) => {
     const nodeIp = status.addresses.find((each) => each.type === 'InternalIP')?.address;
     return spec.podCIDR === undefined || nodeIp === undefined ? [] : [{ cidr: spec.podCIDR, nodeIp }];

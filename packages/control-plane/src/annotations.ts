@@ -27,5 +27,3 @@ export const FEDERATION_SERVICE_NAME = 'federation.mesh.dev/service-name';
 export const FEDERATION_SERVICE_IMPORT = 'federation.mesh.dev/service-import';
 /** Label of slices of the Multi-Cluster Services API: the cluster that they are from. */
 export const SOURCE_CLUSTER = 'multicluster.kubernetes.io/source-cluster';
-
-export const ZONE_LABEL = 'topology.kubernetes.io/zone';

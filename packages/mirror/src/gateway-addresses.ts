@@ -8,9 +8,9 @@
  * An address is in the zone that the Link gives to it or to its name, also while it is drained.
  */
 import { parseIp } from '@mesh/model';
+import type { GatewayZones } from '@mesh/model';
 import { messageOf } from '@mesh/runtime';
 import type { Clock, Logger, Timer } from '@mesh/runtime';
-import type { GatewayZones } from './gateway-zones.ts';
 
 export interface Resolved {
   readonly ips: readonly string[];

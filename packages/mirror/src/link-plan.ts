@@ -1,9 +1,8 @@
 /** Reads a Link into what the mirror works with, and says in sentences what is wrong with it. */
 import { isEmptySelector, keyOf } from '@mesh/kube';
 import type { LabelSelector, Link } from '@mesh/kube';
-import { isDnsName, parseIp, parseWorkloadIdentity } from '@mesh/model';
-import { parseGatewayZones } from './gateway-zones.ts';
-import type { GatewayZones } from './gateway-zones.ts';
+import { isDnsName, parseIp, parseWorkloadIdentity, readGatewayZones } from '@mesh/model';
+import type { GatewayZones } from '@mesh/model';
 import { ANNOTATION_GATEWAY_ZONES, ANNOTATION_PATH, ANNOTATION_PEER, ANNOTATION_VIEWS } from './names.ts';
 
 /** How a federated member is reached: through its gateway, or pod to pod. */
@@ -161,7 +160,11 @@ function parseGateway(link: Link, problems: string[]): GatewayPlan | undefined {
     );
   }
   const valid = hosts.filter((host) => parseIp(host) !== undefined || isDnsName(host));
-  const zones = parseGatewayZones(link.metadata.annotations?.[ANNOTATION_GATEWAY_ZONES] ?? '', hosts, problems);
+  const { zones, problems: wrongZones } = readGatewayZones(
+    link.metadata.annotations?.[ANNOTATION_GATEWAY_ZONES] ?? '',
+    hosts,
+  );
+  problems.push(...wrongZones.map((problem) => `annotation ${ANNOTATION_GATEWAY_ZONES}: ${problem}`));
   if (port === undefined || valid.length === 0 || !isDnsName(gatewayIdentity)) return undefined;
   return { hosts: valid, zones, port, identity: gatewayIdentity };
 }

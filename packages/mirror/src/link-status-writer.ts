@@ -142,7 +142,8 @@ export class LinkStatusWriter {
     const { remote, credentials } = worker.facts();
     if (!credentials.ok) return credentials.reason !== 'Pending';
     // What cannot be read has no outcome, and waiting gives it none.
-    if (remote?.synced !== true || remote.error !== undefined) return remote?.error !== undefined;
+    if (remote?.error !== undefined) return true;
+    if (remote?.synced !== true) return false;
     const known = this.#of('mirror', key).size + this.#of('federated', key).size;
     return worker.settled && known >= MIRROR_MODES.reduce((sum, mode) => sum + worker.remoteCount(mode), 0);
   }

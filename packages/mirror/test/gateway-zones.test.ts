@@ -93,7 +93,7 @@ test('a part of the annotation that is wrong is told, and the others hold', asyn
   await harness.start();
   const { status, message } = await harness.condition('west', 'Valid', 'InvalidSpec');
   assert.equal(status, 'False');
-  assert.match(message, /gateway-zones names "192\.0\.2\.3", which is not in spec\.gatewayAddress/);
+  assert.match(message, /gateway-zones: "192\.0\.2\.3" is not among the gateway's addresses/);
   await become('hints', () => harness.slice('shop/catalog-west'), HINTS);
 });
 

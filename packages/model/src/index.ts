@@ -6,6 +6,8 @@ export { DEFAULT_POLICIES } from './default-policy.ts';
 export type { DefaultPolicy } from './default-policy.ts';
 export { allowedPorts, isForEveryone } from './federation/export-rules.ts';
 export type { ExportedPort, ExportRule } from './federation/export-rules.ts';
+export { gatewayZonesText, readGatewayZones, ZONE_LABEL } from './federation/gateway-zones.ts';
+export type { GatewayZones } from './federation/gateway-zones.ts';
 export { formatWorkloadIdentity, isDnsName, matchesIdentitySuffix, parseWorkloadIdentity } from './identity-name.ts';
 export type { WorkloadIdentity } from './identity-name.ts';
 export {

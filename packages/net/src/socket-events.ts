@@ -73,8 +73,9 @@ function onData(this: Attached, bytes: Uint8Array): void {
   this[OWNER]?.onData(bytes);
 }
 
-// oxlint-disable-next-line typescript/unbound-method -- called with its socket only
-const pushToStream = Readable.prototype.push;
+function pushToStream(this: Socket, chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
+  return Readable.prototype.push.call(this, chunk, encoding);
+}
 
 /**
  * What both runtimes call for each chunk that arrives. While nothing waits in the stream and it flows, the chunk is for the owner: the stream would

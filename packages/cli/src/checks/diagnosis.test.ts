@@ -27,6 +27,12 @@ function exporter(): FakeApi {
   return api;
 }
 
+const MIRRORED = { 'mirror.linkerd.io/mirrored-service': 'true' };
+const MIRROR_OF_WEST = {
+  labels: { ...MIRRORED, 'mirror.linkerd.io/cluster-name': 'west' },
+  annotations: { 'mirror.linkerd.io/remote-svc-fq-name': 'web.shop.svc.cluster.local' },
+};
+
 /** A cluster that has it from there. */
 async function importer(): Promise<FakeApi> {
   const api = await installedCluster();
@@ -51,7 +57,10 @@ async function importer(): Promise<FakeApi> {
       ],
     },
   });
-  api.seed(SERVICES, { metadata: { namespace: 'shop', name: 'web-west' }, spec: { ports: [{ port: 80 }] } });
+  api.seed(SERVICES, {
+    metadata: { namespace: 'shop', name: 'web-west', ...MIRROR_OF_WEST },
+    spec: { ports: [{ port: 80 }] },
+  });
   api.seed(ENDPOINT_SLICES, {
     metadata: {
       namespace: 'shop',
@@ -168,12 +177,10 @@ for (const { name, there, here, says } of BROKEN) {
   });
 }
 
-const MIRRORED = { 'mirror.linkerd.io/mirrored-service': 'true' };
 const BY_LABELS = [
   {
     kind: 'mirror',
-    labels: { ...MIRRORED, 'mirror.linkerd.io/cluster-name': 'west' },
-    annotations: { 'mirror.linkerd.io/remote-svc-fq-name': 'web.shop.svc.cluster.local' },
+    ...MIRROR_OF_WEST,
   },
   {
     kind: 'federated Service',

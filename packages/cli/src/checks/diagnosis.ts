@@ -175,21 +175,17 @@ function checkLink({ status }: Link): string {
 async function checkMirror(subject: Diagnosed, importer: CheckState): Promise<string> {
   const { namespace, name, link } = subject;
   const items = itemsOf(link, subject);
-  const cluster = clusterOf(subject);
+  const bad = items.flatMap(({ conditions }) => conditions.filter(({ status }) => status !== 'True').slice(0, 1));
+  if (items.length > 0 && bad.length === items.length) throw new Error(textOf(bad));
   const client = await importer.client();
   const service = await localService(subject, client);
-  if (items.length === 0 && service !== undefined) return `as Service ${namespace}/${service.metadata.name}`;
-  if (items.length === 0 && (await importOf(subject, client)) !== undefined) return `as import ${importName(subject)}`;
-  if (items.length === 0) {
-    const seen = link.status?.conditions?.find(({ type }) => type === 'ExportsSeen')?.message;
-    throw new Error(
-      `cluster ${cluster} does not export ${namespace}/${name} to this one, or not in a way that the selectors of the Link ask for${seen === undefined ? '' : `; ${seen}`}. With --exporter-context the other side is looked at too`,
-    );
-  }
-  const bad = items.flatMap(({ conditions }) => conditions.filter(({ status }) => status !== 'True').slice(0, 1));
-  if (bad.length === items.length) throw new Error(textOf(bad));
-  if (service === undefined) throw new Error(`the Link says that it is mirrored, but there is no such Service here`);
-  return `as Service ${namespace}/${service.metadata.name}`;
+  if (service !== undefined) return `as Service ${namespace}/${service.metadata.name}`;
+  if (items.length > 0) throw new Error(`the Link says that it is mirrored, but there is no such Service here`);
+  if ((await importOf(subject, client)) !== undefined) return `as import ${importName(subject)}`;
+  const seen = link.status?.conditions?.find(({ type }) => type === 'ExportsSeen')?.message;
+  throw new Error(
+    `cluster ${clusterOf(subject)} does not export ${namespace}/${name} to this one, or not in a way that the selectors of the Link ask for${seen === undefined ? '' : `; ${seen}`}. With --exporter-context the other side is looked at too`,
+  );
 }
 
 async function checkGateway(subject: Diagnosed, importer: CheckState): Promise<string> {
@@ -235,18 +231,13 @@ function itemsOf(link: Link, { namespace, name }: Diagnosed): readonly MirroredS
 }
 
 /**
- * A mirror rather than a federated Service, since it is this cluster's alone. The Link names both; its status is written some seconds after
- * what it tells of, so a mirror that is not in it yet is known by its own labels.
+ * A mirror rather than a federated Service, since it is this cluster's alone. By their own labels: the Link names both in its status, but some
+ * seconds later.
  */
 async function localService(subject: Diagnosed, client: KubeClient): Promise<Service | undefined> {
   const { namespace, name } = subject;
-  const [named] = itemsOf(subject.link, subject).flatMap(({ conditions }) =>
-    conditions.flatMap(({ localRef }) => (localRef === undefined ? [] : [localRef.name])),
-  );
-  const found = named === undefined ? undefined : await client.get(SERVICES, { namespace, name: named });
-  if (found !== undefined) return found;
-  const { items } = await client.list(SERVICES, { namespace, labelSelector: `${LABEL_MIRRORED}=true` });
   const cluster = clusterOf(subject);
+  const { items } = await client.list(SERVICES, { namespace, labelSelector: `${LABEL_MIRRORED}=true` });
   const mirror = items.find(
     ({ metadata: { labels, annotations } }) =>
       labels?.[LABEL_CLUSTER] === cluster && annotations?.[REMOTE_NAME]?.startsWith(`${name}.${namespace}.svc.`),

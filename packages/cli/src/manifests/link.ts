@@ -1,5 +1,7 @@
 /** `mesh multicluster link`: the Link and its credentials, to apply in the cluster that wants to reach this one. */
 import type { LabelSelector } from '@mesh/kube';
+import { gatewayZonesText } from '@mesh/model';
+import type { GatewayZones } from '@mesh/model';
 import { base64, namespacedAccess, rule } from './object.ts';
 import type { Manifest } from './object.ts';
 import { evaluateManifests } from './template.ts';
@@ -9,7 +11,7 @@ export interface GatewayFacts {
   /** IP addresses and host names. */
   readonly addresses: readonly string[];
   /** Of those whose zone is known. */
-  readonly zones: ReadonlyMap<string, string>;
+  readonly zones: GatewayZones;
   readonly port: string;
   readonly identity: string;
   readonly probe: { readonly path: string; readonly port: string; readonly period: string };
@@ -100,9 +102,9 @@ function link(facts: LinkFacts): Manifest {
         ...(facts.exportNamespaces.length === 0
           ? {}
           : { 'federation.mesh.dev/export-namespaces': facts.exportNamespaces.join(',') }),
-        ...(gateway === undefined || gateway.zones.size === 0
+        ...(gateway === undefined || gateway.zones.length === 0
           ? {}
-          : { 'federation.mesh.dev/gateway-zones': zonesText(gateway.zones) }),
+          : { 'federation.mesh.dev/gateway-zones': gatewayZonesText(gateway.zones) }),
       },
     },
     spec: {
@@ -128,10 +130,6 @@ function link(facts: LinkFacts): Manifest {
 }
 
 /** As the mirror reads it. */
-function zonesText(zones: ReadonlyMap<string, string>): string {
-  return [...zones].map(([address, zone]) => `${address}=${zone}`).join(',');
-}
-
 function kubeconfigOf(facts: LinkFacts): string {
   return toYaml({
     apiVersion: 'v1',

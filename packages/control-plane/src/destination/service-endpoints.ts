@@ -1,10 +1,11 @@
 /** From the cluster's tables to the set of addresses behind a Service's port. Pure over what it reads. */
 import { keyOf } from '@mesh/kube';
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '@mesh/kube';
+import { ZONE_LABEL } from '@mesh/model';
 import type { destination } from '@mesh/proxy-api';
 import { formatTcpAddress } from '@mesh/proxy-api';
 
-import { FEDERATION_SERVICE_IMPORT, LOCAL_DISCOVERY, REMOTE_FQ_NAME, ZONE_LABEL } from '../annotations.ts';
+import { FEDERATION_SERVICE_IMPORT, LOCAL_DISCOVERY, REMOTE_FQ_NAME } from '../annotations.ts';
 import type { ClusterTables } from '../live/cluster-tables.ts';
 import type { Reads } from '../live/table.ts';
 import { isReady, plainAddress, podAddress } from './endpoint.ts';

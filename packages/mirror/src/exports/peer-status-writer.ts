@@ -66,7 +66,7 @@ export class PeerStatusWriter {
     }
   }
 
-  /** Of a peer that we see first. Whether it is silent, or a clock is wrong, cannot be told yet: what was said of it holds for now. */
+  /** Of a peer that we see first. Only once it confirms itself is it known whether it was silent or a clock is wrong; till then what was said of it holds. */
   #silentMs({ status }: Peer): number {
     const isSilent = status?.conditions?.some(({ type, reason }) => type === 'Seen' && reason === 'Silent') === true;
     const ageMs = this.#deps.clock.now() - Date.parse(status?.peer?.renewTime ?? '');

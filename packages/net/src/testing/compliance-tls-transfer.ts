@@ -42,20 +42,12 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
   {
     name: 'after the client half-closes through TLS, the server goes on',
     run: async (driver) => {
-      const anchor = await TestAnchor.create('root');
       const hooks = { end: () => undefined };
-      const server = await serve(driver, {
-        want: 'required',
-        material: await anchor.material({ dns: [SERVER] }),
-        hooks,
-      });
-      const context = driver.context(await anchor.material({ dns: [CLIENT] }));
-      const client = dial(driver, server.listener, { context, serverName: SERVER });
-      await until('open', () => client.opened);
+      const { client, accepted, server } = await pairOf(driver, hooks);
       client.conn?.end();
-      await until('server sees the end', () => server.accepted[0]?.ends === 1);
-      server.accepted[0]?.conn?.write(Buffer.from('late'));
-      server.accepted[0]?.conn?.end();
+      await until('server sees the end', () => accepted.ends === 1);
+      accepted.conn?.write(Buffer.from('late'));
+      accepted.conn?.end();
       await until('late data and close', () => client.text === 'late' && client.closes.length === 1);
       assert.equal(client.closed?.kind, 'clean');
       await until('server closed', () => server.listener.open === 0);
@@ -148,7 +140,6 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
   ...RESUMES.map(([when, resumeLater]) => ({
     name: `what comes while a reader pauses again and again is whole and in order; it resumes ${when}`,
     run: async (driver: Driver) => {
-      const anchor = await TestAnchor.create('root');
       let pauses = 0;
       const hooks: RecorderHooks = {
         data(conn) {
@@ -162,25 +153,17 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
           });
         },
       };
-      const server = await serve(driver, {
-        want: 'required',
-        material: await anchor.material({ dns: [SERVER] }),
-        hooks,
-      });
-      const context = driver.context(await anchor.material({ dns: [CLIENT] }));
-      const client = dial(driver, server.listener, { context, serverName: SERVER });
-      await until('open', () => client.opened);
+      const { client, accepted, server } = await pairOf(driver, hooks);
       const sent = Buffer.from(Uint8Array.from({ length: 1 << 20 }, (_, at) => (at * 31 + (at >> 8)) & 0xff));
-      const [accepted] = server.accepted;
       const step = sent.length / ROUNDS;
       for (let at = 0; at < sent.length; at += step) {
         for (let from = at; from < at + step; from += step / 4)
           client.conn?.write(sent.subarray(from, from + step / 4));
-        await until('all came', () => accepted?.bytes === at + step, 15_000);
+        await until('all came', () => accepted.bytes === at + step, 15_000);
       }
-      assert.ok(Buffer.concat(accepted?.chunks ?? []).equals(sent));
+      assert.ok(Buffer.concat(accepted.chunks).equals(sent));
       assert.ok(pauses >= Math.floor(ROUNDS / 3), `${pauses} pauses`);
-      assert.equal(accepted?.whilePaused, 0);
+      assert.equal(accepted.whilePaused, 0);
       client.conn?.reset();
       await until('closed', () => server.listener.open === 0);
       await server.listener.close();
@@ -246,13 +229,16 @@ export const tlsTransferCases: readonly ComplianceCase[] = [
   },
 ];
 
-/** A connection through TLS whose server end does nothing by itself. */
-async function pairOf(driver: Driver): Promise<{ client: Seen; accepted: Seen; server: Served }> {
+/** A connection through TLS. @param hooks Of its server end, which does nothing by itself when absent. */
+async function pairOf(
+  driver: Driver,
+  hooks: RecorderHooks = { data() {}, end() {} },
+): Promise<{ client: Seen; accepted: Seen; server: Served }> {
   const anchor = await TestAnchor.create('root');
   const server = await serve(driver, {
     want: 'required',
     material: await anchor.material({ dns: [SERVER] }),
-    hooks: { data() {}, end() {} },
+    hooks,
   });
   const context = driver.context(await anchor.material({ dns: [CLIENT] }));
   const client = dial(driver, server.listener, { context, serverName: SERVER });

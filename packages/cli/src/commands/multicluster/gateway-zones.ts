@@ -1,14 +1,9 @@
 /** In which zones the gateway's addresses are: as `--gateway-zones` says, else as the nodes say whose addresses they are. */
 import { isKubeError, NODES } from '@mesh/kube';
 import type { KubeClient, Node } from '@mesh/kube';
+import { readGatewayZones, ZONE_LABEL } from '@mesh/model';
+import type { GatewayZones } from '@mesh/model';
 import { CliError } from '../../errors.ts';
-
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
-/** Zones are values of labels. */
-const LABEL_VALUE = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-
-/** Address or name as the Link has it, and its zone. */
-export type GatewayZones = ReadonlyMap<string, string>;
 
 /**
  * @param flag Absent: the nodes are asked. Empty: no zones.
@@ -22,12 +17,10 @@ export async function gatewayZones(
 ): Promise<GatewayZones> {
   if (flag !== undefined) return checkedZones(flag, addresses);
   const ofNodes = new Map((await nodes(client)).flatMap(zonesOfNode));
-  return new Map(
-    addresses.flatMap((address) => {
-      const zone = ofNodes.get(address);
-      return zone === undefined ? [] : [[address, zone] as const];
-    }),
-  );
+  return addresses.flatMap((address) => {
+    const zone = ofNodes.get(address);
+    return zone === undefined ? [] : [[address, zone] as const];
+  });
 }
 
 /** Whoever links need not be allowed to read nodes. */
@@ -46,29 +39,8 @@ function zonesOfNode({ metadata, status }: Node): readonly (readonly [address: s
 }
 
 function checkedZones(text: string, addresses: readonly string[]): GatewayZones {
-  const zones = new Map<string, string>();
-  const parts = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  for (const part of parts) {
-    const [address = '', zone, ...more] = part.split('=').map((word) => word.trim());
-    const known = zones.get(address);
-    if (zone === undefined || more.length > 0)
-      throw wrong(text, `"${part}" is not ADDRESS=ZONE; separate several by commas`);
-    if (!addresses.includes(address)) {
-      const all = addresses.join(', ');
-      throw wrong(text, `"${address}" is not among the gateway's addresses; write it as it is there: ${all}`);
-    }
-    if (!LABEL_VALUE.test(zone))
-      throw wrong(text, `"${zone}" is no zone's name; give ${address} the label ${ZONE_LABEL} of the nodes there`);
-    if (known !== undefined && known !== zone)
-      throw wrong(text, `${address} is in "${known}" and in "${zone}"; give it one zone`);
-    zones.set(address, zone);
-  }
-  return zones;
-}
-
-function wrong(text: string, why: string): CliError {
-  return new CliError({ code: 'usage', flag: '--gateway-zones' }, `--gateway-zones ${text}: ${why}`);
+  const { zones, problems } = readGatewayZones(text, addresses);
+  const [problem] = problems;
+  if (problem === undefined) return zones;
+  throw new CliError({ code: 'usage', flag: '--gateway-zones' }, `--gateway-zones ${text}: ${problem}`);
 }
